@@ -1,0 +1,1 @@
+//! ZooKeeper, Mesos and Marathon as an operator sees them.

@@ -1,0 +1,1 @@
+//! The image: recipe, build, manifest, and what becomes of old ones.

@@ -1,0 +1,1 @@
+//! One node of the cluster: its files, how they reach it, and how it is doing.

@@ -1,0 +1,232 @@
+//! The file a user writes, parsed and checked: after it, no string is unchecked.
+//!
+//! `mesostack.toml` is read into [`Spec`] once, at the edge. What can be known wrong without asking the cloud (names,
+//! ranges, ports, numbers, unknown keys) is refused here, with the line of the file.
+
+use std::{net::Ipv4Addr, path::PathBuf};
+
+use ipnet::Ipv4Net;
+
+/// A cluster and its image, as the file describes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Which cloud, and as whom.
+    pub cloud: Cloud,
+    /// How operators reach the cluster.
+    pub access: Access,
+    /// The isolated network.
+    pub network: Network,
+    /// The template all nodes are made from, and how it is built.
+    pub image: Image,
+    /// The cluster itself.
+    pub cluster: Cluster,
+}
+
+/// Which cloud, and as whom. Secrets are named here, never written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    /// The API's address; the environment or the profile gives it when absent.
+    pub api_url: Option<String>,
+    /// Where the keys come from.
+    pub credentials: Credentials,
+    /// A certificate authority of the operator's own, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the server's certificate is checked. On unless the file says otherwise.
+    pub verify_tls: bool,
+    /// The zone's name or id.
+    pub zone: String,
+}
+
+/// Where the API keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// `CLOUDSTACK_API_KEY` and `CLOUDSTACK_SECRET_KEY`, else the default cloudmonkey profile. What an absent key means.
+    Ambient,
+    /// A profile of cloudmonkey's `~/.cmk/config`.
+    Profile(String),
+    /// A section of a `cloudstack.ini`.
+    Ini { file: PathBuf, section: String },
+    /// A command that prints `api_key` and `secret_key` as JSON.
+    Command(Vec<String>),
+}
+
+/// How operators reach the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The key pair's name in the cloud.
+    pub key_pair: String,
+    /// Its private half on this machine.
+    pub private_key: PathBuf,
+    /// Whom to log in as.
+    pub user: String,
+    /// Where SSH and the user interfaces may be reached from. Never empty.
+    pub allow: Vec<Ipv4Net>,
+    /// How nodes get their configuration.
+    pub bootstrap: Bootstrap,
+    /// The first master's forwarded SSH port; 1222.
+    pub first_master_port: u16,
+    /// The first agent's forwarded SSH port; 2222.
+    pub first_agent_port: u16,
+}
+
+/// How nodes get their configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// Over SSH, as each answers.
+    Ssh,
+    /// With cloud-init user-data, at first boot.
+    UserData,
+}
+
+/// The isolated network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name; `subnet01`.
+    pub name: String,
+    /// Its range; `172.16.0.0/24`. The first address is the router's.
+    pub range: Ipv4Net,
+    /// The network offering; `DefaultIsolatedNetworkOfferingWithSourceNatService`.
+    pub offering: String,
+}
+
+/// The template all nodes are made from, and how it is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The template's name (the newest ready one of that name is used) or id.
+    pub name: String,
+    /// The base template's name or id.
+    pub base: String,
+    /// The build machine's offering.
+    pub offering: String,
+    /// Where the build machine lives, and how it is reached.
+    pub access: BuildAccess,
+    /// An existing network to build in; a throw-away one when absent.
+    pub network: Option<String>,
+    /// Whom to log in to the build machine as.
+    pub user: String,
+    /// Where the packages come from.
+    pub packages: Packages,
+}
+
+/// How the build machine is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildAccess {
+    /// Over a temporary port forwarding rule.
+    Forward,
+    /// By its guest address, from a machine in the same network.
+    Guest,
+    /// Not at all: user-data does the work.
+    None,
+}
+
+/// Where Mesos and Marathon come from. ZooKeeper, HAProxy and Java come from the base's own distribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// The living Mesos distribution, by its apt source; Marathon as its container image.
+    ClusterD,
+    /// Stand-ins, for a rehearsal without the internet.
+    StandIn,
+    /// Packages and apt sources of the user's choice.
+    Debs(Vec<PackageSource>),
+}
+
+/// One source of packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageSource {
+    /// A `.deb` on this machine.
+    File(PathBuf),
+    /// A `.deb` somewhere else, with the SHA-256 it has to have, in lower-case hexadecimal.
+    Url { url: String, sha256: String },
+    /// An apt source: its line without options, the key's address or file, the key's fingerprint, and what to install.
+    Apt { source: String, key: String, fingerprint: String, install: Vec<String> },
+}
+
+/// The cluster itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name: a host name's label; what its things in the cloud are tagged with.
+    pub name: String,
+    /// The number of masters; 3. At least 1.
+    pub masters: u16,
+    /// The number of agents; 3.
+    pub agents: u16,
+    /// The masters' service offering; `t1.medium`.
+    pub master_offering: String,
+    /// The agents' service offering; `t1.medium`.
+    pub agent_offering: String,
+    /// The first master's place in the range; 20.
+    pub first_master: u32,
+    /// The first agent's place in the range; 100.
+    pub first_agent: u32,
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// ZooKeeper, Mesos master, Marathon and the gateway.
+    Master,
+    /// Mesos agent.
+    Agent,
+}
+
+/// One node, numbered from 1 within its role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Node {
+    /// What it does.
+    pub role: Role,
+    /// Its number within its role, from 1.
+    pub number: u16,
+    /// Its guest address.
+    pub address: Ipv4Addr,
+    /// Its forwarded SSH port on the public address.
+    pub ssh_port: u16,
+}
+
+impl Node {
+    /// What it is called within the cluster: `master-1`, `agent-12`.
+    pub fn name(&self) -> String {
+        match self.role {
+            Role::Master => format!("master-{}", self.number),
+            Role::Agent => format!("agent-{}", self.number),
+        }
+    }
+}
+
+impl Spec {
+    /// The masters, in their order.
+    pub fn masters(&self) -> Vec<Node> {
+        self.nodes_of(
+            Role::Master,
+            self.cluster.masters,
+            self.cluster.first_master,
+            self.access.first_master_port,
+        )
+    }
+
+    /// The agents, in their order.
+    pub fn agents(&self) -> Vec<Node> {
+        self.nodes_of(
+            Role::Agent,
+            self.cluster.agents,
+            self.cluster.first_agent,
+            self.access.first_agent_port,
+        )
+    }
+
+    fn nodes_of(&self, role: Role, count: u16, first: u32, first_port: u16) -> Vec<Node> {
+        let network = u32::from(self.network.range.network());
+        (0..count)
+            .map(|at| Node {
+                role,
+                number: at + 1,
+                address: Ipv4Addr::from(network + first + u32::from(at)),
+                ssh_port: first_port + at,
+            })
+            .collect()
+    }
+
+    /// How many masters are a majority: half of them, rounded down, and one.
+    pub fn quorum(&self) -> u16 {
+        self.cluster.masters / 2 + 1
+    }
+}

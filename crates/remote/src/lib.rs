@@ -1,0 +1,1 @@
+//! SSH with host keys known before the first connection.

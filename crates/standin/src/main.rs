@@ -1,0 +1,2 @@
+//! The stand-ins' one program.
+fn main() {}
