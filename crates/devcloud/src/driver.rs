@@ -218,6 +218,19 @@ pub struct Captured {
     pub bytes: u64,
 }
 
+/// A template that comes with a driver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseTemplate {
+    /// Its name, as `listTemplates` shows it.
+    pub name: String,
+    /// The description of its operating system, as `listOsTypes` shows it.
+    pub os_type: String,
+    /// Its layers, lowest first.
+    pub layers: Vec<LayerId>,
+    /// The size of a root disk made from it, in bytes.
+    pub bytes: u64,
+}
+
 /// What a driver found running when the zone was opened again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -253,6 +266,11 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// The hypervisor's name, as `listHypervisors` shows it.
     fn hypervisor(&self) -> &'static str;
 
+    /// Templates that are there without anyone registering them.
+    fn base_templates(&self) -> Vec<BaseTemplate> {
+        Vec::new()
+    }
+
     /// Finds what stands from an earlier process, raises missing routers of `raised` networks, and removes whatever
     /// carries this zone's name but is in neither list.
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError>;
@@ -276,11 +294,10 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// Removes a stopped machine's volume (its writable layer).
     async fn remove_volume(&self, volume: Uuid) -> Result<(), DriverError>;
 
-    /// Throws away what a stopped machine's volume has written.
-    async fn reset_volume(&self, volume: Uuid) -> Result<(), DriverError>;
-
-    /// Freezes what a stopped machine's volume has written as a layer of its own.
-    async fn capture_volume(&self, volume: Uuid) -> Result<Captured, DriverError>;
+    /// Freezes what a stopped machine's volume has written as the layer `layer`. The zone chooses and records the
+    /// layer's name beforehand, so that after a crash it can ask again: when the layer exists already, nothing is
+    /// frozen a second time and the layer's size is answered.
+    async fn capture_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError>;
 
     /// Removes a layer that no template or machine uses any more.
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError>;

@@ -1,0 +1,70 @@
+//! The zone's door with a socket: axum on a listener, at `/client/api`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method as HttpMethod, Response, StatusCode, Uri, header};
+use axum::routing::any;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::door::{Method, Reply, Request};
+use crate::zone::Zone;
+
+/// The largest body taken: user-data of 1 MiB in base64, escaped.
+const BODY_LIMIT: usize = 4 << 20;
+
+/// Answers requests on `listener` until `shutdown` is cancelled; requests under way are answered first.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    zone: Arc<Zone>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/client/api", any(answer))
+        .route("/client/api/", any(answer))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(zone);
+    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+async fn answer(
+    State(zone): State<Arc<Zone>>,
+    method: HttpMethod,
+    uri: Uri,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> Response<Body> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let request = Request {
+        method: match method {
+            HttpMethod::GET => Method::Get,
+            HttpMethod::POST => Method::Post,
+            _ => Method::Other,
+        },
+        query: uri.query().unwrap_or_default().to_owned(),
+        content_type: text(header::CONTENT_TYPE),
+        body: body.to_vec(),
+        cookie: text(header::COOKIE),
+    };
+    into_response(zone.handle(request).await)
+}
+
+fn into_response(reply: Reply) -> Response<Body> {
+    let mut response =
+        Response::builder().status(reply.status).header(header::CONTENT_TYPE, reply.content_type);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(reply.body)).unwrap_or_else(|error| {
+        tracing::error!(%error, "a reply could not be written as HTTP");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}

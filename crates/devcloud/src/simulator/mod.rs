@@ -1,0 +1,253 @@
+//! The simulator driver: nothing runs, but everything takes its time, has its limits and can be made to fail. It keeps
+//! what it was told, so that a test can look at what a real driver would have done, and outlives a zone that is dropped,
+//! as real machines outlive a crashed process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::driver::{
+    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
+};
+
+/// How long each operation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latencies {
+    /// Raising a router.
+    pub raise: Duration,
+    /// Programming a standing router (one rule or all of them).
+    pub program: Duration,
+    /// Taking a router down.
+    pub lower: Duration,
+    /// Starting a machine.
+    pub start: Duration,
+    /// Stopping a machine in an orderly way; by force takes no time.
+    pub stop: Duration,
+    /// Capturing a volume.
+    pub capture: Duration,
+    /// Removing or resetting a volume.
+    pub volume: Duration,
+}
+
+impl Latencies {
+    /// No latencies at all.
+    pub const NONE: Self = Self {
+        raise: Duration::ZERO,
+        program: Duration::ZERO,
+        lower: Duration::ZERO,
+        start: Duration::ZERO,
+        stop: Duration::ZERO,
+        capture: Duration::ZERO,
+        volume: Duration::ZERO,
+    };
+}
+
+impl Default for Latencies {
+    /// What the machines driver takes on a small host, rounded: enough for waits and orders to be seen.
+    fn default() -> Self {
+        Self {
+            raise: Duration::from_secs(2),
+            program: Duration::from_millis(400),
+            lower: Duration::from_secs(1),
+            start: Duration::from_secs(1),
+            stop: Duration::from_secs(2),
+            capture: Duration::from_secs(3),
+            volume: Duration::from_millis(100),
+        }
+    }
+}
+
+/// How much the simulated hosts can run; none is without limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// MiB of memory of all running machines.
+    pub memory_mib: Option<u64>,
+    /// Number of running machines.
+    pub machines: Option<usize>,
+}
+
+/// An operation that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// Raising a router.
+    Raise,
+    /// Programming a router.
+    Program,
+    /// Starting a machine.
+    Start,
+    /// Stopping a machine.
+    Stop,
+    /// Capturing a volume.
+    Capture,
+}
+
+/// A driver that only remembers.
+#[derive(Debug, Default)]
+pub struct Simulator {
+    latencies: Latencies,
+    capacity: Capacity,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: BTreeMap<Uuid, Machine>,
+    raised: BTreeMap<Uuid, Network>,
+    layers: BTreeSet<LayerId>,
+    faults: BTreeMap<Operation, u32>,
+}
+
+impl Simulator {
+    /// A simulator with these latencies and this capacity.
+    pub fn new(latencies: Latencies, capacity: Capacity) -> Self {
+        Self { latencies, capacity, state: Mutex::default() }
+    }
+
+    /// Makes the next `times` operations of this kind fail.
+    pub fn fail(&self, operation: Operation, times: u32) {
+        self.state().faults.insert(operation, times);
+    }
+
+    /// The machine ends by itself, as if its power had been cut or it had shut itself down.
+    pub fn power_off(&self, machine: Uuid) {
+        self.state().running.remove(&machine);
+    }
+
+    /// What the network's router was last told, if it stands.
+    pub fn router(&self, network: Uuid) -> Option<Network> {
+        self.state().raised.get(&network).cloned()
+    }
+
+    /// The machine as it was started, if it runs.
+    pub fn machine(&self, machine: Uuid) -> Option<Machine> {
+        self.state().running.get(&machine).cloned()
+    }
+
+    /// Layers that were captured and not removed.
+    pub fn layers(&self) -> Vec<LayerId> {
+        self.state().layers.iter().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(&self, operation: Option<Operation>, time: Duration) -> Result<(), DriverError> {
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
+        let Some(operation) = operation else { return Ok(()) };
+        if let Some(left) = self.state().faults.get_mut(&operation)
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(DriverError::Failed(format!("{operation:?} was told to fail")));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Driver for Simulator {
+    fn hypervisor(&self) -> &'static str {
+        "Simulator"
+    }
+
+    fn base_templates(&self) -> Vec<BaseTemplate> {
+        vec![BaseTemplate {
+            name: "Debian 12".to_owned(),
+            os_type: "Debian GNU/Linux 12 (64-bit)".to_owned(),
+            layers: vec![LayerId("simulated-debian-12".to_owned())],
+            bytes: 2 << 30,
+        }]
+    }
+
+    async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
+        let mut state = self.state();
+        state.running.retain(|id, _| machines.iter().any(|machine| machine.id == *id));
+        state.raised = raised.iter().map(|network| (network.id, network.clone())).collect();
+        Ok(Recovered {
+            running: state.running.keys().copied().collect(),
+            raised: state.raised.keys().copied().collect(),
+        })
+    }
+
+    async fn raise_network(&self, network: &Network) -> Result<(), DriverError> {
+        self.take(Some(Operation::Raise), self.latencies.raise).await?;
+        self.state().raised.insert(network.id, network.clone());
+        Ok(())
+    }
+
+    async fn program_network(&self, network: &Network) -> Result<(), DriverError> {
+        self.take(Some(Operation::Program), self.latencies.program).await?;
+        let mut state = self.state();
+        let Some(router) = state.raised.get_mut(&network.id) else {
+            return Err(DriverError::Failed(format!("network {} has no router to program", network.id)));
+        };
+        *router = network.clone();
+        Ok(())
+    }
+
+    async fn lower_network(&self, network: Uuid) -> Result<(), DriverError> {
+        self.take(None, self.latencies.lower).await?;
+        self.state().raised.remove(&network);
+        Ok(())
+    }
+
+    async fn start_machine(&self, machine: &Machine) -> Result<(), DriverError> {
+        self.take(Some(Operation::Start), self.latencies.start).await?;
+        let mut state = self.state();
+        if state.running.contains_key(&machine.id) {
+            return Ok(());
+        }
+        let memory: u64 = state.running.values().map(|other| other.memory_mib).sum();
+        if self.capacity.memory_mib.is_some_and(|limit| memory + machine.memory_mib > limit) {
+            return Err(DriverError::Capacity(format!(
+                "{} MiB wanted, {memory} MiB of {} MiB in use",
+                machine.memory_mib,
+                self.capacity.memory_mib.unwrap_or_default()
+            )));
+        }
+        if self.capacity.machines.is_some_and(|limit| state.running.len() >= limit) {
+            return Err(DriverError::Capacity(format!("{} machines run already", state.running.len())));
+        }
+        state.running.insert(machine.id, machine.clone());
+        Ok(())
+    }
+
+    async fn stop_machine(&self, machine: Uuid, how: Stop) -> Result<(), DriverError> {
+        let time = match how {
+            Stop::Orderly => self.latencies.stop,
+            Stop::Forced => Duration::ZERO,
+        };
+        self.take(Some(Operation::Stop), time).await?;
+        self.state().running.remove(&machine);
+        Ok(())
+    }
+
+    async fn remove_volume(&self, _volume: Uuid) -> Result<(), DriverError> {
+        self.take(None, self.latencies.volume).await
+    }
+
+    async fn capture_volume(&self, _volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
+        self.take(Some(Operation::Capture), self.latencies.capture).await?;
+        self.state().layers.insert(layer.clone());
+        Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
+    }
+
+    async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
+        self.state().layers.remove(layer);
+        Ok(())
+    }
+
+    async fn running(&self) -> Result<Vec<Uuid>, DriverError> {
+        Ok(self.state().running.keys().copied().collect())
+    }
+
+    async fn console(&self, _machine: Uuid) -> Result<Option<String>, DriverError> {
+        Ok(None)
+    }
+}
