@@ -1,2 +1,8 @@
-//! The command line of mesostack.
-fn main() {}
+//! The command line of mesostack: the only room that prints.
+
+mod cli;
+mod progress;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,316 @@
+//! What may be typed: every command and option, with the words its help shows.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::environment;
+
+/// Builds an immutable Mesos image on Apache CloudStack, and deploys a cluster from it
+///
+/// Everything is described in one file, mesostack.toml. The cloud is the only state: there is nothing else to keep, to
+/// lock or to lose, and every command can be interrupted and run again.
+#[derive(Debug, Parser)]
+#[command(name = "mesostack", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// The file that describes the image and the cluster
+    #[arg(long, short, global = true, value_name = "PATH", env = environment::FILE.name, hide_env = true, default_value = "mesostack.toml")]
+    pub(crate) file: PathBuf,
+
+    /// Print results and events as JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Show no progress, only results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Show more: the output of commands on machines; twice: every call
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Give up after this long, such as 90s, 15m or 1h30m [default: the command's own]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the file, and against the cloud that all it names exists
+    Validate(Validate),
+    /// Build, list and remove images
+    #[command(subcommand)]
+    Image(Image),
+    /// Show what apply would change; exits with 2 when there is something
+    Plan,
+    /// Make the cloud match the file
+    ///
+    /// Shows the plan, asks, carries it out, configures every node and waits until the cluster is healthy. Interrupted
+    /// at any moment, the next apply goes on where this one stopped.
+    Apply(Apply),
+    /// Print the cluster's public address, SSH ports and interfaces
+    Output,
+    /// Ask every node how it is; exits with 3 unless the cluster is healthy
+    ///
+    /// ZooKeeper, the masters, the agents and Marathon are asked through the SSH connection, so that no port need be
+    /// open for it.
+    Status,
+    /// Open a shell on a node, or run a command there
+    Ssh(Ssh),
+    /// Remove the cluster: machines, rules, address and network
+    Destroy(Destroy),
+    /// Create, register, list and delete SSH key pairs
+    #[command(subcommand)]
+    Keypair(Keypair),
+    /// Raise, show and remove a CloudStack zone on this host
+    #[command(subcommand)]
+    Zone(Zone),
+    /// Rehearse everything on this host: zone, image, a cluster of 3 and 3, status
+    Demo(Demo),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `mesostack validate`
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    /// Check the file alone, without asking the cloud
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// `mesostack image …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    /// Build an image from the file's recipe
+    Build {
+        /// What to do with what was made so far when the build fails
+        #[arg(long, value_enum, default_value_t = OnError::Cleanup, value_name = "WHAT")]
+        on_error: OnError,
+    },
+    /// Check the recipe, and against the cloud that zone, offering, base and network exist
+    Validate,
+    /// List the images in the cloud
+    List,
+    /// Delete an image; refused while machines use it
+    Delete {
+        /// Its id, or its name when only one has it
+        image: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Find and remove what killed builds left behind
+    Gc {
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// What becomes of a failed build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Keep everything, to look into it
+    Keep,
+    /// Ask on the terminal
+    Ask,
+    /// Remove everything
+    Cleanup,
+}
+
+/// Consent given beforehand.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Consent {
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long, short = 'y', visible_alias = "auto-approve")]
+    pub(crate) yes: bool,
+}
+
+/// `mesostack apply`
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    /// Stop before this part of the work is left
+    #[arg(long, value_enum, value_name = "PART")]
+    pub(crate) only: Option<Part>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// A part of an apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Network, address, rules and machines, without configuring the nodes
+    Infrastructure,
+}
+
+/// `mesostack destroy`
+#[derive(Args, Debug)]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// `mesostack ssh`
+#[derive(Args, Debug)]
+pub(crate) struct Ssh {
+    /// The node, such as master-1 or agent-3
+    pub(crate) node: String,
+    /// A command to run there instead of a shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// `mesostack keypair …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keypair {
+    /// Let the cloud make a key pair; the private half is written to a new file
+    Create {
+        /// Its name in the cloud
+        name: String,
+        /// Where to write the private key; must not exist
+        #[arg(long, value_name = "PATH")]
+        out: PathBuf,
+    },
+    /// Register the public half of a key of yours
+    Register {
+        /// Its name in the cloud
+        name: String,
+        /// The public key's file
+        #[arg(long, value_name = "PATH")]
+        public_key: PathBuf,
+    },
+    /// List the key pairs
+    List,
+    /// Delete a key pair
+    Delete {
+        /// Its name in the cloud
+        name: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// `mesostack zone …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Zone {
+    /// Raise the zone, or find it running
+    Up(ZoneUp),
+    /// Show whether it runs, where, and what it holds
+    Status(ZoneName),
+    /// Remove the zone and everything in it from this host
+    Down(ZoneName),
+    /// Print the ready-made user's API keys for the shell
+    Credentials {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// Write them as a profile of this name to ~/.cmk/config instead
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+    },
+    /// Serve the zone in the foreground; what `up` runs
+    #[command(hide = true)]
+    Serve(ZoneUp),
+}
+
+/// Which zone of this host.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ZoneName {
+    /// The zone's name
+    #[arg(long, default_value = "devcloud")]
+    pub(crate) name: String,
+}
+
+/// `mesostack zone up`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ZoneUp {
+    #[command(flatten)]
+    pub(crate) zone: ZoneName,
+    /// The port its API listens on, on loopback
+    #[arg(long, default_value_t = 8880)]
+    pub(crate) port: u16,
+    /// The range its public addresses come from
+    #[arg(long, default_value = "198.18.0.0/24", value_name = "RANGE")]
+    pub(crate) public_range: ipnet::Ipv4Net,
+    /// Keep records only, without machines; for hosts where machines cannot run
+    #[arg(long)]
+    pub(crate) simulator: bool,
+}
+
+/// `mesostack demo`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Demo {
+    /// Take the rehearsal down again
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// Where its files are kept
+    #[arg(long, value_name = "FOLDER", default_value = ".mesostack/demo")]
+    pub(crate) folder: PathBuf,
+    /// The zone's name
+    #[arg(long, default_value = "demo")]
+    pub(crate) zone: String,
+    /// The port the zone's API listens on, on loopback
+    #[arg(long, default_value_t = 8881)]
+    pub(crate) port: u16,
+    /// The range the zone's public addresses come from
+    #[arg(long, default_value = "198.18.1.0/24", value_name = "RANGE")]
+    pub(crate) public_range: ipnet::Ipv4Net,
+    /// Keep records only, without machines
+    #[arg(long)]
+    pub(crate) simulator: bool,
+    /// Where Mesos comes from; found out by asking the package host when absent
+    #[arg(long, value_enum)]
+    pub(crate) packages: Option<DemoPackages>,
+}
+
+/// Where the rehearsal's Mesos comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoPackages {
+    /// The living Mesos distribution; needs the internet
+    Clusterd,
+    /// Stand-ins with the real programs' flags, ports and endpoints
+    Standin,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration; write a number and a unit, such as 90s, 15m or 1h30m".to_owned())?;
+    match Duration::try_from(span) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("a deadline has to be longer than nothing".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("15 m"), Ok(Duration::from_secs(900)));
+        for wrong in ["", "90", "0s", "-5s", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

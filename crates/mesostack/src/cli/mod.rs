@@ -1,0 +1,88 @@
+//! The command line: a file a command, and what they share.
+//!
+//! Nothing is decided here. A command reads what was typed, asks the library, and shows the answer.
+
+mod arguments;
+mod consent;
+mod environment;
+mod exit;
+mod help;
+mod interrupt;
+mod log;
+mod report;
+mod run;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::FromArgMatches;
+use miette::IntoDiagnostic;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    arguments::{Cli, Command},
+    exit::Exit,
+    report::Interrupted,
+    run::Run,
+};
+use crate::progress::{Look, Progress};
+
+/// Reads what was typed, does it, and gives the exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let json = cli.global.json;
+    match start(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            report::show(&error, json);
+            let exit =
+                if error.downcast_ref::<Interrupted>().is_some() { Exit::Interrupted } else { Exit::Failed };
+            exit.into()
+        }
+    }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = help::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+fn start(cli: Cli) -> miette::Result<Exit> {
+    let logging = log::start(&cli.global);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?;
+    let ended = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        interrupt::watch(stop.clone()).into_diagnostic()?;
+        let look = Look::choose(cli.global.json, cli.global.quiet, logging);
+        let run = Run { options: cli.global, stop: stop.clone(), progress: Progress::start(look) };
+        let ended = perform(&run, cli.command).await;
+        run.progress.finish();
+        match ended {
+            // Whatever an interrupted command complains of, the interruption is why.
+            Err(_) if stop.is_cancelled() => Err(Interrupted.into()),
+            ended => ended,
+        }
+    });
+    // A thread that still reads the terminal must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended
+}
+
+async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut help::command(), "mesostack", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        _ => {
+            Err(report::Refused::new("this command is not there yet", "it comes with the room it belongs to")
+                .into())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What every command of one run shares: the options, the way to stop, the way to show and the way to answer.
+
+use std::{io::Write, time::Duration};
+
+use miette::IntoDiagnostic;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    arguments::Global,
+    report::{DeadlinePassed, Interrupted},
+};
+use crate::progress::Progress;
+
+/// One run of the command line.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) options: Global,
+    /// Cancelled by the first Ctrl-C.
+    pub(crate) stop: CancellationToken,
+    pub(crate) progress: Progress,
+}
+
+impl Run {
+    /// When the run gives up: the user's deadline, else the command's own.
+    pub(crate) fn deadline(&self, usual: Duration) -> Instant {
+        Instant::now() + self.options.deadline.unwrap_or(usual)
+    }
+
+    /// Awaits work that changes nothing: Ctrl-C and the deadline may simply drop it.
+    pub(crate) async fn ask<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = miette::Result<T>>,
+    ) -> miette::Result<T> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Interrupted.into()),
+            () = tokio::time::sleep_until(deadline) => Err(DeadlinePassed.into()),
+            done = work => done,
+        }
+    }
+
+    /// Prints a question's answer: one JSON document, or text.
+    pub(crate) fn answer(
+        &self,
+        answer: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> miette::Result<()> {
+        self.progress.finish();
+        if self.options.json {
+            print(&serde_json::to_string_pretty(answer).into_diagnostic()?)
+        } else {
+            print(text().trim_end())
+        }
+    }
+
+    /// Prints how work ended: the last of the JSON lines, or text.
+    pub(crate) fn conclude(
+        &self,
+        result: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> miette::Result<()> {
+        self.progress.finish();
+        if !self.options.json {
+            return print(text().trim_end());
+        }
+        let mut line = serde_json::Map::from_iter([("event".to_owned(), Value::from("result"))]);
+        match serde_json::to_value(result).into_diagnostic()? {
+            Value::Object(fields) => line.extend(fields),
+            other => {
+                line.insert("result".to_owned(), other);
+            }
+        }
+        print(&Value::Object(line).to_string())
+    }
+
+    /// A remark to the reader, not part of the answer.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.options.quiet && !self.options.json {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Prints to standard output. That a reader has gone (`| head`) is no error.
+pub(crate) fn print(text: &str) -> miette::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).into_diagnostic(),
+        _ => Ok(()),
+    }
+}

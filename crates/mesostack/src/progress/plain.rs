@@ -1,0 +1,114 @@
+//! Events as plain lines with the time of day, for logs, pipes and CI.
+
+use std::{
+    io::Write,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::{Zoned, civil::Time};
+use mesostack::events::{Event, Listener};
+
+use super::readable;
+
+/// Writes a line an event to standard error.
+#[derive(Debug)]
+pub(super) struct Lines {
+    output: bool,
+    // One line at a time, whichever thread it comes from.
+    writing: Mutex<()>,
+}
+
+impl Lines {
+    pub(super) fn new(output: bool) -> Self {
+        Self { output, writing: Mutex::new(()) }
+    }
+}
+
+impl Listener for Lines {
+    fn hear(&self, event: Event) {
+        let Some(line) = line(Zoned::now().time(), &event, self.output) else { return };
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// The line for an event, if it has one; output of commands on machines is left out unless asked for.
+fn line(at: Time, event: &Event, output: bool) -> Option<String> {
+    let text = match event {
+        Event::PhaseStarted { phase, steps: 0 } => format!("{phase}: begins"),
+        Event::PhaseStarted { phase, steps: 1 } => format!("{phase}: begins, 1 step"),
+        Event::PhaseStarted { phase, steps } => format!("{phase}: begins, {steps} steps"),
+        Event::PhaseDone { phase, took } => format!("{phase}: done in {}", readable(*took)),
+        Event::Started { phase, work } => format!("{phase}: {}", work.0),
+        Event::Waiting { work, waits_for } => format!("{}: waits for {waits_for}", work.0),
+        Event::Done { work, detail: Some(detail), took } => {
+            format!("{}: done in {}: {detail}", work.0, readable(*took))
+        }
+        Event::Done { work, detail: None, took } => format!("{}: done in {}", work.0, readable(*took)),
+        Event::Failed { work, error } => format!("{}: failed: {error}", work.0),
+        Event::Output { work, line } if output => format!("{} | {line}", work.0),
+        Event::Warning { message } => format!("warning: {message}"),
+        _ => return None,
+    };
+    Some(format!("{} {text}", at.strftime("%H:%M:%S")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::civil::time;
+    use mesostack::events::Work;
+
+    use super::*;
+
+    fn shown(event: Event, output: bool) -> Option<String> {
+        line(time(9, 5, 7, 0), &event, output)
+    }
+
+    #[test]
+    fn every_event_reads_as_a_sentence_with_the_time_of_day() {
+        let work = || Work::new("start master-1");
+        let cases = [
+            (
+                Event::PhaseStarted { phase: "infrastructure".into(), steps: 31 },
+                "09:05:07 infrastructure: begins, 31 steps",
+            ),
+            (
+                Event::PhaseDone { phase: "nodes".into(), took: Duration::from_secs(61) },
+                "09:05:07 nodes: done in 1 min 01 s",
+            ),
+            (
+                Event::Started { phase: "infrastructure".into(), work: work() },
+                "09:05:07 infrastructure: start master-1",
+            ),
+            (
+                Event::Waiting { work: work(), waits_for: "job 12".into() },
+                "09:05:07 start master-1: waits for job 12",
+            ),
+            (
+                Event::Done {
+                    work: work(),
+                    detail: Some("172.16.0.20".into()),
+                    took: Duration::from_millis(4210),
+                },
+                "09:05:07 start master-1: done in 4.2 s: 172.16.0.20",
+            ),
+            (
+                Event::Failed { work: work(), error: "no capacity".into() },
+                "09:05:07 start master-1: failed: no capacity",
+            ),
+            (Event::Warning { message: "two masters".into() }, "09:05:07 warning: two masters"),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(shown(event, false).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn output_of_machines_is_shown_only_when_asked_for() {
+        let event = || Event::Output { work: Work::new("install"), line: "Unpacking haproxy".into() };
+        assert_eq!(shown(event(), false), None);
+        assert_eq!(shown(event(), true).as_deref(), Some("09:05:07 install | Unpacking haproxy"));
+    }
+}

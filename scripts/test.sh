@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Everything that proves the house: formatting, lints, all tests, and, as root on Linux, those on real machines.
+#
+# Says what was left out and why, how long each part took, and ends with one line that counts every test.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+parts=()
+
+# part NAME COMMAND…: runs it, keeps its output for the count, and goes on when it fails.
+part() {
+    local name=$1 began=$SECONDS end=done
+    shift
+    printf '\n== %s\n' "$name"
+    if ! "$@" 2>&1 | tee -a "$log"; then
+        failed=1
+        end=FAILED
+    fi
+    parts+=("$(printf '%-32s %4d s  %s' "$name" $((SECONDS - began)) "$end")")
+}
+
+# Why the tests on real machines cannot run here; empty when they can.
+no_machines() {
+    [ "$(uname -s)" = Linux ] || { echo "this is not Linux"; return; }
+    [ "$(id -u)" = 0 ] || { echo "not root"; return; }
+    local tool
+    for tool in systemd-nspawn mmdebstrap nft haproxy dnsmasq ip; do
+        command -v "$tool" >/dev/null || { echo "no $tool; see scripts/host-setup.sh"; return; }
+    done
+    [ -z "${MESOSTACK_TEST_NO_MACHINES:-}" ] || echo "MESOSTACK_TEST_NO_MACHINES is set"
+}
+
+part "formatting" cargo fmt --all --check
+part "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+# All targets in one go: the stand-ins have to lie beside mesostack, and everything is compiled with the same features.
+part "build" cargo build --locked --workspace --all-targets
+part "tests" cargo test --locked --workspace --no-fail-fast
+left_out=$(no_machines)
+if [ -z "$left_out" ]; then
+    # One after another: they share the host's network, and two cores.
+    part "tests on real machines" cargo test --locked --workspace --no-fail-fast --tests -- --ignored --nocapture --test-threads=1
+fi
+
+printf '\n== summary\n'
+printf '%s\n' "${parts[@]}"
+[ -z "$left_out" ] || echo "left out: tests on real machines ($left_out)"
+awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$log" || failed=1
+exit "$failed"
