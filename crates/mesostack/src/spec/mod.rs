@@ -3,9 +3,30 @@
 //! `mesostack.toml` is read into [`Spec`] once, at the edge. What can be known wrong without asking the cloud (names,
 //! ranges, ports, numbers, unknown keys) is refused here, with the line of the file.
 
+mod addresses;
+mod files;
+mod names;
+mod nearest;
+mod packages;
+mod place;
+mod ports;
+mod problem;
+mod read;
+mod section;
+mod source;
+#[cfg(test)]
+mod tests;
+
 use std::{net::Ipv4Addr, path::PathBuf};
 
 use ipnet::Ipv4Net;
+
+pub use self::{
+    ports::{MARATHON, MESOS},
+    problem::{Error, Invalid, Problem, Warning},
+    read::Document,
+    source::Source,
+};
 
 /// A cluster and its image, as the file describes them.
 #[derive(Clone, Debug, PartialEq, Eq)]

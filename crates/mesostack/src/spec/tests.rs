@@ -1,0 +1,428 @@
+//! What the file's rules promise, from the reader's side: text in, specification or complaint with a line out.
+
+use std::{collections::BTreeSet, path::Path};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The smallest file that can be used.
+const LEAST: &str = "[cloud]\nzone = \"devcloud\"\n[access]\nallow = [\"198.18.0.1\"]\n";
+
+fn parse(text: &str) -> Result<Document, Error> {
+    Document::parse(text, "mesostack.toml", Path::new("/srv/mesos"))
+}
+
+/// The least file, with lines added to its sections (`cluster: masters = 4`).
+fn with(lines: &[&str]) -> String {
+    let mut sections = ["cloud", "access", "network", "image", "cluster"].map(|name| (name, String::new()));
+    let least = ["cloud: zone = \"devcloud\"", "access: allow = [\"198.18.0.1\"]"];
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    let kept = least.iter().filter(|line| !lines.iter().any(|other| key(other) == key(line)));
+    for line in kept.chain(lines) {
+        let (section, line) = line.split_once(": ").expect("a section");
+        let (_, text) = sections.iter_mut().find(|(name, _)| *name == section).expect("a known section");
+        text.push_str(line);
+        text.push('\n');
+    }
+    sections.map(|(name, text)| format!("[{name}]\n{text}")).concat()
+}
+
+/// The text is refused, one of the problems says `what`, and its line holds `on`.
+#[track_caller]
+fn refused(text: &str, what: &str, on: &str) {
+    let error = parse(text).expect_err("the file is refused");
+    let problem = error.problems().iter().find(|problem| problem.message.contains(what));
+    let Some(problem) = problem else { panic!("no problem says {what:?}: {:#?}", error.problems()) };
+    let line = text[..problem.span.offset()].matches('\n').count();
+    let line = text.lines().nth(line).unwrap_or_default();
+    assert!(line.contains(on), "{what:?} is told at {line:?}");
+}
+
+#[track_caller]
+fn accepted(text: &str) -> Document {
+    parse(text).unwrap_or_else(|error| panic!("{:#?}", error.problems()))
+}
+
+#[test]
+fn the_least_file_gets_the_originals_defaults() {
+    let Document { spec, warnings, .. } = accepted(LEAST);
+    assert_eq!(warnings, []);
+    assert_eq!(spec.cloud.credentials, Credentials::Ambient);
+    assert!(spec.cloud.verify_tls);
+    assert_eq!(spec.network.name, "subnet01");
+    assert_eq!(spec.network.range.to_string(), "172.16.0.0/24");
+    assert_eq!(spec.network.offering, "DefaultIsolatedNetworkOfferingWithSourceNatService");
+    assert_eq!((spec.cluster.masters, spec.cluster.agents), (3, 3));
+    assert_eq!(
+        (spec.cluster.master_offering.as_str(), spec.cluster.agent_offering.as_str()),
+        ("t1.medium", "t1.medium")
+    );
+    let masters = spec.masters();
+    assert_eq!(masters[0].address, Ipv4Addr::new(172, 16, 0, 20));
+    assert_eq!(masters.iter().map(|node| node.ssh_port).collect::<Vec<_>>(), [1222, 1223, 1224]);
+    assert_eq!(spec.agents()[2].ssh_port, 2224);
+    assert_eq!(spec.agents()[0].address, Ipv4Addr::new(172, 16, 0, 100));
+    assert_eq!(spec.quorum(), 2);
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = r#"
+[cloud]
+api_url = "https://cloud.example.org/client/api"
+ini = { file = "cloudstack.ini", section = "lab" }
+ca_file = "ca.pem"
+zone = "zurich-1"
+[access]
+key_pair = "ops"
+private_key = "keys/ops"
+user = "ubuntu"
+allow = ["203.0.113.0/24", "198.51.100.7"]
+bootstrap = "user-data"
+first_master_port = 1300
+first_agent_port = 2300
+[network]
+name = "mesos-net"
+range = "10.20.0.0/22"
+offering = "Isolated"
+[image]
+name = "mesos-2"
+base = "Ubuntu 24.04"
+offering = "large"
+access = "guest"
+network = "builders"
+user = "builder"
+packages = { debs = [
+  "pkg/mesos.deb",
+  { url = "https://example.org/m.deb", sha256 = "AB0123456789012345678901234567890123456789012345678901234567890F" },
+  { apt = "deb https://example.org/debian bookworm main", key = "key.asc", fingerprint = "0123 4567 89AB CDEF 0123 4567 89ab cdef 0123 4567", install = ["mesos=1.11.0-2", "marathon"] },
+] }
+[cluster]
+name = "prod"
+masters = 5
+agents = 700
+master_offering = "m"
+agent_offering = "a"
+first_master = 10
+first_agent = 256
+"#;
+    let spec = accepted(text).spec;
+    let ini = Credentials::Ini { file: "/srv/mesos/cloudstack.ini".into(), section: "lab".to_owned() };
+    assert_eq!(spec.cloud.credentials, ini);
+    assert_eq!(
+        spec.access.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["203.0.113.0/24", "198.51.100.7/32"]
+    );
+    assert_eq!(spec.access.private_key, Path::new("/srv/mesos/keys/ops"));
+    assert_eq!(spec.access.bootstrap, Bootstrap::UserData);
+    assert_eq!((spec.image.access, spec.image.user.as_str()), (BuildAccess::Guest, "builder"));
+    let Packages::Debs(debs) = &spec.image.packages else { panic!("debs") };
+    assert_eq!(debs[0], PackageSource::File("/srv/mesos/pkg/mesos.deb".into()));
+    let PackageSource::Url { sha256, .. } = &debs[1] else { panic!("a url") };
+    assert!(sha256.starts_with("ab01"));
+    let PackageSource::Apt { fingerprint, key, install, .. } = &debs[2] else { panic!("an apt source") };
+    assert_eq!(fingerprint, "0123456789ABCDEF0123456789ABCDEF01234567");
+    assert_eq!((key.as_str(), install.len()), ("/srv/mesos/key.asc", 2));
+    assert_eq!((spec.cluster.agents, spec.quorum()), (700, 3));
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_right_one() {
+    let text = with(&["cluster: mastres = 3"]);
+    refused(&text, "`cluster.mastres` is not a key", "mastres");
+    let error = parse(&text).expect_err("refused");
+    assert_eq!(error.problems()[0].help.as_deref(), Some("did you mean `cluster.masters`?"));
+    refused(&format!("{LEAST}[clutser]\nmasters = 3\n"), "`clutser` is not a key", "[clutser]");
+    refused(
+        "[cloud]\nzone = 'z'\n[access]\nallow = ['10.0.0.1']\n[image]\npackages = { dbes = [] }",
+        "dbes",
+        "dbes",
+    );
+}
+
+#[test]
+fn wrong_types_are_told_with_both_types() {
+    refused(&with(&["cluster: masters = \"3\""]), "a whole number, and this is a text", "masters");
+    refused(&with(&["cloud: zone = 7"]), "a text in quotes, and this is a whole number", "zone");
+    refused(&with(&["cloud: verify_tls = \"no\""]), "true or false, and this is a text", "verify_tls");
+    refused(&with(&["access: allow = \"10.0.0.1\""]), "a list of texts", "allow");
+    refused(&with(&["cluster: agents = 3.5"]), "this is a fraction", "agents");
+    refused(&with(&["cluster: agents = -1"]), "from 0 to 65535, not -1", "agents");
+    refused("access = 3\n", "`access` is a section", "access = 3");
+    refused("[cloud\n", "not TOML", "[cloud");
+    refused(&with(&["cluster: agents = 3", "cluster: agents = 4"]), "not TOML", "agents = 4");
+    refused(&with(&["network: name = \" \""]), "must not be empty", "name");
+}
+
+#[test]
+fn who_may_come_in_has_to_be_said() {
+    refused("[cloud]\nzone = \"z\"\n[access]\nuser = \"debian\"\n", "has to be given", "[access]");
+    refused(&with(&["access: allow = []"]), "nobody could reach", "allow = []");
+    refused(&with(&["access: allow = [\"10.0.0.300\"]"]), "not an IPv4 address", "allow");
+    refused(&with(&["access: allow = [\"10.0.0.5/8\"]"]), "10.0.0.0/8 is the range", "allow");
+    refused(&with(&["access: allow = [\"::/0\"]"]), "not an IPv4 address", "allow");
+}
+
+#[test]
+fn what_is_legal_but_unwise_is_warned_about_with_its_line() {
+    let warnings = |text: &str| accepted(text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let world = warnings(&with(&["access: allow = [\"0.0.0.0/0\"]"]));
+    assert_eq!(world, ["mesostack.toml:4: SSH and both user interfaces are open to the whole world"]);
+    let even = warnings(&with(&["cluster: masters = 4"]));
+    assert_eq!(even, ["mesostack.toml:8: 4 masters survive the loss of 1, as 3 do; the quorum is 3"]);
+    assert_eq!(accepted(&with(&["cluster: masters = 4"])).spec.quorum(), 3);
+    assert_eq!(warnings(&with(&["cluster: masters = 1"])).len(), 1);
+    assert_eq!(warnings(&with(&["cloud: verify_tls = false"])).len(), 1);
+}
+
+#[test]
+fn a_cluster_has_a_master() {
+    refused(&with(&["cluster: masters = 0"]), "at least one master", "masters = 0");
+    refused(&with(&["cluster: masters = 256"]), "from 0 to 255", "masters = 256");
+}
+
+#[test]
+fn node_names_are_legal_host_names() {
+    refused(&with(&["cluster: name = \"Mesos\""]), "lower-case letters", "Mesos");
+    refused(&with(&["cluster: name = \"me_sos\""]), "not `_`", "me_sos");
+    refused(&with(&["cluster: name = \"1st\""]), "begins with a letter", "1st");
+    let long = "m".repeat(55);
+    refused(&with(&[&format!("cluster: name = \"{long}\"")]), "longer than a host name", &long);
+    accepted(&with(&[&format!("cluster: name = \"{}\"", "m".repeat(54))]));
+    // The hundredth agent's name is a character longer than the hundredth master's would be short of it.
+    let agents = ["cluster: agents = 100", "network: range = \"172.16.0.0/23\""];
+    let name = |length: usize| format!("cluster: name = \"{}\"", "m".repeat(length));
+    refused(&with(&[agents[0], agents[1], &name(54)]), "longer than a host name", "name");
+    accepted(&with(&[agents[0], agents[1], &name(53)]));
+}
+
+#[test]
+fn addresses_lie_in_the_range_and_are_nobody_elses() {
+    refused(
+        &with(&["cluster: agents = 156"]),
+        "has room for 155 agents from place 100 on, not 156",
+        "[network]",
+    );
+    refused(&with(&["network: range = \"172.16.0.0/26\""]), "has room for 0 agents", "range");
+    refused(&with(&["cluster: first_master = 1"]), "2 or more", "first_master");
+    refused(&with(&["cluster: first_agent = 22"]), "master 3 and agent 1 would share", "first_agent");
+    refused(&with(&["cluster: first_agent = 18"]), "master 1 and agent 3 would share", "first_agent");
+    refused(&with(&["network: range = \"8.8.8.0/24\""]), "not private", "range");
+    refused(&with(&["network: range = \"172.16.0.1/24\""]), "172.16.0.0/24 is the range", "range");
+    refused(&with(&["network: range = \"10.0.0.0/8\""]), "/8 cannot be used", "range");
+    refused(&with(&["network: range = \"many\""]), "not an IPv4 range", "range");
+}
+
+#[test]
+fn the_2829th_agents_forward_would_meet_the_mesos_interface() {
+    let agents = |count: u32| with(&[&format!("cluster: agents = {count}")]);
+    refused(&agents(2829), "SSH port of agent 2829 would be 5050", "[access]");
+    refused(&with(&["access: first_agent_port = 8078"]), "agent 3 would be 8080", "first_agent_port");
+    refused(
+        &with(&["access: first_master_port = 2220"]),
+        "agent 1 would be 2222, which is master 3's",
+        "[access]",
+    );
+    refused(&with(&["access: first_agent_port = 65535"]), "agent 2 would be 65536", "first_agent_port");
+    refused(&with(&["access: first_agent_port = 65536"]), "from 1 to 65535, not 65536", "first_agent_port");
+    refused(&with(&["access: first_master_port = 0"]), "from 1 to 65535", "first_master_port");
+}
+
+#[test]
+fn the_dead_repository_is_called_dead_wherever_it_is_named() {
+    for packages in [
+        "\"mesosphere\"",
+        "{ debs = [{ apt = \"deb http://repos.mesosphere.com/debian bookworm main\", key = \"k\", fingerprint = \"0123456789ABCDEF0123456789ABCDEF01234567\", install = [\"mesos\"] }] }",
+        "{ debs = [{ url = \"https://repos.mesosphere.io/m.deb\", sha256 = \"0\" }] }",
+    ] {
+        let text = with(&[&format!("image: packages = {packages}")]);
+        refused(&text, "is dead", "packages");
+        let error = parse(&text).expect_err("refused");
+        assert!(
+            error
+                .problems()
+                .iter()
+                .any(|problem| problem.help.as_ref().is_some_and(|help| help.contains("clusterd")))
+        );
+    }
+}
+
+#[test]
+fn a_package_from_elsewhere_is_pinned() {
+    let debs = |entry: &str| with(&[&format!("image: packages = {{ debs = [{entry}] }}")]);
+    refused(&debs("\"https://example.org/m.deb\""), "named with the SHA-256", "packages");
+    refused(&debs("{ url = \"https://example.org/m.deb\" }"), "lacks `sha256`", "packages");
+    refused(
+        &debs("{ url = \"https://example.org/m.deb\", sha256 = \"abc\" }"),
+        "64 hexadecimal digits",
+        "packages",
+    );
+    refused(
+        &debs("{ apt = \"deb https://e.org/d bookworm main\", key = \"k\", install = [\"mesos\"] }"),
+        "lacks `fingerprint`",
+        "packages",
+    );
+    refused(
+        &debs("{ apt = \"e.org\", key = \"k\", fingerprint = \"xyz\", install = [\"mesos\"] }"),
+        "fingerprint has 40",
+        "packages",
+    );
+    refused(
+        &debs("{ apt = \"e.org\", key = \"k\", fingerprint = \"xyz\", install = [\"mesos\"] }"),
+        "`deb ADDRESS SUITE",
+        "packages",
+    );
+    refused(&debs("{ sha256 = \"abc\" }"), "neither `url` nor `apt`", "packages");
+    refused(&debs("\"mesos.rpm\""), "a .deb file", "packages");
+    refused(&debs(""), "no package at all", "packages");
+    refused(&with(&["image: packages = \"apt\""]), "\"clusterd\", \"standin\"", "packages");
+}
+
+#[test]
+fn keys_are_named_never_written_and_come_from_one_place() {
+    refused(&with(&["cloud: secret_key = \"s3cr3t\""]), "does not belong in this file", "secret_key");
+    refused(&with(&["cloud: profile = \"p\"", "cloud: command = [\"pass\"]"]), "one place", "command");
+    refused(&with(&["cloud: command = []"]), "names no program", "command");
+    refused(&with(&["cloud: ini = { section = \"s\" }"]), "names no `file`", "ini");
+    refused(&with(&["cloud: api_url = \"cloud\""]), "not an address", "api_url");
+    refused(&with(&["cloud: api_url = \"ftp://cloud\""]), "begins with https", "api_url");
+    refused(&with(&["cloud: api_url = \"http://me:pw@cloud/\""]), "no user, password", "api_url");
+    refused("[access]\nallow = ['10.0.0.1']\n", "names no zone", "[access]");
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once_in_the_order_of_the_lines() {
+    let error = parse(&with(&[
+        "access: user = \"Root\"",
+        "network: range = \"x\"",
+        "cluster: masters = 0",
+        "cluster: nmae = 1",
+    ]))
+    .expect_err("refused");
+    assert_eq!(error.problems().len(), 4);
+    assert!(error.problems().is_sorted_by_key(|problem| problem.span.offset()));
+    assert_eq!(error.to_string(), "mesostack.toml cannot be used: 4 problems");
+}
+
+#[test]
+fn the_report_underlines_the_line() {
+    let error = parse(&with(&["cluster: mastres = 3"])).expect_err("refused");
+    let mut report = String::new();
+    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        .render_report(&mut report, &error)
+        .expect("a report");
+    assert!(report.contains("mesostack.toml:8"), "{report}");
+    assert!(report.contains("mastres = 3"), "{report}");
+    assert!(report.contains("unknown key"), "{report}");
+    assert!(report.contains("did you mean `cluster.masters`?"), "{report}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_before_anything_is_made() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("mesostack.toml");
+    let key = directory.path().join("key");
+    let text = with(&[
+        "access: private_key = \"key\"",
+        "cloud: ca_file = \"absent.pem\"",
+        "image: packages = { debs = [\"absent.deb\"] }",
+    ]);
+    std::fs::write(&path, &text).expect("written");
+    let messages = || match Spec::read(&path) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems().iter().map(|problem| problem.message.clone()).collect::<Vec<_>>(),
+    };
+    let absent = messages();
+    assert_eq!(absent.len(), 2, "a key that is not there is made: {absent:?}");
+    assert!(absent[0].contains("absent.pem") && absent[1].contains("absent.deb"));
+
+    std::fs::write(&path, with(&["access: private_key = \"key\""])).expect("written");
+    assert!(messages().is_empty());
+    std::fs::write(&key, "-----BEGIN OPENSSH PRIVATE KEY-----\n").expect("written");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("set");
+    assert!(messages()[0].contains("by others (mode 644)"), "{:?}", messages());
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("set");
+    assert!(messages().is_empty());
+    std::fs::write(&key, "ssh-ed25519 AAAA").expect("written");
+    assert!(messages()[0].contains("is not a private key"));
+    std::fs::remove_file(&key).expect("removed");
+    std::fs::create_dir(&key).expect("made");
+    assert!(messages()[0].contains("cannot be read"), "{:?}", messages());
+    assert!(matches!(Spec::read(&directory.path().join("none.toml")), Err(Error::Unreadable { .. })));
+}
+
+/// What every accepted specification promises its users.
+fn assert_sound(spec: &Spec) -> Result<(), TestCaseError> {
+    let nodes = spec.masters().into_iter().chain(spec.agents()).collect::<Vec<_>>();
+    let range = spec.network.range;
+    let router = Ipv4Addr::from(u32::from(range.network()) + 1);
+    for node in &nodes {
+        prop_assert!(range.contains(&node.address));
+        prop_assert!(![range.network(), range.broadcast(), router].contains(&node.address));
+        prop_assert!(spec.cluster.name.len() + 1 + node.name().len() <= 63);
+    }
+    let addresses = nodes.iter().map(|node| node.address).collect::<BTreeSet<_>>();
+    prop_assert_eq!(addresses.len(), nodes.len());
+    let ports = nodes.iter().map(|node| node.ssh_port).chain([MESOS, MARATHON]).collect::<BTreeSet<_>>();
+    prop_assert_eq!(ports.len(), nodes.len() + 2);
+    prop_assert!(spec.cluster.masters >= 1);
+    prop_assert!(2 * spec.quorum() > spec.cluster.masters && spec.quorum() <= spec.cluster.masters);
+    prop_assert!(!spec.access.allow.is_empty());
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_text_that_looks_like_a_file_makes_it_panic(
+        lines in prop::collection::vec(
+            "(\\[(cloud|access|network|image|cluster|x)\\]|(zone|allow|range|masters|agents|packages|ini|name|debs|first_master) = (\"[a-z0-9./]{0,12}\"|-?[0-9]{1,12}|\\[\"?[0-9.]{0,9}\"?\\]|\\{ debs = \\[(\"a\"|1|\\{ url = 1 \\}|\\{ apt = \"deb\" \\})\\] \\}|true|1\\.5))",
+            0..12,
+        ),
+    ) {
+        if let Ok(document) = parse(&lines.join("\n")) {
+            assert_sound(&document.spec)?;
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_sound(
+        name_length in 1usize..64, prefix in 20u8..31, masters in 0u32..12, agents in 0u32..300,
+        first_master in 0u32..60, first_agent in 0u32..300, master_port in 0u32..65600, agent_port in 0u32..65600,
+    ) {
+        let text = with(&[
+            &format!("cluster: name = \"{}\"", "c".repeat(name_length)),
+            &format!("network: range = \"10.0.0.0/{prefix}\""),
+            &format!("cluster: masters = {masters}"),
+            &format!("cluster: agents = {agents}"),
+            &format!("cluster: first_master = {first_master}"),
+            &format!("cluster: first_agent = {first_agent}"),
+            &format!("access: first_master_port = {master_port}"),
+            &format!("access: first_agent_port = {agent_port}"),
+        ]);
+        if let Ok(document) = parse(&text) {
+            assert_sound(&document.spec)?;
+        }
+    }
+
+    #[test]
+    fn every_problem_lies_within_the_file(agents in 0u32..70000, masters in 0u32..300, first in 0u32..70000) {
+        let text = with(&[
+            &format!("cluster: agents = {agents}"),
+            &format!("cluster: masters = {masters}"),
+            &format!("access: first_agent_port = {first}"),
+        ]);
+        if let Err(error) = parse(&text) {
+            prop_assert!(!error.problems().is_empty());
+            for problem in error.problems() {
+                prop_assert!(problem.span.offset() + problem.span.len() <= text.len());
+            }
+        }
+    }
+}
