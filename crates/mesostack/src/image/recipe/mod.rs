@@ -1,0 +1,329 @@
+//! The recipe: everything that turns a base template into ours, as ordered scripts and files. Pure.
+//!
+//! The scripts lie beside this file as plain shell, so that they can be read, checked and run by themselves; what the
+//! specification decides reaches them as quoted assignments in front. The recipe's digest covers all that goes in,
+//! so two images of one digest and base differ only by what the distributions published in between.
+//!
+//! What has to be true of an image and is decided here: every daemon lies at the one path our units use, no daemon
+//! starts by itself, nothing comes from a source whose key or sum was not known before.
+
+mod material;
+mod quote;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use material::{Key, LocalFile, Source, hex};
+pub use material::{Material, STANDIN_VARIABLE};
+use quote::quote;
+
+use super::manifest::Head;
+
+/// The fingerprint of the key that ClusterD's archive is signed with ("AVENTER Support").
+pub const CLUSTERD_KEY: &str = "BA227EBC312D2E43498A533963F8CEE149ACA59E";
+
+/// Marathon's last release as its container image: the only form of it that is still published.
+pub const MARATHON_IMAGE: &str = "docker.io/mesosphere/marathon:v1.11.24";
+
+/// Where the build keeps its files in the machine; gone after sealing. The prelude's `$workshop`.
+const WORKSHOP: &str = "/var/lib/mesostack-build";
+
+/// Units of packages that must not run beside ours: the distribution's HAProxy, the agent's name before Mesos 1.0.
+const FOREIGN_UNITS: &str = "haproxy.service mesos-slave.service";
+
+/// What ClusterD's package needs and does not declare, and what runs Marathon's container image.
+const CLUSTERD_NEEDS: &[&str] =
+    &["curl", "gnupg", "libsasl2-2", "libsasl2-modules", "libsvn1", "libunwind8", "podman", "zlib1g"];
+
+/// A file that the build machine is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its absolute path.
+    pub path: String,
+    /// Its permissions.
+    pub mode: u32,
+    /// What is in it.
+    pub contents: Arc<[u8]>,
+}
+
+/// One script of the recipe, to be run as root under bash, after all before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it does, for people: `install packages`.
+    pub name: &'static str,
+    /// The whole script.
+    pub script: String,
+}
+
+/// What a build knows of itself and the recipe must not: it differs from run to run and is no part of the digest.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The manifest's part that is known before the machine has spoken.
+    pub head: Head,
+    /// The build key's public half, its base64 part; nothing in the sealed machine may still hold it.
+    pub build_key: Option<String>,
+}
+
+/// The recipe of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    steps: Vec<Step>,
+    files: Vec<File>,
+    our_units: String,
+    label: &'static str,
+    digest: String,
+}
+
+impl Recipe {
+    /// The recipe that installs `material`, with `ours` (units and whatever belongs to them, by their final paths).
+    pub fn new(material: &Material, ours: &[File]) -> Self {
+        let our_units = unit_names(ours);
+        let mut files: Vec<File> =
+            ours.iter().map(|file| File { path: staged(&file.path), ..file.clone() }).collect();
+        files.extend(material.local_files().map(|file| File {
+            path: uploaded(file),
+            mode: 0o644,
+            contents: file.contents.clone(),
+        }));
+        let steps = steps(material, ours, &our_units);
+        let digest = digest(&steps, &files, SEAL);
+        Self { steps, files, our_units, label: material.label, digest }
+    }
+
+    /// Files to deliver before the first step.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// Which kind of source the packages come from: `clusterd`, `debs` or `standin`.
+    pub fn source(&self) -> &'static str {
+        self.label
+    }
+
+    /// SHA-256 over everything that goes in, in lower-case hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// All steps in their order, from a fresh machine to a sealed one. The one named [`MANIFEST`] prints the manifest
+    /// as its last line.
+    pub fn steps(&self, circumstances: &Circumstances) -> Vec<Step> {
+        let head = circumstances.head.open_json();
+        let key = circumstances.build_key.as_deref().unwrap_or_default();
+        let mut steps = self.steps.clone();
+        steps.push(Step {
+            name: MANIFEST,
+            script: script(
+                &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", MARATHON_IMAGE)],
+                &[include_str!("scripts/manifest.sh")],
+            ),
+        });
+        steps.push(Step { name: "seal", script: script(&[("BUILD_KEY", key)], SEAL) });
+        steps
+    }
+
+    /// The script that a machine made from the finished template has to pass; `host` is the name it was given.
+    pub fn smoke_check(&self, host: &str) -> String {
+        script(
+            &[
+                ("EXPECTED_HOST", host),
+                ("RECIPE", &self.digest),
+                ("OUR_UNITS", &self.our_units),
+                ("FOREIGN_UNITS", FOREIGN_UNITS),
+            ],
+            &[include_str!("scripts/smoke.sh"), include_str!("scripts/check.sh")],
+        )
+    }
+}
+
+/// The name of the step whose last line of output is the manifest.
+pub const MANIFEST: &str = "write manifest";
+
+const SEAL: &[&str] =
+    &[include_str!("scripts/layout.sh"), include_str!("scripts/seal.sh"), include_str!("scripts/sealed.sh")];
+
+fn script(variables: &[(&str, &str)], bodies: &[&str]) -> String {
+    let mut text = String::from(include_str!("scripts/prelude.sh"));
+    for (name, value) in variables {
+        text.push_str(&format!("{name}={}\n", quote(value)));
+    }
+    for body in bodies {
+        text.push('\n');
+        text.push_str(body);
+    }
+    text
+}
+
+fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
+    let units = [("OUR_UNITS", our_units), ("FOREIGN_UNITS", FOREIGN_UNITS)];
+    let clusterd = material.sources.contains(&Source::ClusterD);
+    let mut steps = vec![
+        Step { name: "prepare", script: script(&[], &[include_str!("scripts/prepare.sh")]) },
+        Step { name: "refresh package lists", script: script(&[], &[include_str!("scripts/index.sh")]) },
+        Step {
+            name: "install ZooKeeper, HAProxy and Java",
+            script: script(&[], &[&install(&base_packages(material))]),
+        },
+    ];
+    let sources = add_sources(material);
+    if !sources.is_empty() {
+        let bodies = [include_str!("scripts/trust.sh"), &sources];
+        steps.push(Step {
+            name: "fetch package sources",
+            script: script(&[("CLUSTERD_KEY", CLUSTERD_KEY)], &bodies),
+        });
+    }
+    if material.sources.iter().any(|source| matches!(source, Source::ClusterD | Source::Apt { .. })) {
+        steps.push(Step {
+            name: "refresh package lists again",
+            script: script(&[], &[include_str!("scripts/index.sh")]),
+        });
+    }
+    steps.push(Step {
+        name: "install Mesos and Marathon",
+        script: script(&[], &[&install(&cluster_packages(material))]),
+    });
+    if clusterd {
+        let body =
+            format!("install -d -m 0755 /etc/mesostack\n{}", include_str!("scripts/marathon_container.sh"));
+        steps.push(Step {
+            name: "pull Marathon's container image",
+            script: script(&[("MARATHON_IMAGE", MARATHON_IMAGE)], &[&body]),
+        });
+    }
+    steps
+        .push(Step { name: "find the daemons", script: script(&[], &[include_str!("scripts/programs.sh")]) });
+    let bodies = [include_str!("scripts/layout.sh"), &install_files(ours), include_str!("scripts/units.sh")];
+    steps.push(Step { name: "install units", script: script(&units, &bodies) });
+    steps.push(Step { name: "check", script: script(&units, &[include_str!("scripts/check.sh")]) });
+    steps
+}
+
+/// What every image has from its distribution, and what fetching the rest takes. `zookeeper`, not `zookeeperd`: the
+/// latter is only an init script that starts the daemon at once.
+fn base_packages(material: &Material) -> BTreeSet<String> {
+    let mut names: BTreeSet<&str> =
+        ["ca-certificates", "default-jre-headless", "haproxy", "zookeeper"].into_iter().collect();
+    for source in &material.sources {
+        match source {
+            Source::ClusterD => names.extend(CLUSTERD_NEEDS),
+            Source::Local(_) => {}
+            Source::Url { .. } => names.extend(["curl"]),
+            Source::Apt { .. } => names.extend(["curl", "gnupg"]),
+        }
+    }
+    names.into_iter().map(quote).collect()
+}
+
+fn cluster_packages(material: &Material) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, source) in material.sources.iter().enumerate() {
+        match source {
+            Source::ClusterD => words.push(quote("aventer-mesos")),
+            Source::Local(file) => words.push(quote(&uploaded(file))),
+            Source::Url { .. } => words.push(quote(&fetched(at))),
+            Source::Apt { install, .. } => words.extend(install.iter().map(|name| quote(name))),
+        }
+    }
+    words
+}
+
+fn install<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
+    let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
+    format!("apt-get -q install -- {}\n", words.join(" "))
+}
+
+fn add_sources(material: &Material) -> String {
+    let mut text = String::new();
+    for (at, source) in material.sources.iter().enumerate() {
+        match source {
+            Source::ClusterD => text.push_str(include_str!("scripts/clusterd_source.sh")),
+            Source::Local(_) => {}
+            Source::Url { url, sha256 } => {
+                let (url, file, sum) = (quote(url), quote(&fetched(at)), quote(sha256));
+                text.push_str(&format!("fetch {url} {file}\nexpect_sum {sum} {file}\n"));
+            }
+            Source::Apt { source, key, fingerprint, .. } => {
+                let name = format!("mesostack-source-{at}");
+                let file = match key {
+                    Key::Url(url) => {
+                        let file = format!("{WORKSHOP}/{name}.key");
+                        text.push_str(&format!("fetch {} {}\n", quote(url), quote(&file)));
+                        file
+                    }
+                    Key::Local(file) => uploaded(file),
+                };
+                let (kind, rest) = source.split_once(char::is_whitespace).unwrap_or(("deb", source));
+                let line = format!("{kind} [signed-by=/etc/apt/keyrings/{name}.gpg] {}", rest.trim_start());
+                text.push_str(&format!(
+                    "trust {name} {} {}\nprintf '%s\\n' {} >/etc/apt/sources.list.d/{name}.list\n",
+                    quote(&file),
+                    quote(fingerprint),
+                    quote(&line),
+                ));
+            }
+        }
+    }
+    text
+}
+
+fn install_files(ours: &[File]) -> String {
+    let mut text = String::from("install_files() {\n    :\n");
+    for file in ours {
+        let (from, to) = (quote(&staged(&file.path)), quote(&file.path));
+        text.push_str(&format!("    install -D -m {:04o} -o root -g root {from} {to}\n", file.mode));
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn unit_names(ours: &[File]) -> String {
+    let names: Vec<&str> = ours
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("/etc/systemd/system/"))
+        .filter(|name| !name.contains('/') && name.ends_with(".service"))
+        .collect();
+    names.join(" ")
+}
+
+/// Where one of our files waits until it is installed at `path`.
+fn staged(path: &str) -> String {
+    format!("{WORKSHOP}/files{path}")
+}
+
+/// Where a file of the builder's machine lies; its sum keeps files of one name apart.
+fn uploaded(file: &LocalFile) -> String {
+    format!("{WORKSHOP}/{}/{}", &file.sha256[..12], file.name)
+}
+
+fn fetched(at: usize) -> String {
+    format!("{WORKSHOP}/fetched-{at}.deb")
+}
+
+fn digest(steps: &[Step], files: &[File], seal: &[&str]) -> String {
+    // Every part goes in with its length: no two different recipes have the same sequence of bytes.
+    fn part(hash: &mut Sha256, bytes: &[u8]) {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    }
+    let mut hash = Sha256::new();
+    part(&mut hash, b"mesostack recipe 1");
+    for step in steps {
+        part(&mut hash, step.name.as_bytes());
+        part(&mut hash, step.script.as_bytes());
+    }
+    for text in seal.iter().chain(&[include_str!("scripts/manifest.sh"), include_str!("scripts/prelude.sh")])
+    {
+        part(&mut hash, text.as_bytes());
+    }
+    for file in files {
+        part(&mut hash, file.path.as_bytes());
+        part(&mut hash, &file.mode.to_be_bytes());
+        part(&mut hash, &file.contents);
+    }
+    hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;
