@@ -84,6 +84,27 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it changes anything, in the cloud or on this host. Such a command tells what it does as it does it; a
+    /// question has its answer alone.
+    pub(crate) fn acts(&self) -> bool {
+        match self {
+            Self::Apply(_) | Self::Destroy(_) | Self::Demo(_) => true,
+            Self::Image(image) => {
+                matches!(image, Image::Build { .. } | Image::Delete { .. } | Image::Gc { .. })
+            }
+            Self::Zone(zone) => matches!(zone, Zone::Up(_) | Zone::Down(_)),
+            Self::Keypair(_)
+            | Self::Validate(_)
+            | Self::Plan
+            | Self::Output
+            | Self::Status
+            | Self::Ssh(_)
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 /// `mesostack validate`
 #[derive(Args, Debug)]
 pub(crate) struct Validate {
@@ -141,7 +162,7 @@ pub(crate) struct Consent {
 /// `mesostack apply`
 #[derive(Args, Debug)]
 pub(crate) struct Apply {
-    /// Stop before this part of the work is left
+    /// Do this part of the work alone
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) only: Option<Part>,
     #[command(flatten)]

@@ -6,11 +6,13 @@ mod arguments;
 mod consent;
 mod environment;
 mod exit;
+mod file;
 mod help;
 mod interrupt;
 mod log;
 mod report;
 mod run;
+mod validate;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -59,7 +61,8 @@ fn start(cli: Cli) -> miette::Result<Exit> {
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         interrupt::watch(stop.clone()).into_diagnostic()?;
-        let look = Look::choose(cli.global.json, cli.global.quiet, logging);
+        let quiet = cli.global.quiet || cli.global.json && !cli.command.acts();
+        let look = Look::choose(cli.global.json && cli.command.acts(), quiet, logging);
         let run = Run { options: cli.global, stop: stop.clone(), progress: Progress::start(look) };
         let ended = perform(&run, cli.command).await;
         run.progress.finish();
@@ -76,6 +79,7 @@ fn start(cli: Cli) -> miette::Result<Exit> {
 
 async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
     match command {
+        Command::Validate(arguments) => validate::validate(run, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut help::command(), "mesostack", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -1,0 +1,78 @@
+//! Wrong command lines and wrong files: a clear error, the right exit code, and nothing on standard output.
+
+use insta::assert_snapshot;
+
+use super::{mesostack, run};
+
+/// Runs with a `mesostack.toml` of this text; gives the exit code and standard error.
+fn with_file(text: &str, arguments: &[&str]) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesostack.toml"), text).unwrap();
+    let (code, output, errors) = run(mesostack(folder.path()).args(arguments));
+    assert_eq!(output, "", "an error has no result");
+    (code, errors)
+}
+
+const RIGHT: &str = "[cloud]\nzone = \"z\"\n[access]\nallow = [\"192.0.2.1\"]\n";
+
+#[test]
+fn a_wrong_command_line_exits_with_64() {
+    for arguments in [&["aply"][..], &[], &["apply", "--only", "nodes"], &["plan", "--deadline", "soon"]] {
+        let (code, errors) = with_file(RIGHT, arguments);
+        assert_eq!(code, 64, "{arguments:?}: {errors}");
+        assert!(!errors.is_empty());
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, errors) = run(mesostack(folder.path()).args(["validate", "--file", "none.toml"]));
+    assert_eq!(code, 1);
+    assert_snapshot!(errors);
+}
+
+#[test]
+fn an_unknown_key_is_underlined_with_the_nearest_right_one() {
+    let (code, errors) = with_file(&RIGHT.replace("zone =", "zoen ="), &["validate", "--offline"]);
+    assert_eq!(code, 1);
+    assert_snapshot!(errors);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let text = format!("{RIGHT}[cluster]\nmasters = 0\nagents = 2829\n");
+    let (code, errors) = with_file(&text, &["validate", "--offline"]);
+    assert_eq!(code, 1);
+    assert_snapshot!(errors);
+}
+
+#[test]
+fn an_error_is_json_where_json_was_asked_for() {
+    let (code, errors) = with_file("[cloud]\n", &["validate", "--offline", "--json"]);
+    assert_eq!(code, 1);
+    let error: serde_json::Value = serde_json::from_str(&errors).unwrap();
+    assert!(error["related"].as_array().is_some_and(|problems| !problems.is_empty()), "{error}");
+}
+
+#[test]
+fn a_key_written_into_the_file_is_refused_and_not_repeated_in_other_words() {
+    let text = RIGHT.replace("zone =", "secret_key = \"QWERTY\"\nzone =");
+    let (code, errors) = with_file(&text, &["validate", "--offline"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("CLOUDSTACK_SECRET_KEY"), "{errors}");
+}
+
+#[test]
+fn the_environment_names_the_file_and_the_option_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("right.toml"), RIGHT).unwrap();
+    std::fs::write(folder.path().join("wrong.toml"), "[").unwrap();
+    let validate = |file: &str, more: &[&str]| {
+        let mut command = mesostack(folder.path());
+        run(command.env("MESOSTACK_FILE", file).args(["validate", "--offline"]).args(more)).0
+    };
+    assert_eq!(validate("right.toml", &[]), 0);
+    assert_eq!(validate("wrong.toml", &[]), 1);
+    assert_eq!(validate("wrong.toml", &["--file", "right.toml"]), 0);
+}
