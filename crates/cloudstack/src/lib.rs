@@ -1,1 +1,26 @@
 //! A typed, async client for the Apache CloudStack API.
+#![deny(missing_docs)]
+
+mod client;
+mod command;
+mod credentials;
+mod envelope;
+mod error;
+mod id;
+mod jobs;
+mod lenient;
+mod parameters;
+pub mod resource;
+pub mod signature;
+mod transport;
+
+pub use client::{BuildError, CallCounts, Client, ClientBuilder, Started};
+pub use command::{AsyncCommand, Command, Effect, ListCommand, SyncCommand};
+pub use credentials::Credentials;
+pub use error::{ApiError, Error, Failure, TransportError, TransportFailure};
+pub use id::{Id, JobId};
+pub use jobs::{Expect, Jobs};
+pub use lenient::{Secret, TextList};
+pub use parameters::{Details, IpToNetworkList, Parameter, Parameters, TagList, UserData};
+pub use resource::Success;
+pub use transport::{HttpSettings, HttpTransport, Method, RawReply, SignedRequest, Transport};

@@ -1,0 +1,207 @@
+//! One call: signed, sent, perhaps sent again, opened.
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
+
+use super::{Client, Core};
+use crate::command::{AsyncCommand, Effect, SyncCommand};
+use crate::envelope::{self, StartedBody};
+use crate::error::{Error, Failure, TransportFailure};
+use crate::id::{Id, JobId};
+use crate::jobs::Expect;
+use crate::parameters::Parameters;
+use crate::signature::{self, Encoding};
+use crate::transport::{Method, RawReply, SignedRequest};
+
+/// The longest form that goes into an address. Servers take 8 KiB of address; proxies on the way may take less.
+const LONGEST_QUERY: usize = 2048;
+
+/// What is known of a job as soon as it is started: keep it, then wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The thing that is being made; commands that make nothing give none.
+    pub id: Option<Id>,
+    /// The job that makes it.
+    pub job: JobId,
+}
+
+impl Client {
+    /// Sends a command that is done when it answers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn call<C: SyncCommand>(&self, command: &C) -> Result<C::Reply, Error> {
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters()).await?;
+        let (name, value) = envelope::content(inner);
+        envelope::decode(C::NAME, C::EFFECT, &name, value)
+    }
+
+    /// Sends a command that this crate does not know, and gives what is inside its reply's only top-level member.
+    ///
+    /// A list comes as one page, as asked for; a job as its `jobid`, to be waited for by [`Client::jobs`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: &cloudstack::Client) -> Result<(), cloudstack::Error> {
+    /// use cloudstack::Effect;
+    ///
+    /// let reply = client.raw("listEvents", Effect::Read, &[("level", "ERROR")]).await?;
+    /// println!("{} events", reply["count"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn raw(&self, name: &str, effect: Effect, parameters: &[(&str, &str)]) -> Result<Value, Error> {
+        let mut all = Parameters::new();
+        for (name, value) in parameters {
+            all.push((*name).to_owned(), *value);
+        }
+        self.core.send(name, effect, &all).await.map(Value::Object)
+    }
+
+    /// Starts a job, and does not wait for its end.
+    ///
+    /// # Errors
+    /// See [`Error`]. Checks that the server makes beforehand (limits, conflicts, unknown ids) fail here already; an
+    /// error here tells whether the job may have been started after all.
+    pub async fn start<C: AsyncCommand>(&self, command: &C) -> Result<Started, Error> {
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters()).await?;
+        let body: StartedBody = envelope::decode(C::NAME, C::EFFECT, "", Value::Object(inner))?;
+        let Some(job) = body.job.filter(|job| !job.is_empty()) else {
+            return Err(Error::Decode {
+                command: C::NAME.to_owned(),
+                effect: C::EFFECT,
+                path: "jobid".to_owned(),
+                problem: "expected the id of a job, found none".to_owned(),
+            });
+        };
+        self.core.counts.job();
+        Ok(Started { id: body.id.filter(|id| !id.is_empty()), job })
+    }
+
+    /// Starts a job and waits for its end.
+    ///
+    /// When what the job makes must not get lost if this process ends in between, use [`Client::start`], write down
+    /// what it gives, and wait by [`Jobs::wait`](crate::Jobs::wait).
+    ///
+    /// # Errors
+    /// See [`Error`]. After [`Error::Deadline`] the job goes on in the cloud.
+    pub async fn run<C: AsyncCommand>(
+        &self,
+        command: &C,
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<C::Outcome, Error> {
+        let started = self.start(command).await?;
+        self.jobs().wait_named(C::NAME, started.job, expect, deadline).await
+    }
+}
+
+impl Core {
+    /// Sends a command, again where that is safe and may help, and opens the reply.
+    pub(crate) async fn send(
+        &self,
+        command: &str,
+        effect: Effect,
+        parameters: &Parameters,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut attempt = 1;
+        loop {
+            let outcome = {
+                let _permit = self.pace.admit().await;
+                self.send_once(command, effect, parameters).await
+            };
+            let error = match outcome {
+                Ok(inner) => return Ok(inner),
+                Err(error) => error,
+            };
+            let Some(wait) = self.retry.wait(effect, attempt, &error) else { return Err(error) };
+            tracing::debug!(command, attempt, %error, ?wait, "sending again");
+            sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a command once, whatever else is under way.
+    pub(crate) async fn send_once(
+        &self,
+        command: &str,
+        effect: Effect,
+        parameters: &Parameters,
+    ) -> Result<Map<String, Value>, Error> {
+        self.pace.begin().await;
+        let request = self.sign(command, effect, parameters);
+        self.counts.call(command);
+        let sent = Instant::now();
+        let reply = self.transport.send(request).await;
+        let outcome = self.understand(command, effect, reply);
+        match &outcome {
+            Ok(_) => tracing::debug!(command, elapsed = ?sent.elapsed(), "answered"),
+            Err(error) => tracing::debug!(command, elapsed = ?sent.elapsed(), %error, "failed"),
+        }
+        outcome
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn jitter(&self) -> f64 {
+        self.retry.jitter()
+    }
+
+    fn understand(
+        &self,
+        command: &str,
+        effect: Effect,
+        reply: Result<RawReply, crate::error::TransportError>,
+    ) -> Result<Map<String, Value>, Error> {
+        let opened = match reply {
+            Ok(reply) => envelope::open(command, effect, &reply),
+            Err(source) => Err(match effect {
+                Effect::Write if source.kind != TransportFailure::NotSent => {
+                    Error::UnknownOutcome { command: command.to_owned(), cause: Failure::Transport(source) }
+                }
+                _ => Error::Transport { command: command.to_owned(), source },
+            }),
+        };
+        opened.map_err(|error| self.without_keys(error))
+    }
+
+    /// An error page may repeat the request; keys must not get into an error that way.
+    fn without_keys(&self, mut error: Error) -> Error {
+        match &mut error {
+            Error::NotTheApi { excerpt, .. }
+            | Error::UnknownOutcome { cause: Failure::NotTheApi { excerpt, .. }, .. } => {
+                *excerpt = self.credentials.redact(excerpt);
+            }
+            Error::Decode { problem, .. } => *problem = self.credentials.redact(problem),
+            Error::Api(api) => api.text = self.credentials.redact(&api.text),
+            _ => {}
+        }
+        error
+    }
+
+    fn sign(&self, command: &str, effect: Effect, parameters: &Parameters) -> SignedRequest {
+        let lifetime = jiff::SignedDuration::try_from(self.signature_lifetime).unwrap_or_default();
+        let expires = (self.clock)().saturating_add(lifetime).unwrap_or(jiff::Timestamp::MAX);
+        let expires = expires.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
+        let mut pairs: Vec<(&str, &str)> = vec![
+            ("command", command),
+            ("response", "json"),
+            ("signatureVersion", "3"),
+            ("expires", &expires),
+            ("apiKey", self.credentials.api_key.expose_secret()),
+        ];
+        pairs.extend(parameters.iter());
+        let signature =
+            signature::signature(&pairs, self.credentials.secret_key.expose_secret(), Encoding::Java);
+        pairs.push(("signature", &signature));
+        let form = Zeroizing::new(signature::form(&pairs));
+        let method = match effect {
+            Effect::Read if form.len() <= LONGEST_QUERY => Method::Get,
+            _ => Method::Post,
+        };
+        SignedRequest { method, command: command.to_owned(), form }
+    }
+}

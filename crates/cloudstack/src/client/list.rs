@@ -1,0 +1,113 @@
+//! Lists, to their end: the first page tells how many things there are, the others are asked for side by side.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use super::{Client, Core};
+use crate::command::{Effect, ListCommand};
+use crate::envelope::{self, Page};
+use crate::error::Error;
+use crate::parameters::Parameters;
+
+impl Client {
+    /// Lists everything that matches, however many pages it takes.
+    ///
+    /// Things that come or go between two pages may shift others; what is seen twice is given once.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list<C: ListCommand>(&self, command: &C) -> Result<Vec<C::Item>, Error> {
+        let (name, rows) = self.core.list(C::NAME, &command.parameters()).await?;
+        envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
+    }
+}
+
+impl Core {
+    pub(crate) async fn list(
+        &self,
+        command: &str,
+        parameters: &Parameters,
+    ) -> Result<(String, Vec<Value>), Error> {
+        let (size, first) = self.first_page(command, parameters).await?;
+        let name = first.name;
+        let mut count = first.count;
+        let expected = pages_for(count, first.rows.len(), size);
+        let further = (2..=expected).map(|number| self.page(command, parameters, number, size));
+        let mut last_is_full = first.rows.len() as u64 >= size;
+        let mut rows = first.rows;
+        for page in try_join_all(further).await? {
+            last_is_full = page.rows.len() as u64 >= size;
+            count = count.max(page.count);
+            rows.extend(page.rows);
+        }
+        // More may have come in the meantime, or the server gave no count.
+        let mut number = expected;
+        while last_is_full && count.is_none_or(|count| (rows.len() as u64) < count) {
+            number += 1;
+            let page = self.page(command, parameters, number, size).await?;
+            last_is_full = page.rows.len() as u64 >= size && !rows.ends_with(&page.rows);
+            count = count.max(page.count);
+            rows.extend(page.rows);
+        }
+        if number > 1 {
+            drop_repeated(&mut rows);
+        }
+        Ok((name, rows))
+    }
+
+    /// The first page; in a smaller size if the server's largest is smaller.
+    async fn first_page(&self, command: &str, parameters: &Parameters) -> Result<(u64, Page), Error> {
+        let size = self.page_size.load(Ordering::Relaxed);
+        match self.page(command, parameters, 1, size.into()).await {
+            Err(error) => match largest_page(&error) {
+                Some(smaller) if smaller < size => {
+                    self.page_size.store(smaller, Ordering::Relaxed);
+                    Ok((smaller.into(), self.page(command, parameters, 1, smaller.into()).await?))
+                }
+                _ => Err(error),
+            },
+            Ok(page) => Ok((size.into(), page)),
+        }
+    }
+
+    async fn page(
+        &self,
+        command: &str,
+        parameters: &Parameters,
+        number: u64,
+        size: u64,
+    ) -> Result<Page, Error> {
+        let parameters = parameters.clone().with("page", number).with("pagesize", size);
+        envelope::page(command, self.send(command, Effect::Read, &parameters).await?)
+    }
+}
+
+/// How many pages `count` things take; the first has been seen.
+fn pages_for(count: Option<u64>, first_page_rows: usize, size: u64) -> u64 {
+    match count {
+        // A page that is not full is the last one, whatever the count says.
+        Some(count) if first_page_rows as u64 >= size => count.div_ceil(size).max(1),
+        _ => 1,
+    }
+}
+
+/// The largest page a server takes, from its refusal of a larger one.
+fn largest_page(error: &Error) -> Option<u32> {
+    let (_, number) =
+        error.text().filter(|_| error.code() == Some(431))?.split_once("max allowed page size value:")?;
+    number.trim().trim_end_matches('.').parse().ok().filter(|size| *size > 0)
+}
+
+/// Leaves the first of rows that are about the same thing. A template has one row a zone.
+fn drop_repeated(rows: &mut Vec<Value>) {
+    let mut seen = HashSet::new();
+    rows.retain(|row| match (row.get("id"), row.get("zoneid")) {
+        (Some(Value::String(id)), zone) => {
+            seen.insert((id.clone(), zone.and_then(Value::as_str).map(str::to_owned)))
+        }
+        _ => true,
+    });
+}
