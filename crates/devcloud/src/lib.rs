@@ -19,6 +19,8 @@
 mod config;
 mod door;
 pub mod driver;
+#[cfg(target_os = "linux")]
+pub mod machines;
 mod records;
 mod serve;
 pub mod simulator;
