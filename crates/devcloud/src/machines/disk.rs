@@ -1,8 +1,7 @@
 //! Root disks: stacks of read-only layers with one writable layer on top, joined by overlayfs.
 //!
-//! Freezing a disk renames its writable layer; nothing is copied. What is frozen is written down in the volume before
-//! it is done, so that the disk keeps what it has written even when the daemon dies before the zone has recorded the
-//! new layer.
+//! Freezing a disk renames its writable layer to a name the zone has chosen and written down before; nothing is copied,
+//! and asking for the same name again finds it done.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -55,8 +54,16 @@ impl Disks {
             fs::create_dir_all(&path).at("make", &path)?;
         }
         fs::create_dir_all(root).at("make", root)?;
-        let stack = self.stack(volume, layers)?;
-        let lower: Vec<_> = stack.iter().rev().map(|layer| layer.0.as_str()).collect();
+        for layer in layers {
+            let path = self.layer(layer)?;
+            if !path.is_dir() {
+                return Err(HostError::Other(format!(
+                    "the layer {} of volume {volume} is missing",
+                    path.display()
+                )));
+            }
+        }
+        let lower: Vec<_> = layers.iter().rev().map(|layer| layer.0.as_str()).collect();
         if lower.is_empty() {
             return Err(HostError::Other(format!("the volume {volume} has no layer to start from")));
         }
@@ -73,65 +80,26 @@ impl Disks {
         Ok(())
     }
 
-    /// The volume's whole stack: what the zone knows, and layers frozen since that it may not know.
-    fn stack(&self, volume: Uuid, layers: &[LayerId]) -> Result<Vec<LayerId>> {
-        let mut stack = layers.to_vec();
-        for layer in &stack {
-            let path = self.layer(layer)?;
-            if !path.is_dir() {
-                return Err(HostError::Other(format!(
-                    "the layer {} of volume {volume} is missing",
-                    path.display()
-                )));
-            }
-        }
-        for frozen in self.frozen(volume)? {
-            // Written down before it was done, it may not have been done.
-            if !stack.contains(&frozen) && self.layer(&frozen)?.is_dir() {
-                stack.push(frozen);
-            }
-        }
-        Ok(stack)
-    }
-
-    fn frozen(&self, volume: Uuid) -> Result<Vec<LayerId>> {
-        let path = self.volume(volume).join("frozen");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().map(|line| LayerId(line.to_owned())).collect()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error).at("read", &path),
-        }
-    }
-
-    /// Freezes the volume's writable layer.
-    pub(crate) fn capture(&self, volume: Uuid) -> Result<Captured> {
+    /// Freezes the volume's writable layer under that name, unless it was done before.
+    pub(crate) fn capture(&self, volume: Uuid, layer: &LayerId) -> Result<Captured> {
         let directory = self.volume(volume);
-        let (upper, work) = (directory.join("upper"), directory.join("work"));
-        fs::create_dir_all(&upper).at("make", &upper)?;
-        let layer = LayerId(Uuid::new_v4().to_string());
-        let frozen = self.layer(&layer)?;
-        fs::create_dir_all(self.layers()).at("make", &self.layers())?;
-        // What the machine wrote has to be on the disk before its new name is.
-        File::open(&upper).and_then(|directory| Ok(rustix::fs::syncfs(&directory)?)).at("sync", &upper)?;
-        let mut known = self.frozen(volume)?;
-        known.push(layer.clone());
-        let lines: String = known.iter().map(|layer| format!("{}\n", layer.0)).collect();
-        files::write_whole(&directory.join("frozen"), lines.as_bytes())?;
-        fs::rename(&upper, &frozen).at("freeze", &upper)?;
-        files::remove_tree(&work)?;
-        for path in [&upper, &work] {
-            fs::create_dir(path).at("make", path)?;
+        let upper = directory.join("upper");
+        let frozen = self.layer(layer)?;
+        if !frozen.is_dir() {
+            for path in [&upper, &self.layers()] {
+                fs::create_dir_all(path).at("make", path)?;
+            }
+            // What the machine wrote has to be on the disk before its new name is.
+            File::open(&upper)
+                .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?))
+                .at("sync", &upper)?;
+            // Whatever an unmount left half-done in there belongs to the old writable layer.
+            files::remove_tree(&directory.join("work"))?;
+            fs::rename(&upper, &frozen).at("freeze", &upper)?;
+            files::sync_directory(&self.layers())?;
+            files::sync_directory(&directory)?;
         }
-        files::sync_directory(&self.layers())?;
-        files::sync_directory(&directory)?;
-        Ok(Captured { bytes: size(&frozen)?, layer })
-    }
-
-    /// Throws away what the volume has written since its last layer.
-    pub(crate) fn reset(&self, volume: Uuid) -> Result<()> {
-        let directory = self.volume(volume);
-        files::remove_tree(&directory.join("upper"))?;
-        files::remove_tree(&directory.join("work"))
+        Ok(Captured { bytes: size(&frozen)?, layer: layer.clone() })
     }
 
     /// Removes the volume. Its layers stay: templates may rest on them.
@@ -193,40 +161,32 @@ mod tests {
     #[test]
     fn a_frozen_layer_holds_what_was_written_and_the_volume_starts_empty_above_it() {
         let (_directory, disks) = disks();
-        let (volume, base) = (Uuid::from_u128(1), LayerId("base".into()));
+        let (volume, layer) = (Uuid::from_u128(1), LayerId("frozen".into()));
         write(&disks, volume, "first");
-        let first = disks.capture(volume).expect("captured");
-        assert_eq!(
-            fs::read_to_string(disks.layers().join(&first.layer.0).join("file")).expect("file"),
-            "first"
-        );
+        assert!(disks.capture(volume, &layer).expect("captured").bytes >= 5);
+        assert_eq!(fs::read_to_string(disks.layers().join("frozen/file")).expect("file"), "first");
         assert!(!disks.volume(volume).join("upper/file").exists());
-        assert!(first.bytes >= 5);
-        write(&disks, volume, "second");
-        let second = disks.capture(volume).expect("captured");
-        let stack = [base.clone(), first.layer.clone(), second.layer.clone()];
-        assert_eq!(
-            disks.stack(volume, &[base]).expect("a stack"),
-            stack,
-            "unknown to the records, yet not lost"
-        );
-        assert_eq!(disks.stack(volume, &stack).expect("a stack"), stack, "known to the records, not twice");
     }
 
     #[test]
-    fn a_capture_that_died_before_its_rename_changes_nothing() {
+    fn capturing_again_under_the_same_name_takes_nothing_more() {
         let (_directory, disks) = disks();
-        let (volume, base) = (Uuid::from_u128(1), LayerId("base".into()));
-        write(&disks, volume, "text");
-        fs::write(disks.volume(volume).join("frozen"), "never-made\n").expect("written");
-        assert_eq!(disks.stack(volume, std::slice::from_ref(&base)).expect("a stack"), [base]);
+        let (volume, layer) = (Uuid::from_u128(1), LayerId("frozen".into()));
+        write(&disks, volume, "first");
+        let first = disks.capture(volume, &layer).expect("captured");
+        write(&disks, volume, "second");
+        assert_eq!(disks.capture(volume, &layer).expect("captured"), first);
+        assert_eq!(fs::read_to_string(disks.layers().join("frozen/file")).expect("file"), "first");
+        assert_eq!(fs::read_to_string(disks.volume(volume).join("upper/file")).expect("file"), "second");
     }
 
     #[test]
     fn a_missing_layer_or_one_outside_the_zone_is_refused() {
         let (_directory, disks) = disks();
-        for layer in ["gone", "../x", "", ".", "a/b", "a:b", "a,b"] {
-            assert!(disks.stack(Uuid::nil(), &[LayerId(layer.into())]).is_err(), "{layer:?} was accepted");
+        for layer in ["gone", "../layers", "", ".", "a/b", "a:b", "a,b"] {
+            let root = disks.state.join("root");
+            let layers = [LayerId("base".into()), LayerId(layer.into())];
+            assert!(disks.mount(Uuid::nil(), &layers, &root).is_err(), "{layer:?} was accepted");
         }
     }
 
@@ -234,7 +194,6 @@ mod tests {
     fn removing_what_is_not_there_is_fine() {
         let (_directory, disks) = disks();
         disks.remove(Uuid::nil()).expect("nothing to do");
-        disks.reset(Uuid::nil()).expect("nothing to do");
         disks.remove_layer(&LayerId("gone".into())).expect("nothing to do");
         disks.remove_layer(&LayerId("base".into())).expect("removed");
         assert!(!disks.layers().join("base").exists());

@@ -48,7 +48,9 @@ use self::names::Owner;
 pub use self::names::{InvalidZoneName, ZoneName};
 use self::router::Router;
 use self::uplink::Uplink;
-use crate::driver::{Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop};
+use crate::driver::{
+    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
+};
 
 /// How many operations on the host go on at once; more only wait for each other in the kernel.
 const AT_ONCE: usize = 8;
@@ -70,12 +72,26 @@ pub struct MachinesConfig {
     /// Addresses and TCP ports guests may reach although they lie in a range that is closed to them: the host's proxies
     /// and package mirrors on a closed network.
     pub reachable: Vec<(Ipv4Addr, u16)>,
+    /// Templates whose layers lie in the driver's directory of layers.
+    pub base_templates: Vec<BaseTemplate>,
 }
 
 impl MachinesConfig {
     /// The usual settings: machines get 30 s to power off, and every private range is closed.
     pub fn new(zone: ZoneName, state: PathBuf, public_range: Ipv4Net) -> Self {
-        Self { zone, state, public_range, stop_grace: Duration::from_secs(30), reachable: Vec::new() }
+        Self {
+            zone,
+            state,
+            public_range,
+            stop_grace: Duration::from_secs(30),
+            reachable: Vec::new(),
+            base_templates: Vec::new(),
+        }
+    }
+
+    /// The directory that layers lie in, one directory each, named by its id.
+    pub fn layers(&self) -> PathBuf {
+        Disks::new(&self.state).layers()
     }
 }
 
@@ -124,12 +140,6 @@ impl Machines {
             turns: Mutex::default(),
             at_once: Semaphore::new(AT_ONCE),
         })
-    }
-
-    /// The directory that layers lie in, one directory each, named by its id. A layer for a base template is put there
-    /// before it is registered.
-    pub fn layers(&self) -> PathBuf {
-        self.host.disks.layers()
     }
 
     async fn turn(&self, of: Uuid) -> OwnedMutexGuard<()> {
@@ -271,6 +281,10 @@ impl Driver for Machines {
         "LXC"
     }
 
+    fn base_templates(&self) -> Vec<BaseTemplate> {
+        self.host.config.base_templates.clone()
+    }
+
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
         let known: BTreeSet<_> = machines.iter().map(|machine| machine.id).collect();
         let wanted: BTreeSet<_> = raised.iter().map(|network| network.id).collect();
@@ -348,14 +362,10 @@ impl Driver for Machines {
         Ok(())
     }
 
-    async fn reset_volume(&self, volume: Uuid) -> Result<(), DriverError> {
+    async fn capture_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
         let _turn = self.turn(volume).await;
-        self.on_host(move |host| host.disks.reset(volume)).await
-    }
-
-    async fn capture_volume(&self, volume: Uuid) -> Result<Captured, DriverError> {
-        let _turn = self.turn(volume).await;
-        self.on_host(move |host| host.disks.capture(volume)).await
+        let layer = layer.clone();
+        self.on_host(move |host| host.disks.capture(volume, &layer)).await
     }
 
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
