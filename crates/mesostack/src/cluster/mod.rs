@@ -1,1 +1,47 @@
 //! The cluster in the cloud: what is wanted, what is there, the plan between them, and its execution.
+//!
+//! ```text
+//! Spec ──▶ Desired ──┐
+//!                    ├─▶ plan() ──▶ Plan ──▶ apply() ──▶ events
+//! cloud ─▶ Observed ─┘
+//! ```
+//!
+//! The cloud is the state: nothing is kept on disk. What a later run has to know is written into the network's tags:
+//!
+//! | tag | written | says |
+//! | --- | --- | --- |
+//! | `mesostack.cluster` | right after the network | whose the network is; before that, its display text does |
+//! | `mesostack.hostkey.NODE` | before the machine | the host key the machine will have, whose private half it gets at birth |
+//! | `mesostack.keypair` | before the key pair | that the key pair came with the cluster, and goes with it |
+//! | `mesostack.node.NODE` | when the cluster was healthy | for which machine and which configuration the set-up was finished |
+//!
+//! So a plan needs no SSH: a node without its mark, or with that of another machine or configuration, is set up (which
+//! leaves a node alone that has all of it already). Marks are written once for all nodes of a run, after the cluster was
+//! healthy: a run that is broken off before only looks at those nodes again.
+
+mod action;
+mod desired;
+mod error;
+mod identity;
+mod look;
+mod observed;
+mod openings;
+mod output;
+mod plan;
+mod planner;
+
+pub use self::{
+    action::{Action, Phase, Sign},
+    desired::{Desired, OperatorKey, WantedBalancer, WantedMachine},
+    error::Error,
+    identity::host_key_tag,
+    look::validate,
+    observed::{
+        Address, AffinityGroup, Balancer, Catalogue, EgressRule, FirewallRule, Forward, Machine,
+        MachineState, Named, Network, NetworkState, Observed,
+    },
+    openings::Opening,
+    output::{Endpoint, Output, output},
+    plan::{Drift, Obstacle, Plan, Step, Totals, refusal},
+    planner::plan,
+};

@@ -26,6 +26,7 @@ mod zookeeper;
 pub use configuration::{Configuration, File};
 pub use nodes::{Error, Nodes, SshNodes, Tell, Whereabouts};
 pub use places::host_name;
+pub(crate) use places::{GATEWAY_MARATHON_PORT, GATEWAY_MESOS_PORT};
 pub use render::{Facts, render};
 pub use set_up::{SetUp, set_up};
 pub use status::{AgentStatus, MarathonStatus, MasterStatus, Status, ZooKeeperRole, ZooKeeperStatus, status};

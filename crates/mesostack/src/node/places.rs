@@ -15,9 +15,9 @@ pub(super) const MARATHON_PORT: u16 = 8080;
 /// Where Mesos calls Marathon back; fixed, so that a firewall can know it.
 pub(super) const MARATHON_LIBPROCESS_PORT: u16 = 9090;
 /// Where the gateway leads to the elected master.
-pub(super) const GATEWAY_MESOS_PORT: u16 = 15050;
+pub(crate) const GATEWAY_MESOS_PORT: u16 = 15050;
 /// Where the gateway leads to the leading Marathon.
-pub(super) const GATEWAY_MARATHON_PORT: u16 = 18080;
+pub(crate) const GATEWAY_MARATHON_PORT: u16 = 18080;
 
 /// Everything that is ours on a node.
 pub(super) const DIRECTORY: &str = "/etc/mesostack";

@@ -20,7 +20,9 @@ mod tests;
 use std::{net::Ipv4Addr, path::PathBuf};
 
 use ipnet::Ipv4Net;
+use serde::Serialize;
 
+pub(crate) use self::nearest::nearest;
 pub use self::{
     ports::{MARATHON, MESOS},
     problem::{Error, Invalid, Problem, Warning},
@@ -182,7 +184,8 @@ pub struct Cluster {
 }
 
 /// What a node does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// ZooKeeper, Mesos master, Marathon and the gateway.
     Master,
@@ -191,7 +194,7 @@ pub enum Role {
 }
 
 /// One node, numbered from 1 within its role.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Node {
     /// What it does.
     pub role: Role,

@@ -1,7 +1,7 @@
 //! The nearest right name for a wrong one.
 
 /// The name most like `wrong`, if one is like it at all.
-pub(super) fn nearest<'a>(wrong: &str, right: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, right: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     right
         .iter()

@@ -1,0 +1,235 @@
+//! One change of the cloud: what it does, and how it is shown before it is done.
+
+use std::net::Ipv4Addr;
+
+use cloudstack::Id;
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use super::{observed::Named, openings::Opening};
+use crate::spec::Node;
+
+/// Whether something is added, changed or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// `+`
+    Add,
+    /// `~`
+    Change,
+    /// `-`
+    Remove,
+}
+
+impl Sign {
+    /// As a plan shows it.
+    pub fn as_char(self) -> char {
+        match self {
+            Self::Add => '+',
+            Self::Change => '~',
+            Self::Remove => '-',
+        }
+    }
+}
+
+/// One change. Ids are those that were known when the plan was made; what an earlier step makes is found by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Waits until the network's router stands or is gone.
+    AwaitNetwork,
+    /// Makes the isolated network.
+    CreateNetwork { name: String, range: Ipv4Net, gateway: Ipv4Addr, offering: Named, zone: Named },
+    /// Writes tags of the network: whose it is, and new host keys for machines that are about to be made.
+    WriteTags {
+        /// Tags with known values.
+        set: Vec<(String, String)>,
+        /// Machines that get a new host key.
+        host_keys: Vec<String>,
+        /// Tags that say something about machines that are no more.
+        drop: Vec<String>,
+    },
+    /// Registers the operator's public key; makes the key first when there is none on this machine.
+    RegisterKeyPair { name: String },
+    /// Makes the masters' anti-affinity group.
+    CreateAffinityGroup { name: String },
+    /// Takes the network's public address.
+    AcquireAddress,
+    /// Removes a firewall rule.
+    ClosePorts { rule: Id, text: String },
+    /// Opens ports of the public address.
+    OpenPorts { opening: Opening },
+    /// Lets guests out.
+    OpenEgress { range: Ipv4Net },
+    /// Makes a load balancer rule.
+    CreateBalancer { name: String, public_port: u16, private_port: u16 },
+    /// Puts machines behind a load balancer rule.
+    AssignBalancer { public_port: u16, machines: Vec<String>, fresh: bool },
+    /// Removes a machine whose first start failed, so that it can be made again.
+    Discard { host_name: String, machine: Id },
+    /// Writes a machine down, without starting it.
+    Deploy { host_name: String, node: Node, offering: Named, template: Named, apart: bool },
+    /// Forwards a port of the public address to a machine's SSH port.
+    Forward { host_name: String, public_port: u16 },
+    /// Starts a machine, or waits until it runs.
+    Start { host_name: String, fresh: bool },
+    /// Brings a node's configuration to it.
+    SetUp { host_name: String, node: Node, fresh: bool },
+    /// Waits until the cluster works.
+    AwaitHealth,
+    /// Writes down which nodes are set up.
+    MarkSetUp { host_names: Vec<String> },
+    /// Destroys a machine for good.
+    Destroy { host_name: String, machine: Id },
+    /// Removes the masters' anti-affinity group.
+    DeleteAffinityGroup { name: String, group: Id },
+    /// Removes the key pair that was registered for the cluster. The private key stays where it is.
+    DeleteKeyPair { name: String },
+    /// Removes the network, and with it its rules and addresses.
+    DeleteNetwork { name: String, network: Id },
+}
+
+/// Which of the run's phases a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Everything in the cloud.
+    Infrastructure,
+    /// Everything on the nodes.
+    Nodes,
+    /// Taking the cluster down.
+    Destruction,
+}
+
+impl Phase {
+    /// As events name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Infrastructure => "infrastructure",
+            Self::Nodes => "nodes",
+            Self::Destruction => "destroy",
+        }
+    }
+}
+
+/// What a step has to share with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// The network's queue in the server: one at a time, or each waits for the server's 2 s heartbeat.
+    NetworkQueue,
+    /// Machines' jobs: side by side, as many as are allowed.
+    Machines,
+    /// Work on nodes: side by side, as many as are allowed.
+    Nodes,
+    /// Nothing.
+    Free,
+}
+
+impl Action {
+    /// The step's name in events, unique within a plan.
+    pub fn name(&self) -> String {
+        match self {
+            Self::AwaitNetwork => "await network".to_owned(),
+            Self::CreateNetwork { name, .. } => format!("create network {name}"),
+            Self::WriteTags { .. } => "write tags".to_owned(),
+            Self::RegisterKeyPair { name } => format!("register key pair {name}"),
+            Self::CreateAffinityGroup { name } => format!("create affinity group {name}"),
+            Self::AcquireAddress => "acquire public address".to_owned(),
+            Self::ClosePorts { rule, text } => format!("close {text} ({rule})"),
+            Self::OpenPorts { opening } => format!("open {opening}"),
+            Self::OpenEgress { .. } => "open egress".to_owned(),
+            Self::CreateBalancer { name, .. } => format!("create load balancer rule {name}"),
+            Self::AssignBalancer { public_port, .. } => format!("assign masters to port {public_port}"),
+            Self::Discard { host_name, .. } => format!("discard {host_name}"),
+            Self::Deploy { host_name, .. } => format!("deploy {host_name}"),
+            Self::Forward { public_port, .. } => format!("forward {public_port}"),
+            Self::Start { host_name, .. } => format!("start {host_name}"),
+            Self::SetUp { host_name, .. } => format!("set up {host_name}"),
+            Self::AwaitHealth => "await health".to_owned(),
+            Self::MarkSetUp { .. } => "mark nodes as set up".to_owned(),
+            Self::Destroy { host_name, .. } => format!("destroy {host_name}"),
+            Self::DeleteAffinityGroup { name, .. } => format!("delete affinity group {name}"),
+            Self::DeleteKeyPair { name } => format!("delete key pair {name}"),
+            Self::DeleteNetwork { name, .. } => format!("delete network {name}"),
+        }
+    }
+
+    /// The line a plan shows for it. None for what a reader takes for granted: starting and setting up a machine that
+    /// the plan adds, waiting, marking.
+    pub fn line(&self) -> Option<(Sign, String)> {
+        let added = |text: String| Some((Sign::Add, text));
+        let changed = |text: String| Some((Sign::Change, text));
+        let removed = |text: String| Some((Sign::Remove, text));
+        match self {
+            Self::CreateNetwork { name, range, .. } => added(format!("network {name} {range}")),
+            Self::RegisterKeyPair { name } => added(format!("key pair {name}")),
+            Self::CreateAffinityGroup { name } => {
+                added(format!("affinity group {name} (masters on different hosts)"))
+            }
+            Self::AcquireAddress => added("public address of the network".to_owned()),
+            Self::ClosePorts { text, .. } => removed(format!("firewall rule {text} (not in access.allow)")),
+            Self::OpenPorts { opening } => added(format!("firewall rule {opening}")),
+            Self::OpenEgress { range } => added(format!("egress rule: everything from {range}")),
+            Self::CreateBalancer { name, public_port, private_port } => {
+                added(format!("load balancer rule {name} {public_port} → {private_port} on the masters"))
+            }
+            Self::AssignBalancer { public_port, machines, fresh: false } => {
+                changed(format!("load balancer rule {public_port}: members {}", machines.join(", ")))
+            }
+            Self::Discard { host_name, .. } => {
+                removed(format!("virtual machine {host_name} (its first start failed)"))
+            }
+            Self::Deploy { host_name, node, offering, template, .. } => added(format!(
+                "virtual machine {host_name} {} ({}, {})",
+                node.address, offering.name, template.name
+            )),
+            Self::Forward { host_name, public_port } => {
+                added(format!("port forwarding rule {public_port} → {host_name}:22"))
+            }
+            Self::Start { host_name, fresh: false } => changed(format!("virtual machine {host_name}: start")),
+            Self::SetUp { host_name, fresh: false, .. } => changed(format!("node {host_name}: set up")),
+            Self::Destroy { host_name, .. } => removed(format!("virtual machine {host_name}, with its disk")),
+            Self::DeleteAffinityGroup { name, .. } => removed(format!("affinity group {name}")),
+            Self::DeleteKeyPair { name } => removed(format!("key pair {name} (the private key stays)")),
+            Self::DeleteNetwork { name, .. } => {
+                removed(format!("network {name}, with its rules and public address"))
+            }
+            Self::AwaitNetwork
+            | Self::WriteTags { .. }
+            | Self::AssignBalancer { .. }
+            | Self::Start { .. }
+            | Self::SetUp { .. }
+            | Self::AwaitHealth
+            | Self::MarkSetUp { .. } => None,
+        }
+    }
+
+    /// The phase it belongs to.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::SetUp { .. } | Self::AwaitHealth | Self::MarkSetUp { .. } => Phase::Nodes,
+            Self::Destroy { .. }
+            | Self::DeleteAffinityGroup { .. }
+            | Self::DeleteKeyPair { .. }
+            | Self::DeleteNetwork { .. } => Phase::Destruction,
+            _ => Phase::Infrastructure,
+        }
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        match self {
+            Self::AcquireAddress
+            | Self::ClosePorts { .. }
+            | Self::OpenPorts { .. }
+            | Self::OpenEgress { .. }
+            | Self::CreateBalancer { .. }
+            | Self::AssignBalancer { .. }
+            | Self::Forward { .. } => Lane::NetworkQueue,
+            Self::Discard { .. } | Self::Deploy { .. } | Self::Start { .. } | Self::Destroy { .. } => {
+                Lane::Machines
+            }
+            Self::SetUp { .. } => Lane::Nodes,
+            _ => Lane::Free,
+        }
+    }
+}

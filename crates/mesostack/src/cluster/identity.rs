@@ -1,0 +1,68 @@
+//! How the cluster's things are recognised in the cloud: names, tags, descriptions.
+//!
+//! The cloud is the only memory there is. What is written here is what the next run, by whomever, knows.
+
+/// The network's tag that says whose it is; its value is the cluster's name.
+pub(crate) const CLUSTER: &str = "mesostack.cluster";
+/// The network's tag that says which key pair was registered for the cluster, and goes with it.
+pub(crate) const KEY_PAIR: &str = "mesostack.keypair";
+/// Why masters share a group: no two of them on one host.
+pub(crate) const ANTI_AFFINITY: &str = "host anti-affinity";
+
+/// The network's tag that holds a node's public host key, written before the node is made.
+pub fn host_key_tag(host_name: &str) -> String {
+    format!("mesostack.hostkey.{host_name}")
+}
+
+/// The network's tag that says that a node's set-up was finished; see [`set_up_mark`].
+pub(crate) fn set_up_tag(host_name: &str) -> String {
+    format!("mesostack.node.{host_name}")
+}
+
+/// That tag's value: for which machine, and with which configuration. A machine made anew has another id, so a mark of
+/// its predecessor says nothing about it.
+pub(crate) fn set_up_mark(machine: &str, digest: &str) -> String {
+    format!("{machine} {digest}")
+}
+
+/// The network's display text and the affinity group's description: says whose they are from the moment they exist,
+/// before any tag can.
+pub(crate) fn description(cluster: &str) -> String {
+    format!("Mesos cluster {cluster}, made by mesostack")
+}
+
+/// The masters' anti-affinity group.
+pub(crate) fn affinity_group(cluster: &str) -> String {
+    format!("{cluster}-masters")
+}
+
+/// Whether a machine's name is one this cluster gives to its nodes, of whatever number.
+pub(crate) fn is_node_name(cluster: &str, name: &str) -> bool {
+    let number = name
+        .strip_prefix(cluster)
+        .and_then(|rest| rest.strip_prefix("-master-").or_else(|| rest.strip_prefix("-agent-")));
+    number.is_some_and(|number| {
+        !number.starts_with('0') && number.parse::<u16>().is_ok_and(|number| number > 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_we_would_give_are_ours() {
+        for (name, ours) in [
+            ("mesos-master-1", true),
+            ("mesos-agent-2829", true),
+            ("mesos-agent-0", false),
+            ("mesos-agent-07", false),
+            ("mesos-agent-", false),
+            ("mesos-gateway-1", false),
+            ("mesos2-agent-1", false),
+            ("agent-1", false),
+        ] {
+            assert_eq!(is_node_name("mesos", name), ours, "{name}");
+        }
+    }
+}

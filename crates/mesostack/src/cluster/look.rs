@@ -1,0 +1,185 @@
+//! Looks at the cloud: a fixed, small number of paged list calls, side by side.
+//!
+//! A cluster that stands takes 12 calls: networks, templates, key pairs and service offerings; then the network's
+//! machines, addresses and four kinds of rules; then the members of the two load balancer rules. A cluster that is not
+//! there takes 7. Nothing is asked one resource at a time.
+
+mod catalogue;
+mod convert;
+
+use cloudstack::{Client, Id, ListCommand, resource::*};
+use futures::{future, try_join};
+
+pub use self::catalogue::validate;
+use super::{
+    desired::Desired,
+    error::Error,
+    identity,
+    observed::{AffinityGroup, Balancer, Catalogue, Network, Observed},
+};
+
+impl Observed {
+    /// Everything of the cluster, and what new things would be made from.
+    ///
+    /// # Errors
+    /// The keys are not accepted, or a list could not be read.
+    pub async fn read(client: &Client, desired: &Desired) -> Result<Self, Error> {
+        let spec = &desired.spec;
+        let (networks, templates, key_pair, offerings) = try_join!(
+            all(client, ListNetworks::new()),
+            all(client, ListTemplates::new(TemplateFilter::Executable)),
+            key_pair(client, desired),
+            all(client, ListServiceOfferings::new()),
+        )?;
+        let Found { network, namesakes } = find_network(desired, networks)?;
+        let mut catalogue = Catalogue::default();
+        let mut observed = match network {
+            Some(network) => {
+                catalogue.zone = Some(network.zone.clone());
+                Self::read_network(client, desired, network).await?
+            }
+            None => {
+                let (zones, network_offerings, affinity_group) = try_join!(
+                    all(client, ListZones::new()),
+                    all(client, ListNetworkOfferings::new()),
+                    affinity_group(client, desired),
+                )?;
+                catalogue.look_up_zone(&spec.cloud.zone, &zones);
+                catalogue.look_up_network_offering(&spec.network.offering, &network_offerings);
+                Self { affinity_group, ..Self::default() }
+            }
+        };
+        catalogue.look_up_offering("cluster.master_offering", &spec.cluster.master_offering, &offerings);
+        catalogue.look_up_offering("cluster.agent_offering", &spec.cluster.agent_offering, &offerings);
+        catalogue.look_up_image(&spec.image.name, &templates);
+        observed.catalogue = catalogue;
+        observed.key_pair = key_pair;
+        observed.namesakes = namesakes;
+        Ok(observed)
+    }
+
+    /// What of the cluster exists; for what only reads it or takes it down. Up to 11 calls.
+    ///
+    /// # Errors
+    /// The keys are not accepted, or a list could not be read.
+    pub async fn read_existing(client: &Client, desired: &Desired) -> Result<Self, Error> {
+        let (networks, key_pair) = try_join!(all(client, ListNetworks::new()), key_pair(client, desired))?;
+        let Found { network, namesakes } = find_network(desired, networks)?;
+        let observed = match network {
+            Some(network) => Self::read_network(client, desired, network).await?,
+            None => Self { affinity_group: affinity_group(client, desired).await?, ..Self::default() },
+        };
+        Ok(Self { key_pair, namesakes, ..observed })
+    }
+
+    /// What is in the network.
+    async fn read_network(client: &Client, desired: &Desired, network: Network) -> Result<Self, Error> {
+        let id = &network.named.id;
+        let (machines, addresses, firewall, egress, forwards, balancers) = try_join!(
+            all(client, ListVirtualMachines::new().network_id(id)),
+            all(client, ListPublicIpAddresses::new().associated_network_id(id)),
+            all(client, ListFirewallRules::new().network_id(id)),
+            all(client, ListEgressFirewallRules::new().network_id(id)),
+            all(client, ListPortForwardingRules::new().network_id(id)),
+            all(client, ListLoadBalancerRules::new().network_id(id)),
+        )?;
+        // A member tells of its group: only where no master is one yet, it has to be looked for.
+        let known = convert::affinity_group_of(&machines, desired);
+        let group = async {
+            match known {
+                Some(group) => Ok(Some(group)),
+                None => affinity_group(client, desired).await,
+            }
+        };
+        let balancers = future::try_join_all(balancers.into_iter().map(|rule| members(client, rule)));
+        let (group, balancers) = try_join!(group, balancers)?;
+        let addresses = addresses.into_iter().filter_map(convert::address).collect::<Vec<_>>();
+        let ours = addresses.iter().find(|address| address.source_nat).map(|address| address.id.clone());
+        let range = desired.range();
+        Ok(Self {
+            machines: machines.into_iter().map(|machine| convert::machine(machine, id)).collect(),
+            firewall: firewall
+                .into_iter()
+                .filter_map(|rule| convert::firewall_rule(rule, ours.as_ref()))
+                .collect(),
+            egress: egress.into_iter().filter_map(|rule| convert::egress_rule(rule, range)).collect(),
+            forwards: forwards.into_iter().filter_map(convert::forward).collect(),
+            balancers: balancers.into_iter().flatten().collect(),
+            addresses,
+            affinity_group: group,
+            network: Some(network),
+            ..Self::default()
+        })
+    }
+}
+
+/// All pages of a list.
+async fn all<C: ListCommand>(client: &Client, command: C) -> Result<Vec<C::Item>, cloudstack::Error> {
+    client.list(&command).await
+}
+
+struct Found {
+    network: Option<Network>,
+    namesakes: Vec<Id>,
+}
+
+/// The cluster's network among all of the account's: by its tag; by its name and display text where a run was broken
+/// off before the tag.
+fn find_network(desired: &Desired, networks: Vec<cloudstack::resource::Network>) -> Result<Found, Error> {
+    let spec = &desired.spec;
+    let mut found = Found { network: None, namesakes: Vec::new() };
+    for network in networks {
+        let network = (convert::network(&network), network.display_text);
+        let (network, display_text) = network;
+        if !network.zone.is(&spec.cloud.zone) {
+            continue;
+        }
+        let tag = network.tags.get(identity::CLUSTER);
+        let same_name = network.named.name.eq_ignore_ascii_case(&spec.network.name);
+        let ours = match tag {
+            Some(cluster) => cluster == desired.cluster(),
+            None => same_name && display_text == identity::description(desired.cluster()),
+        };
+        if !ours {
+            found.namesakes.extend(same_name.then_some(network.named.id));
+        } else if let Some(other) = &found.network {
+            return Err(Error::Twice {
+                cluster: desired.cluster().to_owned(),
+                first: other.named.id.clone(),
+                second: network.named.id,
+            });
+        } else {
+            found.network = Some(network);
+        }
+    }
+    Ok(found)
+}
+
+async fn key_pair(client: &Client, desired: &Desired) -> Result<Option<String>, cloudstack::Error> {
+    let name = &desired.spec.access.key_pair;
+    let pairs = all(client, ListSshKeyPairs::new().name(name)).await?;
+    Ok(pairs.into_iter().find(|pair| pair.name.eq_ignore_ascii_case(name)).map(|pair| pair.fingerprint))
+}
+
+async fn affinity_group(
+    client: &Client,
+    desired: &Desired,
+) -> Result<Option<AffinityGroup>, cloudstack::Error> {
+    let groups = all(client, ListAffinityGroups::new().name(&desired.affinity_group)).await?;
+    Ok(groups
+        .into_iter()
+        .find(|group| group.name == desired.affinity_group)
+        .map(|group| convert::affinity_group(group, desired)))
+}
+
+async fn members(client: &Client, rule: LoadBalancerRule) -> Result<Option<Balancer>, cloudstack::Error> {
+    if matches!(rule.state, RuleState::Revoke | RuleState::Deleting) {
+        return Ok(None);
+    }
+    // A rule nothing was ever assigned to says so by its state.
+    let members = match rule.state {
+        RuleState::Add => Vec::new(),
+        _ => all(client, ListLoadBalancerRuleInstances::new(&rule.id)).await?,
+    };
+    Ok(Some(convert::balancer(rule, members)))
+}

@@ -1,0 +1,264 @@
+//! What the cloud has, as far as the cluster is concerned. Plain data: how it is read is in `look`.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use cloudstack::Id;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use super::{identity, openings::Opening, plan::Obstacle};
+
+/// Everything of the cluster that exists, and what new things would be made from.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The cluster's network.
+    pub network: Option<Network>,
+    /// Networks of the same name that are not the cluster's.
+    pub namesakes: Vec<Id>,
+    /// The network's public addresses.
+    pub addresses: Vec<Address>,
+    /// Firewall rules of those addresses.
+    pub firewall: Vec<FirewallRule>,
+    /// The network's egress rules.
+    pub egress: Vec<EgressRule>,
+    /// Port forwarding rules.
+    pub forwards: Vec<Forward>,
+    /// Load balancer rules.
+    pub balancers: Vec<Balancer>,
+    /// Machines in the network.
+    pub machines: Vec<Machine>,
+    /// The fingerprint of the key pair of the file's name.
+    pub key_pair: Option<String>,
+    /// The masters' affinity group.
+    pub affinity_group: Option<AffinityGroup>,
+    /// What new things are made from.
+    pub catalogue: Catalogue,
+}
+
+/// What the zone offers of what the file names. Things that were not looked for, because nothing of their kind has to
+/// be made, are missing here and in `absent`.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// The zone.
+    pub zone: Option<Named>,
+    /// The network offering.
+    pub network_offering: Option<Named>,
+    /// Whether that offering lets guests out unless a rule denies it.
+    pub egress_allowed: bool,
+    /// Service offerings, by what the file calls them.
+    pub offerings: BTreeMap<String, Named>,
+    /// The newest ready template of the image's name.
+    pub template: Option<Named>,
+    /// What the file names and the cloud has not.
+    pub absent: Vec<Obstacle>,
+}
+
+/// A thing with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Its id.
+    pub id: Id,
+    /// Its name.
+    pub name: String,
+}
+
+impl Named {
+    /// Whether the file means this one: by name (as the cloud compares: whatever the case) or by id.
+    pub(crate) fn is(&self, named: &str) -> bool {
+        self.id == *named || self.name.eq_ignore_ascii_case(named)
+    }
+}
+
+/// The cluster's network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its id and name.
+    pub named: Named,
+    /// CloudStack's state of it.
+    pub state: NetworkState,
+    /// Its range, as the cloud says it.
+    pub range: Option<Ipv4Net>,
+    /// Its zone.
+    pub zone: Named,
+    /// Its offering.
+    pub offering: Named,
+    /// Whether guests may go out unless a rule denies it.
+    pub egress_allowed: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What a network is about to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkState {
+    /// Records only: nothing runs, and rules are written down without being sent anywhere.
+    Asleep,
+    /// The router runs.
+    Awake,
+    /// Between the two: the router is being started or stopped, and refuses rules.
+    Changing,
+}
+
+impl NetworkState {
+    /// From CloudStack's word for it.
+    pub(crate) fn of(state: &str) -> Self {
+        match state {
+            "Allocated" => Self::Asleep,
+            "Implementing" | "Shutdown" | "Destroy" => Self::Changing,
+            // Implemented; Setup is the same for networks without a router of their own.
+            _ => Self::Awake,
+        }
+    }
+}
+
+/// A public address of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Its id.
+    pub id: Id,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Whether guests appear to the outside under it.
+    pub source_nat: bool,
+}
+
+/// A firewall rule: TCP ports, or something we never ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallRule {
+    /// Its id.
+    pub id: Id,
+    /// What it opens, when that is TCP ports of the cluster's address.
+    pub opening: Option<Opening>,
+    /// How to show it to a reader.
+    pub text: String,
+}
+
+/// An egress rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressRule {
+    /// Its id.
+    pub id: Id,
+    /// Whether it lets every guest out to everywhere.
+    pub everything: bool,
+    /// How to show it to a reader.
+    pub text: String,
+}
+
+/// A port forwarding rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Its id.
+    pub id: Id,
+    /// The address it is on.
+    pub address: Id,
+    /// The protocol, in lower case.
+    pub protocol: String,
+    /// The public ports, first and last.
+    pub public: (u16, u16),
+    /// The first port on the machine.
+    pub private: u16,
+    /// The machine.
+    pub machine: Id,
+}
+
+/// A load balancer rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// Its id.
+    pub id: Id,
+    /// The address it is on.
+    pub address: Id,
+    /// The port on the address.
+    pub public_port: u16,
+    /// The port on its members.
+    pub private_port: u16,
+    /// The machines it leads to.
+    pub members: Vec<Id>,
+}
+
+/// A machine in the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Its id and host name.
+    pub named: Named,
+    /// CloudStack's state of it.
+    pub state: MachineState,
+    /// Its guest address in the network.
+    pub address: Option<Ipv4Addr>,
+    /// Its service offering.
+    pub offering: Named,
+    /// Its template.
+    pub template: Named,
+}
+
+/// What a machine is about to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineState {
+    /// It runs.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// It is being started, stopped or moved.
+    Changing,
+    /// Its first start failed: it never ran and never will.
+    Failed,
+    /// It is being destroyed.
+    Going,
+}
+
+impl MachineState {
+    /// From CloudStack's word for it.
+    pub(crate) fn of(state: &str) -> Self {
+        match state {
+            "Running" => Self::Running,
+            "Stopped" | "Shutdown" => Self::Stopped,
+            "Error" => Self::Failed,
+            "Destroyed" | "Expunging" | "Expunged" => Self::Going,
+            _ => Self::Changing,
+        }
+    }
+}
+
+/// The masters' affinity group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AffinityGroup {
+    /// Its id.
+    pub id: Id,
+    /// Whether it keeps its members apart, and was made for this cluster.
+    pub ours: bool,
+    /// Its members.
+    pub members: Vec<Id>,
+}
+
+impl Observed {
+    /// The address the cluster is reached at: the network's source NAT address.
+    pub fn public_address(&self) -> Option<&Address> {
+        self.addresses.iter().find(|address| address.source_nat)
+    }
+
+    /// The machine of that name.
+    pub fn machine(&self, host_name: &str) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.named.name.eq_ignore_ascii_case(host_name))
+    }
+
+    /// A tag of the network.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.network.as_ref()?.tags.get(key).map(String::as_str)
+    }
+
+    /// Whether nothing of the network runs: then rules are records, and can be written in any order.
+    pub(crate) fn asleep(&self) -> bool {
+        let network = self.network.as_ref().is_none_or(|network| network.state == NetworkState::Asleep);
+        network
+            && self
+                .machines
+                .iter()
+                .all(|machine| !matches!(machine.state, MachineState::Running | MachineState::Changing))
+    }
+
+    /// Whether the key pair was registered for this cluster.
+    pub(crate) fn key_pair_is_ours(&self, name: &str) -> bool {
+        self.tag(identity::KEY_PAIR) == Some(name)
+    }
+}

@@ -1,0 +1,238 @@
+//! From what is wanted and what is there to a [`Plan`]. A pure function: no clock, no network, no randomness.
+//!
+//! The order is the design's. While nothing of the network runs, rules are records: everything is written down first,
+//! and machines are started last, all at once, so that the router boots once with everything in place. A network that
+//! runs already takes rules at any time except while its router starts; there each new machine goes its own way.
+
+mod machines;
+mod rules;
+
+use std::net::Ipv4Addr;
+
+use cloudstack::Id;
+
+use super::{
+    action::Action,
+    desired::Desired,
+    identity,
+    observed::{NetworkState, Observed},
+    plan::{Obstacle, Plan},
+};
+
+/// What has to be done so that the cloud has what is wanted.
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan {
+        cluster: desired.cluster().to_owned(),
+        public_address: observed.public_address().map(|address| address.address),
+        ..Plan::default()
+    };
+    let mut obstacles = check(desired, observed);
+    check_affinity_group(desired, observed, &mut obstacles);
+    let machines = machines::sort(desired, observed, &mut obstacles);
+    check_catalogue(observed, &machines, &mut obstacles);
+    rules::check(desired, observed, &mut obstacles);
+    plan.obstacles = obstacles;
+    describe_drift(desired, observed, &mut plan);
+    if plan.obstacles.is_empty() {
+        add_steps(desired, observed, &machines, &mut plan);
+    }
+    plan
+}
+
+/// What is wrong with what is there, whatever has to be made.
+pub(crate) fn check(desired: &Desired, observed: &Observed) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    check_network(desired, observed, &mut obstacles);
+    check_key_pair(desired, observed, &mut obstacles);
+    obstacles
+}
+
+/// Steps others wait for.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    /// The network exists, and its router does not change at the moment.
+    network: Vec<usize>,
+    /// The public address is the network's.
+    address: Vec<usize>,
+    /// Machines can be written down: their host keys are known, their key pair and group exist.
+    deploy: Vec<usize>,
+}
+
+fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted<'_>, plan: &mut Plan) {
+    let asleep = observed.asleep();
+    let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
+    before.deploy = preparation_steps(desired, observed, machines, &before, plan);
+    before.address = match observed.public_address() {
+        Some(_) => before.network.clone(),
+        None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
+    };
+    let openings = rules::openings(desired, observed, &before, plan);
+    let balancers = rules::balancers(desired, observed, &before, plan);
+    let deployed = machines::deploy(desired, observed, machines, &before, plan);
+    rules::assign(desired, observed, &balancers, &deployed, plan);
+    let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
+    // Asleep: whatever is written down has to be before the first machine wakes the router.
+    let barrier = if asleep { (0..plan.steps.len()).collect() } else { Vec::new() };
+    let started = machines::start(machines, &before, &deployed, &barrier, plan);
+    machines::set_up(desired, observed, &machines::Reached { started, forwards, openings }, plan);
+}
+
+fn network_steps(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Vec<usize> {
+    let spec = &desired.spec;
+    match (&observed.network, &observed.catalogue.zone, &observed.catalogue.network_offering) {
+        (Some(network), ..) if network.state == NetworkState::Changing => {
+            vec![plan.add(Action::AwaitNetwork, [], [])]
+        }
+        (None, Some(zone), Some(offering)) => {
+            let action = Action::CreateNetwork {
+                name: spec.network.name.clone(),
+                range: desired.range(),
+                gateway: desired.gateway(),
+                offering: offering.clone(),
+                zone: zone.clone(),
+            };
+            vec![plan.add(action, [], [])]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Tags, key pair, affinity group: what has to be before machines can be written down.
+fn preparation_steps(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &machines::Sorted<'_>,
+    before: &Before,
+    plan: &mut Plan,
+) -> Vec<usize> {
+    let mut ready = before.network.clone();
+    let key_pair = &desired.spec.access.key_pair;
+    let register = observed.key_pair.is_none() && !machines.missing.is_empty();
+    let set = [
+        (identity::CLUSTER, Some(desired.cluster())),
+        (identity::KEY_PAIR, register.then_some(key_pair.as_str())),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+    .filter(|(key, value)| observed.tag(key) != Some(value))
+    .collect::<Vec<_>>();
+    let host_keys = machines.missing.iter().map(|machine| machine.host_name.clone()).collect::<Vec<_>>();
+    // A predecessor's mark would say that the new machine is set up.
+    let drop = host_keys
+        .iter()
+        .flat_map(|name| [identity::host_key_tag(name), identity::set_up_tag(name)])
+        .filter(|key| observed.tag(key).is_some())
+        .collect::<Vec<_>>();
+    let tags = (!set.is_empty() || !host_keys.is_empty())
+        .then(|| plan.add(Action::WriteTags { set, host_keys, drop }, before.network.clone(), []));
+    ready.extend(tags);
+    if register {
+        // The tag first: a key pair is deleted with the cluster only if the tag says that it came with it.
+        ready.push(plan.add(Action::RegisterKeyPair { name: key_pair.clone() }, tags, []));
+    }
+    if observed.affinity_group.is_none() && machines.missing.iter().any(|machine| machine.is_master()) {
+        ready.push(plan.add(Action::CreateAffinityGroup { name: desired.affinity_group.clone() }, [], []));
+    }
+    ready
+}
+
+fn check_network(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+    let wanted = &desired.spec.network;
+    let Some(network) = &observed.network else {
+        if let Some(id) = observed.namesakes.first() {
+            let message =
+                format!("a network called {} exists ({id}), and is not this cluster's", wanted.name);
+            obstacles.push(Obstacle::new("network.name", message).help("choose another name"));
+        }
+        return;
+    };
+    if !network.named.name.eq_ignore_ascii_case(&wanted.name) {
+        let message = format!(
+            "the cluster {} is in the network {}, not in {}",
+            desired.cluster(),
+            network.named.name,
+            wanted.name
+        );
+        obstacles.push(
+            Obstacle::new("network.name", message).help("a network keeps its name as long as it lives"),
+        );
+    }
+    if let Some(range) = network.range
+        && range != wanted.range
+    {
+        let message = format!("the network has the range {range}, and keeps it");
+        obstacles.push(Obstacle::new("network.range", message).help("destroy the cluster to change it"));
+    }
+}
+
+fn check_key_pair(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+    let access = &desired.spec.access;
+    let (Some(registered), name) = (&observed.key_pair, &access.key_pair) else { return };
+    let file = access.private_key.display();
+    match &desired.key {
+        None => obstacles.push(
+            Obstacle::new(
+                "access.private_key",
+                format!("the key pair {name} exists, and its private key {file} does not"),
+            )
+            .help("bring the private key here, or name another key pair"),
+        ),
+        Some(key) if key.fingerprint != *registered => obstacles.push(
+            Obstacle::new(
+                "access.key_pair",
+                format!(
+                    "the key pair {name} in the cloud ({registered}) is not {file} ({})",
+                    key.fingerprint
+                ),
+            )
+            .help("name the key pair's own private key, or another key pair"),
+        ),
+        Some(_) => {}
+    }
+}
+
+fn check_affinity_group(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+    if observed.affinity_group.as_ref().is_some_and(|group| !group.ours) {
+        let message =
+            format!("an affinity group called {} exists, and is not this cluster's", desired.affinity_group);
+        obstacles.push(Obstacle::new("cluster.name", message).help("choose another name for the cluster"));
+    }
+}
+
+/// Only what something has to be made from is missed.
+fn check_catalogue(observed: &Observed, machines: &machines::Sorted<'_>, obstacles: &mut Vec<Obstacle>) {
+    let needed = |path: &str| match path {
+        "cloud.zone" | "network.offering" => observed.network.is_none(),
+        "image.name" => !machines.missing.is_empty(),
+        offering => machines.missing.iter().any(|machine| machine.offering_path() == offering),
+    };
+    let absent = observed.catalogue.absent.iter().filter(|absent| needed(&absent.path)).cloned();
+    obstacles.extend(absent);
+}
+
+/// What is there, was not asked for, and is left alone.
+fn describe_drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    machines::drift(desired, observed, plan);
+    rules::drift(desired, observed, plan);
+    const ALONE: &str = "not in the file; left alone";
+    for address in observed.addresses.iter().filter(|address| !address.source_nat) {
+        plan.drift(format!("public address {}", address.address), ALONE);
+    }
+    if let Some(network) = &observed.network {
+        if !network.offering.is(&desired.spec.network.offering) {
+            let note = format!("the file says {}; left as it is", desired.spec.network.offering);
+            plan.drift(format!("network {}: offering {}", network.named.name, network.offering.name), note);
+        }
+        for id in &observed.namesakes {
+            plan.drift(
+                format!("network {id}"),
+                format!("also called {}, not this cluster's; left alone", network.named.name),
+            );
+        }
+    }
+}
+
+/// The address and id a rule is on.
+fn address_of(observed: &Observed) -> Option<(&Id, Ipv4Addr)> {
+    observed.public_address().map(|address| (&address.id, address.address))
+}

@@ -1,0 +1,236 @@
+//! Machines and nodes: which are missing, which have to be started, which have to be set up.
+
+use std::collections::BTreeMap;
+
+use super::Before;
+use crate::{
+    cluster::{
+        action::Action,
+        desired::{Desired, WantedMachine},
+        identity,
+        observed::{Machine, MachineState, Observed},
+        plan::{Obstacle, Plan},
+    },
+    node,
+    spec::{Bootstrap, Role},
+};
+
+impl WantedMachine {
+    pub(super) fn is_master(&self) -> bool {
+        self.node.role == Role::Master
+    }
+}
+
+/// The wanted machines, by what has to be done with them.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    /// They have to be made; where there is a machine, its first start failed, and it goes first.
+    pub(super) missing: Vec<&'a WantedMachine>,
+    /// What is in the way of some of those.
+    pub(super) failed: BTreeMap<&'a str, &'a Machine>,
+    /// They are written down and do not run.
+    pub(super) sleeping: Vec<&'a WantedMachine>,
+}
+
+/// Sorts the wanted machines, and notes what makes one impossible.
+pub(super) fn sort<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+    obstacles: &mut Vec<Obstacle>,
+) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
+    for wanted in &desired.machines {
+        let Some(machine) = observed.machine(&wanted.host_name) else {
+            check_address_is_free(wanted, observed, obstacles);
+            sorted.missing.push(wanted);
+            continue;
+        };
+        match machine.state {
+            MachineState::Running => {}
+            MachineState::Stopped | MachineState::Changing => sorted.sleeping.push(wanted),
+            MachineState::Failed => {
+                sorted.missing.push(wanted);
+                sorted.failed.insert(&wanted.host_name, machine);
+                continue;
+            }
+            MachineState::Going => {
+                let message = format!("{} is being destroyed", wanted.host_name);
+                obstacles.push(Obstacle::new("cluster", message).help("apply again when it is gone"));
+                continue;
+            }
+        }
+        check_machine(wanted, machine, observed, obstacles);
+    }
+    sorted
+}
+
+fn check_machine(
+    wanted: &WantedMachine,
+    machine: &Machine,
+    observed: &Observed,
+    obstacles: &mut Vec<Obstacle>,
+) {
+    let name = &wanted.host_name;
+    if let Some(address) = machine.address
+        && address != wanted.node.address
+    {
+        let path = if wanted.is_master() { "cluster.first_master" } else { "cluster.first_agent" };
+        let message =
+            format!("{name} has the address {address}, and the file gives it {}", wanted.node.address);
+        obstacles.push(Obstacle::new(path, message).help("a machine keeps its address as long as it lives"));
+    }
+    // The key is written before the machine is made: without one, it is not known who made it.
+    if observed.tag(&identity::host_key_tag(name)).is_none() {
+        let message =
+            format!("the host key of {name} is not known: nothing can be trusted that answers in its place");
+        let help =
+            format!("destroy {name} in the cloud ({}) and apply again: it is made anew", machine.named.id);
+        obstacles.push(Obstacle::new("cluster", message).help(help));
+    }
+}
+
+fn check_address_is_free(wanted: &WantedMachine, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+    let holder = observed.machines.iter().find(|machine| machine.address == Some(wanted.node.address));
+    if let Some(holder) = holder {
+        let path = if wanted.is_master() { "cluster.first_master" } else { "cluster.first_agent" };
+        let message =
+            format!("{} has the address {} of {}", holder.named.name, wanted.node.address, wanted.host_name);
+        obstacles.push(Obstacle::new(path, message));
+    }
+}
+
+/// Steps that write missing machines down, by the machine's name.
+pub(super) fn deploy(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &Sorted<'_>,
+    before: &Before,
+    plan: &mut Plan,
+) -> BTreeMap<String, usize> {
+    let mut deployed = BTreeMap::new();
+    let Some(template) = &observed.catalogue.template else { return deployed };
+    // User-data that carries the configuration names the public address.
+    let address = match desired.spec.access.bootstrap {
+        Bootstrap::UserData => before.address.as_slice(),
+        Bootstrap::Ssh => &[],
+    };
+    for wanted in &machines.missing {
+        let Some(offering) = observed.catalogue.offerings.get(&wanted.offering) else { continue };
+        let host_name = wanted.host_name.clone();
+        let discarded = machines.failed.get(host_name.as_str()).map(|failed| {
+            let discard = Action::Discard { host_name: host_name.clone(), machine: failed.named.id.clone() };
+            plan.add(discard, before.network.clone(), [])
+        });
+        let action = Action::Deploy {
+            host_name: host_name.clone(),
+            node: wanted.node.clone(),
+            offering: offering.clone(),
+            template: template.clone(),
+            apart: wanted.is_master(),
+        };
+        let after = before.deploy.iter().chain(address).copied().chain(discarded);
+        deployed.insert(host_name, plan.add(action, after.collect::<Vec<_>>(), []));
+    }
+    deployed
+}
+
+/// Steps that start machines, new and old, by the machine's name. A `barrier` has to be over before any.
+pub(super) fn start(
+    machines: &Sorted<'_>,
+    before: &Before,
+    deployed: &BTreeMap<String, usize>,
+    barrier: &[usize],
+    plan: &mut Plan,
+) -> BTreeMap<String, usize> {
+    let fresh = machines.missing.iter().map(|wanted| (*wanted, true));
+    let old = machines.sleeping.iter().map(|wanted| (*wanted, false));
+    fresh
+        .chain(old)
+        .map(|(wanted, fresh)| {
+            let host_name = wanted.host_name.clone();
+            let after = deployed.get(&host_name).copied().into_iter().chain(before.network.iter().copied());
+            let action = Action::Start { host_name: host_name.clone(), fresh };
+            let step = plan.add(action, after.collect::<Vec<_>>(), barrier.iter().copied());
+            (host_name, step)
+        })
+        .collect()
+}
+
+/// Steps that a node has to wait for until it can be reached.
+pub(super) struct Reached {
+    pub(super) started: BTreeMap<String, usize>,
+    pub(super) forwards: BTreeMap<String, usize>,
+    pub(super) openings: Vec<usize>,
+}
+
+/// Steps that set nodes up: new ones, and those whose mark does not say that they have this configuration.
+pub(super) fn set_up(desired: &Desired, observed: &Observed, reached: &Reached, plan: &mut Plan) {
+    let mut set_up = Vec::new();
+    for wanted in &desired.machines {
+        let name = &wanted.host_name;
+        if is_set_up(desired, wanted, observed) && !reached.started.contains_key(name) {
+            continue;
+        }
+        let steps = [&reached.started, &reached.forwards].into_iter().filter_map(|steps| steps.get(name));
+        let after = steps.chain(&reached.openings).copied().collect::<Vec<_>>();
+        let fresh = observed.machine(name).is_none_or(|machine| machine.state == MachineState::Failed);
+        let action = Action::SetUp { host_name: name.clone(), node: wanted.node.clone(), fresh };
+        set_up.push((name.clone(), plan.add(action, after, [])));
+    }
+    if set_up.is_empty() {
+        return;
+    }
+    let (host_names, steps): (Vec<_>, Vec<_>) = set_up.into_iter().unzip();
+    let healthy = plan.add(Action::AwaitHealth, steps, []);
+    plan.add(Action::MarkSetUp { host_names }, [healthy], []);
+}
+
+/// Whether the mark says that this very machine has this very configuration.
+fn is_set_up(desired: &Desired, wanted: &WantedMachine, observed: &Observed) -> bool {
+    let (Some(machine), Some(address)) = (observed.machine(&wanted.host_name), observed.public_address())
+    else {
+        return false;
+    };
+    let facts =
+        node::Facts { public_address: address.address, template: Some(machine.template.id.to_string()) };
+    let digest = node::render(&desired.spec, &wanted.node, &facts).digest;
+    let mark = identity::set_up_mark(machine.named.id.as_str(), &digest);
+    observed.tag(&identity::set_up_tag(&wanted.host_name)) == Some(&mark)
+}
+
+/// Machines that are not as the file says.
+pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    const ANEW: &str = "left as it is; a machine that is destroyed in the cloud is made anew by the next apply, one \
+                        master at a time";
+    let template = observed.catalogue.template.as_ref();
+    let mut older = Vec::new();
+    for machine in &observed.machines {
+        let name = &machine.named.name;
+        let Some(wanted) = desired.machine(name) else {
+            let note = match identity::is_node_name(desired.cluster(), name) {
+                true => {
+                    "beyond the number the file asks for; left alone: take it out of service, then destroy it in the cloud"
+                }
+                false => "not this cluster's; left alone",
+            };
+            plan.drift(format!("virtual machine {name}"), note);
+            continue;
+        };
+        if machine.state == MachineState::Failed {
+            continue;
+        }
+        if !machine.offering.is(&wanted.offering) {
+            let what =
+                format!("virtual machine {name}: {} instead of {}", machine.offering.name, wanted.offering);
+            plan.drift(what, ANEW);
+        }
+        if template.is_some_and(|template| template.id != machine.template.id) {
+            older.push(name.as_str());
+        }
+    }
+    if let (Some(template), false) = (template, older.is_empty()) {
+        let what =
+            format!("{} made from another image than {} ({})", older.join(", "), template.name, template.id);
+        plan.drift(what, ANEW);
+    }
+}

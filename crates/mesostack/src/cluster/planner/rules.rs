@@ -1,0 +1,193 @@
+//! The network's rules: firewall, egress, load balancer, forwards.
+
+use std::collections::BTreeMap;
+
+use cloudstack::Id;
+
+use super::{Before, address_of};
+use crate::cluster::{
+    action::Action,
+    desired::{Desired, WantedBalancer},
+    observed::{Balancer, Forward, Observed},
+    openings::{self, Opening},
+    plan::{Obstacle, Plan},
+};
+
+/// The port SSH listens on, on every node.
+const SSH: u16 = 22;
+
+/// Rules in our ports that lead elsewhere: neither can be had without taking the other's away.
+pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+    for wanted in &desired.machines {
+        let port = wanted.node.ssh_port;
+        let Some(forward) = forward_at(observed, port) else { continue };
+        let machine = observed.machine(&wanted.host_name).map(|machine| &machine.named.id);
+        if machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH {
+            let path =
+                if wanted.is_master() { "access.first_master_port" } else { "access.first_agent_port" };
+            let message = format!("public port {port} leads elsewhere than to {}", wanted.host_name);
+            let help = format!("remove the port forwarding rule {}, or move the ports", forward.id);
+            obstacles.push(Obstacle::new(path, message).help(help));
+        }
+    }
+    for wanted in &desired.balancers {
+        let port = wanted.public_port;
+        let rule = balancer_at(observed, wanted).filter(|rule| rule.private_port != wanted.private_port);
+        let blocking = rule.map(|rule| &rule.id).or(forward_at(observed, port).map(|forward| &forward.id));
+        if let Some(id) = blocking {
+            let message = format!(
+                "public port {port} leads elsewhere than to the masters' port {}",
+                wanted.private_port
+            );
+            obstacles.push(Obstacle::new("network.name", message).help(format!("remove the rule {id}")));
+        }
+    }
+}
+
+fn forward_at(observed: &Observed, port: u16) -> Option<&Forward> {
+    let (address, _) = address_of(observed)?;
+    observed.forwards.iter().find(|forward| {
+        forward.address == *address
+            && forward.protocol == "tcp"
+            && (forward.public.0..=forward.public.1).contains(&port)
+    })
+}
+
+fn balancer_at<'a>(observed: &'a Observed, wanted: &WantedBalancer) -> Option<&'a Balancer> {
+    let (address, _) = address_of(observed)?;
+    observed.balancers.iter().find(|rule| rule.address == *address && rule.public_port == wanted.public_port)
+}
+
+/// Steps that close and open ports, and let guests out. Nodes can be reached once they are over.
+pub(super) fn openings(
+    desired: &Desired,
+    observed: &Observed,
+    before: &Before,
+    plan: &mut Plan,
+) -> Vec<usize> {
+    let rules =
+        observed.firewall.iter().filter_map(|rule| Some((rule, rule.opening.clone()?))).collect::<Vec<_>>();
+    let present = rules.iter().map(|(_, opening)| opening.clone()).collect::<Vec<_>>();
+    let excessive = openings::excessive(&desired.openings, &present);
+    let closed = excessive
+        .iter()
+        .map(|at| {
+            let (rule, opening) = &rules[*at];
+            let action = Action::ClosePorts { rule: rule.id.clone(), text: opening.to_string() };
+            plan.add(action, before.address.clone(), [])
+        })
+        .collect::<Vec<_>>();
+    let kept =
+        present.into_iter().enumerate().filter(|(at, _)| !excessive.contains(at)).map(|(_, rule)| rule);
+    let after = before.address.iter().chain(&closed).copied().collect::<Vec<_>>();
+    let opened = openings::missing(&desired.openings, &kept.collect::<Vec<_>>())
+        .into_iter()
+        .map(|opening| plan.add(Action::OpenPorts { opening }, after.clone(), []))
+        .collect::<Vec<_>>();
+
+    let allowed =
+        observed.network.as_ref().map_or(observed.catalogue.egress_allowed, |network| network.egress_allowed);
+    if !allowed && !observed.egress.iter().any(|rule| rule.everything) {
+        plan.add(Action::OpenEgress { range: desired.range() }, before.network.clone(), []);
+    }
+    opened
+}
+
+/// Steps that make load balancer rules, by public port.
+pub(super) fn balancers(
+    desired: &Desired,
+    observed: &Observed,
+    before: &Before,
+    plan: &mut Plan,
+) -> BTreeMap<u16, usize> {
+    let missing = desired.balancers.iter().filter(|wanted| balancer_at(observed, wanted).is_none());
+    missing
+        .map(|wanted| {
+            let action = Action::CreateBalancer {
+                name: wanted.name.to_owned(),
+                public_port: wanted.public_port,
+                private_port: wanted.private_port,
+            };
+            (wanted.public_port, plan.add(action, before.address.clone(), []))
+        })
+        .collect()
+}
+
+/// Steps that put masters behind the load balancer rules.
+pub(super) fn assign(
+    desired: &Desired,
+    observed: &Observed,
+    made: &BTreeMap<u16, usize>,
+    deployed: &BTreeMap<String, usize>,
+    plan: &mut Plan,
+) {
+    for wanted in &desired.balancers {
+        let members = balancer_at(observed, wanted).map_or(&[] as &[Id], |rule| rule.members.as_slice());
+        let is_member = |host_name: &str| {
+            !deployed.contains_key(host_name)
+                && observed.machine(host_name).is_some_and(|machine| members.contains(&machine.named.id))
+        };
+        let masters = desired.machines.iter().filter(|machine| machine.is_master());
+        let machines = masters
+            .map(|machine| machine.host_name.clone())
+            .filter(|host_name| !is_member(host_name))
+            .collect::<Vec<_>>();
+        if machines.is_empty() {
+            continue;
+        }
+        let after =
+            machines.iter().filter_map(|name| deployed.get(name)).chain(made.get(&wanted.public_port));
+        let after = after.copied().collect::<Vec<_>>();
+        let fresh = made.contains_key(&wanted.public_port);
+        plan.add(Action::AssignBalancer { public_port: wanted.public_port, machines, fresh }, after, []);
+    }
+}
+
+/// Steps that forward SSH ports, by the machine's name.
+pub(super) fn forwards(
+    desired: &Desired,
+    observed: &Observed,
+    before: &Before,
+    deployed: &BTreeMap<String, usize>,
+    plan: &mut Plan,
+) -> BTreeMap<String, usize> {
+    let mut steps = BTreeMap::new();
+    for wanted in &desired.machines {
+        let deploy = deployed.get(&wanted.host_name).copied();
+        // A new machine has no forward yet, whatever the port had before: that went with the old one.
+        if deploy.is_none() && forward_at(observed, wanted.node.ssh_port).is_some() {
+            continue;
+        }
+        let host_name = wanted.host_name.clone();
+        let action = Action::Forward { host_name: host_name.clone(), public_port: wanted.node.ssh_port };
+        let after = before.address.iter().copied().chain(deploy).collect::<Vec<_>>();
+        steps.insert(host_name, plan.add(action, after, []));
+    }
+    steps
+}
+
+/// Rules nobody asked for.
+pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    const ALONE: &str = "not in the file; left alone";
+    let foreign =
+        |opening: &Opening| !openings::foreign(&desired.openings, std::slice::from_ref(opening)).is_empty();
+    for rule in observed.firewall.iter().filter(|rule| rule.opening.as_ref().is_none_or(foreign)) {
+        plan.drift(format!("firewall rule {}", rule.text), ALONE);
+    }
+    for rule in observed.egress.iter().filter(|rule| !rule.everything) {
+        plan.drift(format!("egress rule {}", rule.text), ALONE);
+    }
+    let ports = desired.machines.iter().map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
+    let wanted = |forward: &Forward| {
+        forward.protocol == "tcp"
+            && ports.iter().any(|port| (forward.public.0..=forward.public.1).contains(port))
+    };
+    for forward in observed.forwards.iter().filter(|forward| !wanted(forward)) {
+        plan.drift(format!("port forwarding rule {} {}", forward.protocol, forward.public.0), ALONE);
+    }
+    let ours =
+        |rule: &Balancer| desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port);
+    for rule in observed.balancers.iter().filter(|rule| !ours(rule)) {
+        plan.drift(format!("load balancer rule {}", rule.public_port), ALONE);
+    }
+}
