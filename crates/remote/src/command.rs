@@ -197,9 +197,9 @@ impl Session {
 
     async fn execute(&self, line: &str, doing: &'static str) -> Result<(ChannelReadHalf, Writer), Error> {
         let failed = |source| Error::from_russh(self.target(), doing, source);
-        let channel = self.handle().channel_open_session().await.map_err(failed)?;
+        let channel = self.open_channel(doing).await?;
         let (reader, half) = channel.split();
-        let writer = Writer { half: std::sync::Arc::new(half), running: true };
+        let writer = Writer::new(half);
         writer.half.exec(true, line).await.map_err(failed)?;
         Ok((reader, writer))
     }

@@ -3,14 +3,14 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use russh::{
-    Disconnect,
-    client::{self, AuthResult},
+    Channel, ChannelOpenFailure, Disconnect,
+    client::{self, AuthResult, Msg},
     keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Semaphore,
+    sync::{Semaphore, oneshot},
     time::Instant,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -24,6 +24,8 @@ const KEEPALIVE_MAX: usize = 3;
 /// How many commands run side by side on one connection; sshd allows 10 by default (MaxSessions), and frees a place only
 /// some time after a command was given up.
 const COMMANDS_AT_ONCE: usize = 8;
+/// How long a server without a free place is asked again.
+const LONGEST_WAIT_FOR_A_PLACE: Duration = Duration::from_secs(20);
 
 /// A machine to log in to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +149,39 @@ impl Session {
     pub(crate) fn commands(&self) -> &Semaphore {
         &self.inner.commands
     }
+
+    /// A channel for a command or shell. A command that was given up keeps its place on the server until it has really
+    /// ended, so a server without a free place is asked again for a while.
+    pub(crate) async fn open_channel(&self, doing: &'static str) -> Result<Channel<Msg>, Error> {
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let session = self.clone();
+            match opened(async move { session.handle().channel_open_session().await }).await {
+                Ok(channel) => return Ok(channel),
+                Err(russh::Error::ChannelOpenFailure(
+                    ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::ResourceShortage,
+                )) if began.elapsed() < LONGEST_WAIT_FOR_A_PLACE => {}
+                Err(source) => return Err(Error::from_russh(self.target(), doing, source)),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
+    }
+}
+
+/// Sees the opening of a channel through, even when the caller no longer waits for it: a channel that comes too late is
+/// closed, else it would keep its place on the server as long as the connection lasts.
+pub(crate) async fn opened(
+    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+) -> Result<Channel<Msg>, russh::Error> {
+    let (hand_over, wait) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(Ok(late)) = hand_over.send(opening.await) {
+            let _ = late.close().await;
+        }
+    });
+    wait.await.unwrap_or(Err(russh::Error::RecvError))
 }
 
 impl fmt::Debug for Session {

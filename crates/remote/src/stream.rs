@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Error, Session, error::within};
+use crate::{Error, Session, error::within, session::opened};
 
 /// A connection from a machine to somewhere, carried by the session with that machine. Closed when dropped.
 pub struct Stream {
@@ -29,7 +29,11 @@ impl Session {
     pub async fn open_stream(&self, host: &str, port: u16, deadline: Instant) -> Result<Stream, Error> {
         let target = self.target();
         within(deadline, target, "connect onwards", async {
-            match self.handle().channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await {
+            let (session, to) = (self.clone(), host.to_owned());
+            let opening = async move {
+                session.handle().channel_open_direct_tcpip(to, u32::from(port), "127.0.0.1", 0).await
+            };
+            match opened(opening).await {
                 Ok(channel) => Ok(Stream { channel: channel.into_stream(), _session: self.clone() }),
                 Err(russh::Error::ChannelOpenFailure(reason)) => Err(Error::StreamRefused {
                     target: target.to_string(),

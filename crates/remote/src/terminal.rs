@@ -67,7 +67,7 @@ impl Session {
         let local = |source| Error::Terminal { source };
         let (_place, mut reader, writer) = within(deadline, self.target(), DOING, async {
             let place = self.commands().acquire().await;
-            let (reader, half) = self.handle().channel_open_session().await.map_err(failed)?.split();
+            let (reader, half) = self.open_channel(DOING).await?.split();
             let writer = Writer::new(half);
             if let Some((kind, size)) = &attachment.terminal {
                 let (columns, rows) = (u32::from(size.columns), u32::from(size.rows));

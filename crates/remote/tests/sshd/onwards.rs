@@ -1,0 +1,77 @@
+//! Through a session to elsewhere: streams, and further sessions.
+
+use remote::{Command, Error, HostKeyPair, Identity, Session, Target};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::{deadline, logged_in, server::Server};
+
+#[tokio::test]
+async fn a_stream_carries_bytes_both_ways_and_ends() {
+    let Some((_server, session)) = logged_in().await else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let echo = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut reader, mut writer) = stream.split();
+        tokio::io::copy(&mut reader, &mut writer).await.unwrap()
+    });
+    let stream = session.open_stream("127.0.0.1", port, deadline()).await.unwrap();
+    // The stream keeps the connection alive on its own.
+    drop(session);
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let sent: Vec<u8> = (0..5_000_000_u32).map(|at| (at % 253) as u8).collect();
+    let send = async {
+        writer.write_all(&sent).await.unwrap();
+        writer.shutdown().await.unwrap();
+    };
+    let mut received = Vec::new();
+    let (_, read) = tokio::join!(send, reader.read_to_end(&mut received));
+    read.unwrap();
+    assert!(received == sent, "{} bytes came back", received.len());
+    assert_eq!(echo.await.unwrap(), sent.len() as u64);
+}
+
+#[tokio::test]
+async fn a_dropped_stream_is_closed_at_the_other_end() {
+    let Some((_server, session)) = logged_in().await else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let accepted = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read(&mut [0; 1]).await.unwrap()
+    });
+    drop(session.open_stream("127.0.0.1", port, deadline()).await.unwrap());
+    assert_eq!(tokio::time::timeout_at(deadline(), accepted).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_told() {
+    let Some((_server, session)) = logged_in().await else { return };
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let error = session.open_stream("127.0.0.1", closed, deadline()).await.unwrap_err();
+    assert!(matches!(&error, Error::StreamRefused { .. }), "{error}");
+    assert!(error.to_string().contains(&closed.to_string()));
+}
+
+#[tokio::test]
+async fn one_machine_is_reached_through_another_with_its_own_pinned_key() {
+    let identity = Identity::generate();
+    let authorized = [identity.public_openssh()];
+    let Some(jump) = Server::start(&authorized) else { return };
+    let behind = Server::start(&authorized).unwrap();
+    let first = remote::wait_until_reachable(&jump.target(), &identity, deadline()).await.unwrap();
+    let second =
+        remote::wait_until_reachable_through(&first, &behind.target(), &identity, deadline()).await.unwrap();
+    // It goes through the first and needs nobody to keep that for it.
+    drop(first);
+    let output = second.run(&Command::new("echo $SSH_CONNECTION"), deadline(), |_, _| ()).await.unwrap();
+    assert!(output.stdout_text().trim().ends_with(&format!("127.0.0.1 {}", behind.target().port)));
+
+    let first = Session::connect(&jump.target(), &identity, deadline()).await.unwrap();
+    let wrong = Target { host_key: HostKeyPair::generate().public, ..behind.target() };
+    let error = Session::connect_through(&first, &wrong, &identity, deadline()).await.unwrap_err();
+    assert!(matches!(error, Error::HostKeyMismatch { .. }), "{error}");
+}
