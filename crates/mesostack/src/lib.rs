@@ -5,5 +5,6 @@
 pub mod cluster;
 pub mod events;
 pub mod image;
+pub mod key_pair;
 pub mod node;
 pub mod spec;

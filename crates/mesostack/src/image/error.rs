@@ -33,6 +33,10 @@ pub enum Error {
     #[error("the image cannot be built as described:\n{}", list(problems))]
     Invalid { problems: Vec<String> },
 
+    /// The cloud refused or failed a call.
+    #[error("{doing}: {source}")]
+    Cloud { doing: String, source: Box<cloudstack::Error> },
+
     /// The build machine could not be reached or failed at the transport.
     #[error("{doing}: {source}")]
     Machine { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
@@ -52,6 +56,13 @@ pub enum Error {
     /// Ctrl-C, or whatever cancels for the caller.
     #[error("cancelled while {doing}")]
     Cancelled { doing: String },
+
+    /// Something that a build made could not be removed.
+    #[error(
+        "build {build} could not be cleaned up{}: {reason}; `mesostack image gc` tries again",
+        if things.is_empty() { String::new() } else { format!(" ({} is still there)", things.join(", ")) }
+    )]
+    LeftBehind { build: String, things: Vec<String>, reason: String },
 
     /// A machine still uses the image.
     #[error("image {image} is in use by {}; destroy them first", machines.join(", "))]

@@ -99,11 +99,6 @@ impl Material {
         })
     }
 
-    /// Whether files of this machine have to be carried into the build machine.
-    pub fn needs_upload(&self) -> bool {
-        self.local_files().next().is_some()
-    }
-
     pub(super) fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
         self.sources.iter().filter_map(|source| match source {
             Source::Local(file) | Source::Apt { key: Key::Local(file), .. } => Some(file),
@@ -117,7 +112,7 @@ async fn resolve(source: &PackageSource) -> Result<Source> {
         PackageSource::File(path) => Source::Local(package(path).await?),
         PackageSource::Url { url, sha256 } => Source::Url { url: url.clone(), sha256: sha256.clone() },
         PackageSource::Apt { source, key, fingerprint, install } => Source::Apt {
-            source: source.trim().to_owned(),
+            source: source.split_whitespace().collect::<Vec<_>>().join(" "),
             key: if key.starts_with("http://") || key.starts_with("https://") {
                 Key::Url(key.clone())
             } else {

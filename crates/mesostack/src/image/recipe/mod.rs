@@ -10,7 +10,7 @@
 mod material;
 mod quote;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -19,12 +19,14 @@ pub use material::{Material, STANDIN_VARIABLE};
 use quote::quote;
 
 use super::manifest::Head;
+use crate::{
+    image::error::Result,
+    node::{self, MARATHON_CONTAINER_IMAGE},
+    spec,
+};
 
 /// The fingerprint of the key that ClusterD's archive is signed with ("AVENTER Support").
 pub const CLUSTERD_KEY: &str = "BA227EBC312D2E43498A533963F8CEE149ACA59E";
-
-/// Marathon's last release as its container image: the only form of it that is still published.
-pub const MARATHON_IMAGE: &str = "docker.io/mesosphere/marathon:v1.11.24";
 
 /// Where the build keeps its files in the machine; gone after sealing. The prelude's `$workshop`.
 const WORKSHOP: &str = "/var/lib/mesostack-build";
@@ -72,10 +74,29 @@ pub struct Recipe {
     files: Vec<File>,
     our_units: String,
     label: &'static str,
+    marathon_image: &'static str,
+    local_files: bool,
     digest: String,
 }
 
+impl From<&node::File> for File {
+    fn from(file: &node::File) -> Self {
+        Self { path: file.path.clone(), mode: file.mode, contents: file.contents.as_bytes().into() }
+    }
+}
+
 impl Recipe {
+    /// The recipe of the image that `image` describes, with our units. `standin` names the stand-ins' packager where it
+    /// is not beside this executable.
+    ///
+    /// # Errors
+    /// As [`Material::load`].
+    pub async fn load(image: &spec::Image, standin: Option<&Path>) -> Result<Self> {
+        let material = Material::load(&image.packages, standin).await?;
+        let ours: Vec<File> = node::units(&image.packages).iter().map(File::from).collect();
+        Ok(Self::new(&material, &ours))
+    }
+
     /// The recipe that installs `material`, with `ours` (units and whatever belongs to them, by their final paths).
     pub fn new(material: &Material, ours: &[File]) -> Self {
         let our_units = unit_names(ours);
@@ -88,12 +109,30 @@ impl Recipe {
         }));
         let steps = steps(material, ours, &our_units);
         let digest = digest(&steps, &files, SEAL);
-        Self { steps, files, our_units, label: material.label, digest }
+        let local_files = material.local_files().next().is_some();
+        let marathon_image = marathon_image(material);
+        Self { steps, files, our_units, label: material.label, marathon_image, local_files, digest }
     }
 
     /// Files to deliver before the first step.
     pub fn files(&self) -> &[File] {
         &self.files
+    }
+
+    /// Whether files that the user has on this machine have to be carried into the build machine.
+    pub fn carries_local_files(&self) -> bool {
+        self.local_files
+    }
+
+    /// How many steps it has.
+    pub fn len(&self) -> usize {
+        // The manifest and the seal.
+        self.steps.len() + 2
+    }
+
+    /// Whether it has no step; it always has.
+    pub fn is_empty(&self) -> bool {
+        false
     }
 
     /// Which kind of source the packages come from: `clusterd`, `debs` or `standin`.
@@ -115,7 +154,7 @@ impl Recipe {
         steps.push(Step {
             name: MANIFEST,
             script: script(
-                &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", MARATHON_IMAGE)],
+                &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", self.marathon_image)],
                 &[include_str!("scripts/manifest.sh")],
             ),
         });
@@ -131,6 +170,7 @@ impl Recipe {
                 ("RECIPE", &self.digest),
                 ("OUR_UNITS", &self.our_units),
                 ("FOREIGN_UNITS", FOREIGN_UNITS),
+                ("MARATHON_IMAGE", self.marathon_image),
             ],
             &[include_str!("scripts/smoke.sh"), include_str!("scripts/check.sh")],
         )
@@ -156,8 +196,8 @@ fn script(variables: &[(&str, &str)], bodies: &[&str]) -> String {
 }
 
 fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
+    let marathon = ("MARATHON_IMAGE", marathon_image(material));
     let units = [("OUR_UNITS", our_units), ("FOREIGN_UNITS", FOREIGN_UNITS)];
-    let clusterd = material.sources.contains(&Source::ClusterD);
     let mut steps = vec![
         Step { name: "prepare", script: script(&[], &[include_str!("scripts/prepare.sh")]) },
         Step { name: "refresh package lists", script: script(&[], &[include_str!("scripts/index.sh")]) },
@@ -184,20 +224,26 @@ fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
         name: "install Mesos and Marathon",
         script: script(&[], &[&install(&cluster_packages(material))]),
     });
-    if clusterd {
-        let body =
-            format!("install -d -m 0755 /etc/mesostack\n{}", include_str!("scripts/marathon_container.sh"));
+    if !marathon.1.is_empty() {
         steps.push(Step {
             name: "pull Marathon's container image",
-            script: script(&[("MARATHON_IMAGE", MARATHON_IMAGE)], &[&body]),
+            script: script(&[marathon], &[include_str!("scripts/marathon_container.sh")]),
         });
     }
-    steps
-        .push(Step { name: "find the daemons", script: script(&[], &[include_str!("scripts/programs.sh")]) });
+    steps.push(Step {
+        name: "find the daemons",
+        script: script(&[marathon], &[include_str!("scripts/programs.sh")]),
+    });
     let bodies = [include_str!("scripts/layout.sh"), &install_files(ours), include_str!("scripts/units.sh")];
     steps.push(Step { name: "install units", script: script(&units, &bodies) });
-    steps.push(Step { name: "check", script: script(&units, &[include_str!("scripts/check.sh")]) });
+    let check = [units[0], units[1], marathon];
+    steps.push(Step { name: "check", script: script(&check, &[include_str!("scripts/check.sh")]) });
     steps
+}
+
+/// The container image that Marathon comes as, where it does not come as a package.
+fn marathon_image(material: &Material) -> &'static str {
+    if material.sources.contains(&Source::ClusterD) { MARATHON_CONTAINER_IMAGE } else { "" }
 }
 
 /// What every image has from its distribution, and what fetching the rest takes. `zookeeper`, not `zookeeperd`: the

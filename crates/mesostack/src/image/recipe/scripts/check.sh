@@ -12,7 +12,11 @@ answers zookeeper /usr/bin/java -cp /usr/share/java/zookeeper.jar org.apache.zoo
 answers haproxy /usr/sbin/haproxy -v
 answers mesos-master /usr/bin/mesos-master --version
 answers mesos-agent /usr/bin/mesos-agent --version
-answers marathon /usr/bin/marathon --version
+if [ -n "$MARATHON_IMAGE" ]; then
+    answers marathon podman run --rm --pull never --network host "$MARATHON_IMAGE" --version
+else
+    answers marathon /usr/bin/marathon --version
+fi
 
 for unit in $OUR_UNITS; do
     [ -s "/etc/systemd/system/$unit" ] || fail "$unit is not installed"

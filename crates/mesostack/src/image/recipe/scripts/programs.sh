@@ -13,7 +13,8 @@ at_hand() {
 }
 at_hand /usr/bin/mesos-master /usr/sbin/mesos-master /usr/local/sbin/mesos-master /usr/local/bin/mesos-master
 at_hand /usr/bin/mesos-agent /usr/sbin/mesos-agent /usr/local/sbin/mesos-agent /usr/local/bin/mesos-agent
-at_hand /usr/bin/marathon /usr/share/marathon/bin/marathon /usr/local/bin/marathon /opt/marathon/bin/marathon
+[ -n "$MARATHON_IMAGE" ] ||
+    at_hand /usr/bin/marathon /usr/share/marathon/bin/marathon /usr/local/bin/marathon /opt/marathon/bin/marathon
 ldconfig
 
 # Mesos packages do not declare all the libraries that they need. Found out here, not on a node.

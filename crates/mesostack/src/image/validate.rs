@@ -1,0 +1,49 @@
+//! Whether an image can be built as described: first without the cloud, then against it, every problem in one report.
+
+use cloudstack::Client;
+
+use super::{
+    error::{Error, Result},
+    lookup::look_up,
+    recipe::Recipe,
+};
+use crate::spec::{BuildAccess, Spec};
+
+/// Checks the recipe and how the machine is to be reached, without asking the cloud.
+///
+/// # Errors
+/// [`Error::Invalid`] with every problem.
+pub fn recipe(spec: &Spec, recipe: &Recipe) -> Result<()> {
+    let mut problems = Vec::new();
+    let image = &spec.image;
+    if image.access == BuildAccess::Guest && image.network.is_none() {
+        problems.push(
+            "access = \"guest\" reaches the build machine by its guest address: name the network that this machine is in \
+             (image.network)"
+                .to_owned(),
+        );
+    }
+    if image.access == BuildAccess::None && recipe.carries_local_files() {
+        problems.push(
+            "access = \"none\" leaves no way to carry files of this machine (local .deb files, the stand-ins, a key file) \
+             into the build machine: publish them and name their URLs, or use another access"
+                .to_owned(),
+        );
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid { problems }) }
+}
+
+/// Checks everything: [`recipe`], and that zone, offering, base template, network or network offering exist.
+///
+/// # Errors
+/// [`Error::Invalid`] with every problem of both, or [`Error::Cloud`] when the cloud cannot be asked.
+pub async fn against_cloud(client: &Client, spec: &Spec, of: &Recipe) -> Result<()> {
+    let (offline, online) = (recipe(spec, of), look_up(client, spec).await.map(|_| ()));
+    match (offline, online) {
+        (Err(Error::Invalid { problems: mut all }), Err(Error::Invalid { problems })) => {
+            all.extend(problems);
+            Err(Error::Invalid { problems: all })
+        }
+        (offline, online) => offline.and(online),
+    }
+}
