@@ -3,7 +3,7 @@
 
 mod client;
 mod command;
-mod credentials;
+pub mod credentials;
 mod envelope;
 mod error;
 mod id;

@@ -139,3 +139,117 @@ pub fn form<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAIRS: [(&str, &str); 8] = [
+        ("command", "deployVirtualMachine"),
+        ("response", "json"),
+        ("apiKey", "Some_Api-Key"),
+        ("signatureVersion", "3"),
+        ("expires", "2026-11-23T00:44:37+0000"),
+        ("displayname", "VM two ~*(é)[0]/a+b"),
+        ("details[0].cpuNumber", "2"),
+        ("Zone", "Z"),
+    ];
+
+    /// Computed with Python's hmac and urllib, and with openssl.
+    #[test]
+    fn signatures_are_those_of_independent_implementations() {
+        for (encoding, expected) in [
+            (Encoding::Java, "GNHbQHtqGNJLGqhkY4y8pSXE4LI="),
+            (Encoding::RawTilde, "BnUQY8mKq3Eew//jql2t1/Nq5tw="),
+            (Encoding::EscapedStar, "WfUkMLRT+/Jzn9JpCTVf+9mJ1M4="),
+            (Encoding::Libcloud, "twI42Qn+qV+TRFa95Sd1yk8p6zI="),
+        ] {
+            assert_eq!(signature(&PAIRS, "Some-Secret_Key", encoding), expected, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_s_text_has_names_raw_and_sorted_upper_case_first() {
+        assert_eq!(
+            canonical(&PAIRS, Encoding::Java),
+            "zone=z&apikey=some_api-key&command=deployvirtualmachine&details[0].cpunumber=2\
+             &displayname=vm%20two%20%7e*%28%c3%a9%29%5b0%5d%2fa%2bb\
+             &expires=2026-11-23t00%3a44%3a37%2b0000&response=json&signatureversion=3"
+        );
+    }
+
+    /// What a real server accepted and refused for one value, by the way it was encoded before signing.
+    #[test]
+    fn encodings_agree_with_the_server_s_exactly_where_it_accepts_them() {
+        let accepted = |value: &str, encoding| {
+            canonical(&[("v", value)], encoding) == canonical(&[("v", value)], Encoding::Java)
+        };
+        for value in ["a b", "a[b]", "a/b", "a,b", "é", "a+b", "a@b", "a'b", "a(b)!", "A:B"] {
+            assert!(accepted(value, Encoding::EscapedStar), "{value}");
+            assert!(accepted(value, Encoding::RawTilde), "{value}");
+        }
+        assert!(!accepted("a*b", Encoding::EscapedStar));
+        assert!(accepted("a*b", Encoding::RawTilde));
+        assert!(!accepted("a~b", Encoding::EscapedStar));
+        assert!(!accepted("a~b", Encoding::RawTilde));
+    }
+
+    #[test]
+    fn a_signature_among_the_pairs_does_not_count() {
+        let mut with = PAIRS.to_vec();
+        with.push(("Signature", "anything"));
+        assert_eq!(canonical(&with, Encoding::Java), canonical(&PAIRS, Encoding::Java));
+    }
+
+    #[test]
+    fn verification_tells_the_encoding_and_refuses_what_is_not_accepted() {
+        let given = signature(&PAIRS, "secret", Encoding::EscapedStar);
+        assert_eq!(verify(&PAIRS, "secret", &given, &Encoding::ALL), Some(Encoding::EscapedStar));
+        assert_eq!(verify(&PAIRS, "secret", &given, &[Encoding::Java]), None);
+        assert_eq!(verify(&PAIRS, "Secret", &given, &Encoding::ALL), None);
+        assert_eq!(verify(&PAIRS, "secret", "no base64!", &Encoding::ALL), None);
+        assert_eq!(verify(&PAIRS, "secret", "", &Encoding::ALL), None);
+    }
+
+    fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+        prop::collection::vec(("[a-zA-Z][a-zA-Z0-9\\[\\].]{0,12}", "\\PC{0,20}"), 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_signed_verifies_and_a_changed_value_does_not(
+            pairs in pairs(), secret in "\\PC{0,40}", at in any::<prop::sample::Index>()
+        ) {
+            let given = signature(&pairs, &secret, Encoding::Java);
+            prop_assert_eq!(verify(&pairs, &secret, &given, &[Encoding::Java]), Some(Encoding::Java));
+            if !pairs.is_empty() {
+                let mut changed = pairs.clone();
+                let index = at.index(changed.len());
+                changed[index].1.push('x');
+                let counts = !changed[index].0.eq_ignore_ascii_case("signature");
+                prop_assert_eq!(verify(&changed, &secret, &given, &[Encoding::Java]).is_none(), counts);
+            }
+        }
+
+        #[test]
+        fn the_order_of_pairs_with_different_names_does_not_count(pairs in pairs(), seed in any::<u64>()) {
+            let mut unique = pairs;
+            unique.sort();
+            unique.dedup_by(|a, b| a.0 == b.0);
+            let mut turned = unique.clone();
+            let by = (seed as usize) % turned.len().max(1);
+            turned.rotate_left(by);
+            prop_assert_eq!(canonical(&unique, Encoding::Java), canonical(&turned, Encoding::Java));
+        }
+
+        #[test]
+        fn a_form_reads_back_as_it_was_written(pairs in pairs()) {
+            let read: Vec<(String, String)> = url::form_urlencoded::parse(form(&pairs).as_bytes())
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect();
+            prop_assert_eq!(read, pairs);
+        }
+    }
+}

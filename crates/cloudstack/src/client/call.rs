@@ -125,8 +125,17 @@ impl Core {
         }
     }
 
-    /// Sends a command once, whatever else is under way.
-    pub(crate) async fn send_once(
+    /// Looks at a job, once: whoever looks decides when to look again. Calls that take their time do not hold it up.
+    pub(crate) async fn look(
+        &self,
+        command: &str,
+        parameters: &Parameters,
+    ) -> Result<Map<String, Value>, Error> {
+        let _permit = self.pace.admit_look().await;
+        self.send_once(command, Effect::Read, parameters).await
+    }
+
+    async fn send_once(
         &self,
         command: &str,
         effect: Effect,

@@ -20,9 +20,18 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn list<C: ListCommand>(&self, command: &C) -> Result<Vec<C::Item>, Error> {
-        let (name, rows) = self.core.list(C::NAME, &command.parameters()).await?;
+        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Call).await?;
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
+}
+
+/// How a page is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// As any call: again when that may help.
+    Call,
+    /// As a look at jobs: once.
+    Look,
 }
 
 impl Core {
@@ -30,12 +39,13 @@ impl Core {
         &self,
         command: &str,
         parameters: &Parameters,
+        way: Way,
     ) -> Result<(String, Vec<Value>), Error> {
-        let (size, first) = self.first_page(command, parameters).await?;
+        let (size, first) = self.first_page(command, parameters, way).await?;
         let name = first.name;
         let mut count = first.count;
         let expected = pages_for(count, first.rows.len(), size);
-        let further = (2..=expected).map(|number| self.page(command, parameters, number, size));
+        let further = (2..=expected).map(|number| self.page(command, parameters, way, number, size));
         let mut last_is_full = first.rows.len() as u64 >= size;
         let mut rows = first.rows;
         for page in try_join_all(further).await? {
@@ -47,7 +57,7 @@ impl Core {
         let mut number = expected;
         while last_is_full && count.is_none_or(|count| (rows.len() as u64) < count) {
             number += 1;
-            let page = self.page(command, parameters, number, size).await?;
+            let page = self.page(command, parameters, way, number, size).await?;
             last_is_full = page.rows.len() as u64 >= size && !rows.ends_with(&page.rows);
             count = count.max(page.count);
             rows.extend(page.rows);
@@ -59,13 +69,18 @@ impl Core {
     }
 
     /// The first page; in a smaller size if the server's largest is smaller.
-    async fn first_page(&self, command: &str, parameters: &Parameters) -> Result<(u64, Page), Error> {
+    async fn first_page(
+        &self,
+        command: &str,
+        parameters: &Parameters,
+        way: Way,
+    ) -> Result<(u64, Page), Error> {
         let size = self.page_size.load(Ordering::Relaxed);
-        match self.page(command, parameters, 1, size.into()).await {
+        match self.page(command, parameters, way, 1, size.into()).await {
             Err(error) => match largest_page(&error) {
                 Some(smaller) if smaller < size => {
                     self.page_size.store(smaller, Ordering::Relaxed);
-                    Ok((smaller.into(), self.page(command, parameters, 1, smaller.into()).await?))
+                    Ok((smaller.into(), self.page(command, parameters, way, 1, smaller.into()).await?))
                 }
                 _ => Err(error),
             },
@@ -77,11 +92,16 @@ impl Core {
         &self,
         command: &str,
         parameters: &Parameters,
+        way: Way,
         number: u64,
         size: u64,
     ) -> Result<Page, Error> {
         let parameters = parameters.clone().with("page", number).with("pagesize", size);
-        envelope::page(command, self.send(command, Effect::Read, &parameters).await?)
+        let inner = match way {
+            Way::Call => self.send(command, Effect::Read, &parameters).await?,
+            Way::Look => self.look(command, &parameters).await?,
+        };
+        envelope::page(command, inner)
     }
 }
 

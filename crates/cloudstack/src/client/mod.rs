@@ -22,6 +22,7 @@ use crate::transport::Transport;
 pub use builder::{BuildError, ClientBuilder};
 pub use call::Started;
 pub use counts::CallCounts;
+pub(crate) use list::Way;
 
 /// What time it is, for the expiry of signatures.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

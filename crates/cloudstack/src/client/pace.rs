@@ -6,9 +6,13 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+/// How many looks at jobs may be under way at once.
+const LOOKS: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Pace {
     calls: Semaphore,
+    looks: Semaphore,
     spacing: Option<Spacing>,
 }
 
@@ -23,13 +27,18 @@ impl Pace {
         let spacing = per_second
             .filter(|rate| rate.is_finite() && *rate > 0.0)
             .map(|rate| Spacing { between: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(None) });
-        Self { calls: Semaphore::new(concurrent), spacing }
+        Self { calls: Semaphore::new(concurrent), looks: Semaphore::new(LOOKS), spacing }
     }
 
     /// Waits until one more call may be under way; it may as long as the permit is held.
     pub(super) async fn admit(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed, so there always is a permit.
         self.calls.acquire().await.ok()
+    }
+
+    /// Waits until one more look at a job may be under way.
+    pub(super) async fn admit_look(&self) -> Option<SemaphorePermit<'_>> {
+        self.looks.acquire().await.ok()
     }
 
     /// Waits until one more call may begin.

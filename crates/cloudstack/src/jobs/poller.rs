@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::schedule::{Bound, Step, decide};
 use super::{Registry, Watch};
-use crate::client::Core;
+use crate::client::{Core, Way};
 use crate::command::Effect;
 use crate::envelope;
 use crate::error::Error;
@@ -70,8 +70,13 @@ pub(super) async fn poll(core: Arc<Core>, watch: Arc<Watch>) {
         };
         tokio::select! {
             Some(seen) = looks.next(), if !looks.is_empty() => {
-                let further = watch.registry().note(seen, &core);
-                looks.extend(further.into_iter().map(|job| ask(Arc::clone(&core), job, true)));
+                let mut seen = Some(seen);
+                // Many looks may have ended at the same moment: take them in before deciding anew.
+                while let Some(now) = seen {
+                    let further = watch.registry().note(now, &core);
+                    looks.extend(further.into_iter().map(|job| ask(Arc::clone(&core), job, true)));
+                    seen = looks.next().now_or_never().flatten();
+                }
             }
             () = watch.changed.notified() => {}
             () = time_comes => {}
@@ -101,7 +106,7 @@ fn ask(core: Arc<Core>, job: JobId, after_list: bool) -> BoxFuture<'static, Seen
         const NAME: &str = "queryAsyncJobResult";
         let parameters = Parameters::new().with("jobid", job.clone());
         let result = core
-            .send_once(NAME, Effect::Read, &parameters)
+            .look(NAME, &parameters)
             .await
             .and_then(|inner| envelope::decode(NAME, Effect::Read, "", Value::Object(inner)));
         Seen::One { job, after_list, result }
@@ -112,7 +117,7 @@ fn ask(core: Arc<Core>, job: JobId, after_list: bool) -> BoxFuture<'static, Seen
 fn list(core: Arc<Core>, jobs: Vec<JobId>) -> BoxFuture<'static, Seen> {
     async move {
         const NAME: &str = "listAsyncJobs";
-        let pending = core.list(NAME, &Parameters::new()).await.and_then(|(name, rows)| {
+        let pending = core.list(NAME, &Parameters::new(), Way::Look).await.and_then(|(name, rows)| {
             let rows: Vec<AsyncJob> = envelope::decode(NAME, Effect::Read, &name, Value::Array(rows))?;
             Ok(rows.into_iter().filter(|row| row.status == JobStatus::Pending).map(|row| row.id).collect())
         });

@@ -15,6 +15,8 @@ const LOOKS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
 /// A job that was thought brief is no longer after this.
 const BRIEF_UNTIL: Duration = Duration::from_secs(2);
+/// Jobs due within this are looked at together with the one that is due now.
+const SLACK: Duration = Duration::from_millis(15);
 /// The longest time between two looks at a job.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -117,6 +119,9 @@ impl Bound {
 }
 
 /// Decides what to do at `now`. Looks that it decides on are taken from the bound.
+///
+/// A few brief jobs are asked for one by one, at once. Many jobs are looked at by one list. Lists, and single looks at
+/// long jobs, are held back when there were too many in the last second.
 pub(super) fn decide<'a>(
     jobs: impl Iterator<Item = (&'a JobId, &'a Watched)>,
     may_list: bool,
@@ -129,37 +134,153 @@ pub(super) fn decide<'a>(
     if earliest > now {
         return Step::Wait(Some(earliest));
     }
-    let free = bound.free_at(now);
-    let listed: Vec<JobId> =
-        idle.iter().filter(|(_, watched, _)| !watched.unlisted).map(|(id, ..)| (*id).clone()).collect();
-    let due = |(.., next): &&(&JobId, &Watched, Instant)| *next <= now;
-    let any_listed_due = idle.iter().filter(due).any(|(_, watched, _)| !watched.unlisted);
-    if may_list && listed.len() >= MANY && any_listed_due {
-        if free > now {
-            return Step::Wait(Some(free));
-        }
+    let due = idle.iter().filter(|(.., next)| *next <= now + SLACK);
+    let (brief, mut long): (Vec<_>, Vec<_>) = due.partition(|(_, watched, _)| watched.is_brief(now));
+    let listable = |(_, watched, _): &&(&JobId, &Watched, Instant)| may_list && !watched.unlisted;
+    let many_brief = brief.iter().copied().filter(listable).count() >= MANY;
+    let all_long = idle.iter().filter(listable).filter(|(_, watched, _)| !watched.is_brief(now)).count();
+    let many_long = all_long >= MANY && long.iter().copied().any(|job| listable(&job));
+    if (many_brief || many_long) && bound.free_at(now) <= now {
         bound.take(now);
-        return Step::List(listed);
+        return Step::List(idle.iter().filter(listable).map(|(id, ..)| (*id).clone()).collect());
     }
-    ask(idle.iter().filter(due).copied(), bound, now, free)
+    let mut ask: Vec<JobId> = Vec::new();
+    if !many_brief {
+        ask.extend(brief.iter().map(|(id, ..)| (*id).clone()));
+    }
+    if !many_long {
+        long.sort_by_key(|(.., next)| *next);
+        for (id, ..) in long {
+            if bound.free_at(now) > now {
+                break;
+            }
+            bound.take(now);
+            ask.push((*id).clone());
+        }
+    }
+    if !ask.is_empty() {
+        return Step::Ask(ask);
+    }
+    // Whatever is due is held back until the bound is free; something brief may come due before.
+    let later = idle.iter().map(|(.., next)| *next).filter(|next| *next > now);
+    Step::Wait(later.chain([bound.free_at(now)]).min())
 }
 
-/// Asks for brief jobs at once, and for the others as far as the bound lets, those due longest first.
-fn ask<'a>(
-    due: impl Iterator<Item = (&'a JobId, &'a Watched, Instant)>,
-    bound: &mut Bound,
-    now: Instant,
-    free: Instant,
-) -> Step {
-    let (brief, mut long): (Vec<_>, Vec<_>) = due.partition(|(_, watched, _)| watched.is_brief(now));
-    long.sort_by_key(|(.., next)| *next);
-    let mut ids: Vec<JobId> = brief.into_iter().map(|(id, ..)| id.clone()).collect();
-    for (id, ..) in long {
-        if bound.free_at(now) > now {
-            break;
-        }
-        bound.take(now);
-        ids.push(id.clone());
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What became of simulated jobs.
+    struct Run {
+        /// When a bounded look began: a list, or a single look at a long job.
+        bounded: Vec<Duration>,
+        /// How late each job's end was noticed.
+        late: Vec<(Duration, Duration)>,
+        single: usize,
     }
-    if ids.is_empty() { Step::Wait(Some(free)) } else { Step::Ask(ids) }
+
+    /// Plays jobs (when begun, how long, which kind) against the schedule; looks take no time.
+    fn run(jobs: &[(u64, u64, Expect)], may_list: bool, mut jitter: impl FnMut() -> f64) -> Run {
+        let zero = Instant::now();
+        let milliseconds = Duration::from_millis;
+        let id = |n: usize| JobId::new(format!("j{n}"));
+        let mut run = Run { bounded: Vec::new(), late: Vec::new(), single: 0 };
+        let mut watched: HashMap<JobId, (Watched, Instant, Duration)> = HashMap::new();
+        let mut coming: Vec<usize> = (0..jobs.len()).collect();
+        coming.sort_by_key(|n| std::cmp::Reverse(jobs[*n].0));
+        let mut bound = Bound::default();
+        let mut now = zero;
+        loop {
+            while let Some(n) = coming.last().copied().filter(|n| zero + milliseconds(jobs[*n].0) <= now) {
+                coming.pop();
+                let (_, takes, expect) = jobs[n];
+                let entry =
+                    (Watched::new(expect, now, jitter()), now + milliseconds(takes), milliseconds(takes));
+                watched.insert(id(n), entry);
+            }
+            let step =
+                decide(watched.iter().map(|(id, (watched, ..))| (id, watched)), may_list, &mut bound, now);
+            let looked = match step {
+                Step::Wait(until) => {
+                    let next = coming.last().map(|n| zero + milliseconds(jobs[*n].0));
+                    let Some(then) = until.into_iter().chain(next).min() else { return run };
+                    assert!(then > now, "a wait goes forward");
+                    now = then;
+                    continue;
+                }
+                Step::List(ids) => {
+                    run.bounded.push(now - zero);
+                    ids
+                }
+                Step::Ask(ids) => {
+                    run.single += ids.len();
+                    let long = ids.iter().filter(|id| !watched[*id].0.is_brief(now)).count();
+                    run.bounded.extend(std::iter::repeat_n(now - zero, long));
+                    ids
+                }
+            };
+            for id in looked {
+                let (job, ends, took) = watched.get_mut(&id).unwrap();
+                if *ends <= now {
+                    run.late.push((now - *ends, *took));
+                    watched.remove(&id);
+                } else {
+                    job.looking();
+                    job.pending(now, jitter());
+                }
+            }
+        }
+    }
+
+    fn job() -> impl Strategy<Value = (u64, u64, Expect)> {
+        (0..20_000u64, 0..90_000u64, prop_oneof![Just(Expect::Brief), Just(Expect::Long)])
+    }
+
+    proptest! {
+        #[test]
+        fn bounded_looks_never_come_more_than_five_a_second_and_every_job_s_end_is_noticed(
+            jobs in prop::collection::vec(job(), 1..40), may_list in any::<bool>(), seed in any::<u64>()
+        ) {
+            let mut state = seed | 1;
+            let run = run(&jobs, may_list, || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 11) as f64 / (1u64 << 53) as f64
+            });
+            prop_assert_eq!(run.late.len(), jobs.len());
+            for looks in run.bounded.windows(LOOKS + 1) {
+                prop_assert!(looks[LOOKS] - looks[0] >= WINDOW, "{:?}", looks);
+            }
+            if may_list {
+                for (late, took) in run.late {
+                    let bound = (took / 20).max(Duration::from_secs(1)).mul_f64(1.15) + WINDOW;
+                    prop_assert!(late <= bound, "{:?} late after {:?}", late, took);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_brief_job_is_asked_for_directly_however_many_long_ones_there_are() {
+        let mut jobs = vec![(0, 60_000, Expect::Long); 50];
+        jobs.push((10_000, 40, Expect::Brief));
+        let run = run(&jobs, true, || 0.5);
+        let (late, _) = run.late.iter().find(|(_, took)| *took == Duration::from_millis(40)).unwrap();
+        assert!(*late <= Duration::from_millis(20), "{late:?}");
+    }
+
+    #[test]
+    fn brief_jobs_begun_together_are_looked_at_by_one_list() {
+        let jobs = vec![(0, 500, Expect::Brief); 20];
+        let mut jitter = 0.0;
+        let run = run(&jobs, true, || {
+            jitter = (jitter + 0.37) % 1.0;
+            jitter
+        });
+        assert!(run.bounded.len() <= 8, "{:?}", run.bounded);
+        assert!(run.single <= 4, "{}", run.single);
+    }
 }

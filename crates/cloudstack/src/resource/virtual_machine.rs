@@ -386,7 +386,7 @@ command! {
 }
 
 command! {
-    /// Puts a stopped machine into these affinity groups instead of those it is in.
+    /// Puts a stopped machine into these affinity groups, at least one, instead of those it is in.
     UpdateVmAffinityGroup("updateVMAffinityGroup") starts VirtualMachine;
     required {
         /// The machine.
