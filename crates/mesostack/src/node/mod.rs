@@ -32,3 +32,6 @@ pub use set_up::{SetUp, set_up};
 pub use status::{AgentStatus, MarathonStatus, MasterStatus, Status, ZooKeeperRole, ZooKeeperStatus, status};
 pub use unit::{MARATHON_CONTAINER_IMAGE, Unit, units};
 pub use user_data::user_data;
+
+#[cfg(test)]
+mod tests;

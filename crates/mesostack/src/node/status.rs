@@ -107,13 +107,13 @@ pub struct MarathonStatus {
 
 /// What a master's daemons answered; errors as text.
 #[derive(Clone, Debug)]
-struct Answers {
-    node: Node,
-    zookeeper: Result<Monitor, String>,
-    elected: Result<bool, String>,
+pub(super) struct Answers {
+    pub(super) node: Node,
+    pub(super) zookeeper: Result<Monitor, String>,
+    pub(super) elected: Result<bool, String>,
     /// The agents, from the one master that leads.
-    agents: Option<Vec<RegisteredAgent>>,
-    marathon: Result<Ping, String>,
+    pub(super) agents: Option<Vec<RegisteredAgent>>,
+    pub(super) marathon: Result<Ping, String>,
 }
 
 /// Asks all masters, through each one's own session, or through another's where it has none; agents are known from the
@@ -163,7 +163,7 @@ async fn ask(connect: Arc<dyn Connect>, node: &Node, deadline: Instant) -> Answe
 }
 
 /// What the answers mean for this specification.
-fn judge(spec: &Spec, answers: &[Answers]) -> Status {
+pub(super) fn judge(spec: &Spec, answers: &[Answers]) -> Status {
     let mut problems = Vec::new();
     let zookeeper = judge_zookeeper(answers, &mut problems);
     let masters = judge_masters(answers, &mut problems);
