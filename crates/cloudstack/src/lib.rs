@@ -1,4 +1,15 @@
-//! A typed, async client for the Apache CloudStack API.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to look
+//!
+//! - [`Client`] and [`ClientBuilder`]: how to reach a cloud, and the calls: [`Client::call`], [`Client::list`],
+//!   [`Client::start`], [`Client::run`], [`Client::raw`].
+//! - [`resource`]: the commands and what they are about.
+//! - [`Jobs`]: waiting for what a command started.
+//! - [`Error`]: what can go wrong, sorted by what to do about it.
+//! - [`credentials`]: where keys come from.
+//! - [`signature`]: how requests are signed, for servers as well.
+//! - [`Transport`]: other ways for requests to take.
 #![deny(missing_docs)]
 
 mod client;

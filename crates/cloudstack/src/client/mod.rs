@@ -73,7 +73,6 @@ pub(crate) struct Core {
 
 impl Client {
     /// Begins to build a client of `endpoint`, such as `https://cloud.example/client/api`.
-    #[must_use]
     pub fn builder(endpoint: Url, credentials: Credentials) -> ClientBuilder {
         ClientBuilder::new(endpoint, credentials)
     }

@@ -97,8 +97,6 @@ async fn throttled_calls_wait_out_the_window_and_are_sent_again() {
     assert_eq!(seen.len(), 3);
     assert!(seen[1].at - seen[0].at >= Duration::from_millis(800));
     assert!(begun.elapsed() < Duration::from_secs(3));
-    assert!(seen.windows(2).all(|two| two[0].get("signature") == two[1].get("signature")
-        || two[0].get("expires") != two[1].get("expires")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -273,6 +273,21 @@ async fn a_plain_429_is_waited_out() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_not_used_for_loopback() {
+    // The environment of a running process cannot be changed safely, so another test is run in a process of its own.
+    let nowhere = "http://127.0.0.1:1";
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "wire::an_error_status_with_an_answer_of_the_api_is_that_answer"])
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, nowhere)))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
 fn addresses_that_cannot_be_used_are_refused_before_anything_is_sent() {
     for address in [
         "ftp://cloud.example/client/api",
