@@ -6,8 +6,6 @@
 
 mod machines;
 mod rules;
-#[cfg(test)]
-mod tests;
 
 use std::net::Ipv4Addr;
 

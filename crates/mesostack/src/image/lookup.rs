@@ -25,9 +25,9 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) enum Surroundings {
     /// One of its own, for the time of the build.
-    ThrowAway(NetworkOffering),
+    ThrowAway { offering: Id },
     /// One that is there and stays.
-    Existing(Network),
+    Existing { id: Id },
 }
 
 /// Looks everything up, side by side: four calls.
@@ -65,7 +65,7 @@ pub(super) async fn look_up(client: &Client, spec: &Spec) -> Result<Place> {
             let here = networks.into_iter().filter(|it| in_zone(&it.zone_id)).collect();
             problems
                 .keep(pick("network", wanted, here, |it: &Network| (&it.id, &it.name)))
-                .map(Surroundings::Existing)
+                .map(|it| Surroundings::Existing { id: it.id })
         }
         Networks::Offerings(offerings) => problems
             .keep(pick(
@@ -74,7 +74,7 @@ pub(super) async fn look_up(client: &Client, spec: &Spec) -> Result<Place> {
                 offerings,
                 |it: &NetworkOffering| (&it.id, &it.name),
             ))
-            .map(Surroundings::ThrowAway),
+            .map(|it| Surroundings::ThrowAway { offering: it.id }),
     };
     match (zone, offering, base, network) {
         (Some(zone), Some(offering), Some(base), Some(network)) => {

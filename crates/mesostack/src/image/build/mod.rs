@@ -221,7 +221,7 @@ impl Builder {
     fn count_steps(&self, spec: &Spec, recipe: &Recipe) -> usize {
         match spec.image.access {
             BuildAccess::None => OTHER_WORK,
-            BuildAccess::Forward | BuildAccess::Guest => OTHER_WORK + recipe.len(),
+            BuildAccess::Forward | BuildAccess::Guest => OTHER_WORK + recipe.step_count(),
         }
     }
 }

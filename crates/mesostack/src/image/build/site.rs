@@ -58,9 +58,9 @@ impl Site {
         purpose: &Purpose,
     ) -> Result<Self> {
         match &place.network {
-            Surroundings::ThrowAway(offering) => {
+            Surroundings::ThrowAway { offering } => {
                 let (gateway, netmask) = (first_host(spec.network.range), spec.network.range.netmask());
-                let command = CreateNetwork::new(build.name(), &offering.id, &place.zone.id)
+                let command = CreateNetwork::new(build.name(), offering, &place.zone.id)
                     .display_text(purpose.to_string())
                     .gateway(gateway)
                     .netmask(netmask);
@@ -76,12 +76,12 @@ impl Site {
                 }
                 Ok(Self { network: network.id, own: true, entrance })
             }
-            Surroundings::Existing(network) => {
+            Surroundings::Existing { id: network } => {
                 let entrance = match spec.image.access {
-                    BuildAccess::Forward => Some(find_entrance(run, &network.id, build).await?),
+                    BuildAccess::Forward => Some(find_entrance(run, network, build).await?),
                     BuildAccess::Guest | BuildAccess::None => None,
                 };
-                Ok(Self { network: network.id.clone(), own: false, entrance })
+                Ok(Self { network: network.clone(), own: false, entrance })
             }
         }
     }

@@ -81,6 +81,15 @@ pub(super) async fn publish(run: &Run<'_>, template: &Id, label: &Label) -> Resu
         head.image, head.base, head.source, head.mesostack
     );
     let command = UpdateTemplate::new(template).name(&head.image).display_text(text);
-    run.change("give the template its name", &command).await?;
-    Ok(())
+    let doing = "give the template its name";
+    let Err(error) = run.change(doing, &command).await else { return Ok(()) };
+    // The last step of all: a reply that got lost must not cost a finished image.
+    let lost = matches!(&error, Error::Cloud { source, .. } if source.is_outcome_unknown());
+    let named = lost
+        && run
+            .list(doing, &ListTemplates::new(TemplateFilter::OwnOnly).id(template))
+            .await?
+            .iter()
+            .any(|found| found.name == head.image);
+    if named { Ok(()) } else { Err(error) }
 }

@@ -125,14 +125,9 @@ impl Recipe {
     }
 
     /// How many steps it has.
-    pub fn len(&self) -> usize {
+    pub fn step_count(&self) -> usize {
         // The manifest and the seal.
         self.steps.len() + 2
-    }
-
-    /// Whether it has no step; it always has.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Which kind of source the packages come from: `clusterd`, `debs` or `standin`.

@@ -39,6 +39,7 @@ Acquire::http::Timeout "30";
 Acquire::https::Timeout "30";
 Acquire::Languages "none";
 DPkg::Lock::Timeout "300";
+DPkg::Use-Pty "0";
 DPkg::Options:: "--force-confdef";
 DPkg::Options:: "--force-confold";
 END
