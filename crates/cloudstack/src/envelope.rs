@@ -80,16 +80,26 @@ pub(crate) fn error_body(value: Value) -> ErrorBody {
 fn no_api(command: &str, effect: Effect, reply: &RawReply) -> Error {
     let command = command.to_owned();
     let status = reply.status;
-    let excerpt = excerpt(&reply.body);
     if status == 200 {
-        let problem = format!("expected an object with one member, got {excerpt}");
+        let problem = format!("expected an object with one member, got {}", kind(&reply.body));
         return Error::Decode { command, effect, path: ".".to_owned(), problem };
     }
+    let excerpt = excerpt(&reply.body);
     match effect {
         Effect::Write if status >= 500 => {
             Error::UnknownOutcome { command, cause: Failure::NotTheApi { status, excerpt } }
         }
         _ => Error::NotTheApi { command, status, excerpt },
+    }
+}
+
+/// What a body is. A page is quoted; anything that may be an answer is not, for it could hold a new private key.
+fn kind(body: &[u8]) -> String {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'<') => excerpt(body),
+        Some(b'{' | b'[') => format!("{} bytes of another shape", body.len()),
+        Some(_) => format!("{} bytes that are no JSON", body.len()),
+        None => "nothing".to_owned(),
     }
 }
 

@@ -235,29 +235,17 @@ impl Error {
     /// CloudStack has no code for this, only 431 with one of a few texts.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.code() == Some(431)
-            && self.text().is_some_and(|text| {
-                let text = text.to_ascii_lowercase();
-                ["entity does not exist", "does not exist", "unable to find", "doesn't exist"]
-                    .iter()
-                    .any(|words| text.contains(words))
-            })
+        self.code() == Some(431) && self.says(&["does not exist", "doesn't exist", "unable to find"])
     }
 
     /// Whether the same thing, or one that excludes it, is there already: a rule on the same ports (537), a name that
     /// is taken (431), a tag whose key is set (a job's 530).
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        let said = |words: &[&str]| {
-            self.text().is_some_and(|text| {
-                let text = text.to_ascii_lowercase();
-                words.iter().any(|words| text.contains(words))
-            })
-        };
         match self.code() {
             Some(537) => true,
-            Some(431) => said(&["already exists", "conflicts with", "is already mapped", "already exist"]),
-            Some(530) => said(&["already on ", "already exists", "is already mapped"]),
+            Some(431) => self.says(&["already exists", "conflicts with", "is already mapped"]),
+            Some(530) => self.says(&["already on ", "already exists", "is already mapped"]),
             _ => false,
         }
     }
@@ -268,10 +256,14 @@ impl Error {
         self.code() == Some(401)
     }
 
-    /// Whether the caller may not do this: to this thing (531), or at all (432).
+    /// Whether the caller may not do this: to this thing (531), at all (432), or as a job found out (530).
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        matches!(self.code(), Some(531 | 432))
+        match self.code() {
+            Some(531 | 432) => true,
+            Some(530) => self.says(&["does not have permission", "can only be done by an admin"]),
+            _ => false,
+        }
     }
 
     /// Whether a limit of the account was reached (535, or 532 from old servers).
@@ -286,10 +278,10 @@ impl Error {
         matches!(self.code(), Some(533 | 534))
     }
 
-    /// Whether something else still uses the thing (536).
+    /// Whether something else still uses the thing (536; for a template that machines use 431).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        self.code() == Some(536)
+        self.code() == Some(536) || (self.code() == Some(431) && self.says(&["instances using it"]))
     }
 
     /// Whether waiting and asking again may help a read: no connection, a broken one, too many calls (429), a server
@@ -302,6 +294,14 @@ impl Error {
             Self::NotTheApi { status, .. } => *status == 429 || *status >= 500,
             _ => false,
         }
+    }
+
+    /// Whether the server's words hold one of these, given in lower case.
+    fn says(&self, words: &[&str]) -> bool {
+        self.text().is_some_and(|text| {
+            let text = text.to_lowercase();
+            words.iter().any(|words| text.contains(words))
+        })
     }
 }
 

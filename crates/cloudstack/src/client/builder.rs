@@ -92,7 +92,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one HTTP call may take in all; 2 min by default. It does not bound the wait for a job.
+    /// How long one call may take in all, by whatever transport; 2 min by default. It does not bound the wait for a job.
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.http.call_timeout = timeout;
         self
@@ -104,7 +104,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends requests another way than by HTTP to the endpoint; settings about HTTP have no effect then.
+    /// Sends requests another way than by HTTP to the endpoint; settings about connections and
+    /// certificates have no effect then.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
@@ -152,6 +153,7 @@ impl ClientBuilder {
     /// # Errors
     /// When the address or the certificates cannot be used.
     pub fn build(self) -> Result<Client, BuildError> {
+        let call_timeout = self.http.call_timeout;
         let transport = match self.transport {
             Some(transport) => transport,
             None => Arc::new(HttpTransport::new(self.endpoint.clone(), &self.http)?),
@@ -160,6 +162,7 @@ impl ClientBuilder {
             endpoint: self.endpoint,
             credentials: self.credentials,
             transport,
+            call_timeout,
             clock: self.clock,
             signature_lifetime: self.signature_lifetime,
             retry: retry::Policy::new(self.attempts, self.jitter_seed),

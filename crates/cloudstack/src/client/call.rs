@@ -2,13 +2,13 @@
 
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::{Client, Core};
 use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
-use crate::error::{Error, Failure, TransportFailure};
+use crate::error::{Error, Failure, TransportError, TransportFailure};
 use crate::id::{Id, JobId};
 use crate::jobs::Expect;
 use crate::parameters::Parameters;
@@ -145,7 +145,9 @@ impl Core {
         let request = self.sign(command, effect, parameters);
         self.counts.call(command);
         let sent = Instant::now();
-        let reply = self.transport.send(request).await;
+        let reply = timeout(self.call_timeout, self.transport.send(request))
+            .await
+            .unwrap_or_else(|_| Err(TransportError::bare(TransportFailure::TimedOut)));
         let outcome = self.understand(command, effect, reply);
         match &outcome {
             Ok(_) => tracing::debug!(command, elapsed = ?sent.elapsed(), "answered"),
@@ -163,7 +165,7 @@ impl Core {
         &self,
         command: &str,
         effect: Effect,
-        reply: Result<RawReply, crate::error::TransportError>,
+        reply: Result<RawReply, TransportError>,
     ) -> Result<Map<String, Value>, Error> {
         let opened = match reply {
             Ok(reply) => envelope::open(command, effect, &reply),

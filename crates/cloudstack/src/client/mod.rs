@@ -63,6 +63,7 @@ pub(crate) struct Core {
     endpoint: Url,
     credentials: Credentials,
     transport: Arc<dyn Transport>,
+    call_timeout: Duration,
     clock: Clock,
     signature_lifetime: Duration,
     retry: retry::Policy,

@@ -25,6 +25,8 @@ mod tag;
 mod template;
 mod user;
 mod virtual_machine;
+mod virtual_machine_life;
+mod virtual_machine_settings;
 mod volume;
 mod zone;
 
@@ -50,5 +52,7 @@ pub use tag::*;
 pub use template::*;
 pub use user::*;
 pub use virtual_machine::*;
+pub use virtual_machine_life::*;
+pub use virtual_machine_settings::*;
 pub use volume::*;
 pub use zone::*;

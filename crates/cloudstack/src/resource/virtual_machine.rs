@@ -7,7 +7,7 @@ use crate::command::command;
 use crate::id::Id;
 use crate::lenient::{Secret, TextList, item, words};
 use crate::parameters::{Details, IpToNetworkList, TagList, UserData};
-use crate::resource::{AffinityGroup, Success, Tag};
+use crate::resource::{AffinityGroup, Tag};
 
 words! {
     /// What a machine is doing.
@@ -127,16 +127,6 @@ item! {
     }
 }
 
-item! {
-    /// A machine's user data as it was handed over.
-    VirtualMachineUserData {
-        /// The machine.
-        "virtualmachineid" virtual_machine_id: Id,
-        /// The data in Base64.
-        "userdata" user_data: Option<Secret>,
-    }
-}
-
 command! {
     /// Makes a machine, and starts it unless told otherwise.
     ///
@@ -243,178 +233,6 @@ command! {
     maps {
         /// Those with one of these tags.
         tags: TagList,
-    }
-}
-
-command! {
-    /// Starts a machine. One that runs already makes the job fail with 431.
-    StartVirtualMachine("startVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-}
-
-command! {
-    /// Stops a machine. One that is stopped already is well.
-    StopVirtualMachine("stopVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-    optional {
-        /// Whether to pull the plug.
-        forced: bool,
-    }
-}
-
-command! {
-    /// Restarts a machine that runs.
-    RebootVirtualMachine("rebootVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-}
-
-command! {
-    /// Destroys a machine. Its rules go, and its name is free again, when it is expunged.
-    DestroyVirtualMachine("destroyVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-    optional {
-        /// Whether to expunge it as well; not every cloud lets its users
-        /// (see [`Capabilities`](crate::resource::Capabilities)).
-        expunge: bool,
-    }
-    lists {
-        /// Data disks to remove with it; the others are only taken from it.
-        volume_ids: Id,
-    }
-}
-
-command! {
-    /// Removes what is left of a destroyed machine.
-    ExpungeVirtualMachine("expungeVirtualMachine") starts Success;
-    required {
-        /// The machine.
-        id: Id,
-    }
-}
-
-command! {
-    /// Brings a destroyed machine back, stopped.
-    RecoverVirtualMachine("recoverVirtualMachine") changes VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-}
-
-command! {
-    /// Replaces a machine's root disk by a fresh one of its template, or of another.
-    RestoreVirtualMachine("restoreVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        virtual_machine_id: Id,
-    }
-    optional {
-        /// Another template.
-        template_id: Id,
-        /// Size of the new root disk in GB.
-        root_disk_size: u64,
-        /// Whether to expunge the old root disk at once.
-        expunge: bool,
-    }
-}
-
-command! {
-    /// Changes what is said of a machine. Some of it takes effect at its next start.
-    UpdateVirtualMachine("updateVirtualMachine") changes VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-    optional {
-        /// The new name and host name.
-        name: String,
-        /// The new name for people.
-        display_name: String,
-        /// The new user data.
-        user_data: UserData,
-        /// The new group.
-        group: String,
-        /// Whether the server shall refuse to destroy it.
-        delete_protection: bool,
-    }
-    maps {
-        /// Free fields, instead of those it has.
-        details: Details,
-    }
-}
-
-command! {
-    /// Changes a stopped machine's size.
-    ChangeServiceForVirtualMachine("changeServiceForVirtualMachine") changes VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-        /// The new size.
-        service_offering_id: Id,
-    }
-    maps {
-        /// Processors and memory, where the offering leaves them open.
-        details: Details,
-    }
-}
-
-command! {
-    /// Changes a machine's size, running or not.
-    ScaleVirtualMachine("scaleVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-        /// The new size.
-        service_offering_id: Id,
-    }
-    maps {
-        /// Processors and memory, where the offering leaves them open.
-        details: Details,
-    }
-}
-
-command! {
-    /// Puts a stopped machine into these affinity groups, at least one, instead of those it is in.
-    UpdateVmAffinityGroup("updateVMAffinityGroup") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-    }
-    lists {
-        /// The groups.
-        affinity_group_ids: Id,
-    }
-}
-
-command! {
-    /// Gives a stopped machine another key pair.
-    ResetSshKeyForVirtualMachine("resetSSHKeyForVirtualMachine") starts VirtualMachine;
-    required {
-        /// The machine.
-        id: Id,
-        /// The key pair's name.
-        key_pair: String,
-    }
-}
-
-command! {
-    /// Asks for a machine's user data.
-    GetVirtualMachineUserData("getVirtualMachineUserData") asks VirtualMachineUserData;
-    required {
-        /// The machine.
-        virtual_machine_id: Id,
     }
 }
 

@@ -27,7 +27,7 @@ pub struct HttpSettings {
     pub accept_invalid_certificates: bool,
     /// How long a connection may take to be made; 10 s by default.
     pub connect_timeout: Duration,
-    /// How long one call may take in all; 2 min by default: a real server has taken a minute for a deployment.
+    /// How long one call may take in all; 2 min by default, for a real server has taken a minute to answer a deployment.
     pub call_timeout: Duration,
 }
 

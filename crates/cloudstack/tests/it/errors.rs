@@ -63,6 +63,14 @@ async fn a_refusal_is_sorted_by_what_to_do_about_it() {
     assert!(refused(531, "no").await.is_forbidden() && refused(432, "no").await.is_forbidden());
     assert!(refused(535, "Maximum amount of resources").await.is_limit());
     assert!(refused(533, "no room").await.is_capacity() && refused(536, "used").await.is_in_use());
+    assert!(refused(530, "Account does not have permission for expunging.").await.is_forbidden());
+    assert!(!refused(530, "Internal error").await.is_forbidden());
+    assert!(
+        refused(431, "Unable to delete template [t] because there are [1] VM instances using it.")
+            .await
+            .is_in_use()
+    );
+    assert!(!refused(431, "Not all specified keypairs exist").await.is_conflict());
     for code in [401, 431, 530, 537] {
         assert!(!refused(code, "x").await.is_outcome_unknown(), "a refusal of the API is an outcome");
     }
@@ -181,4 +189,33 @@ async fn calls_are_spaced_when_a_rate_is_set() {
     let took = seen.last().unwrap().at - seen[0].at;
     assert!(took >= Duration::from_millis(1990), "{took:?}");
     assert_eq!(client.counts().total(), 21);
+}
+
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait::async_trait]
+impl cloudstack::Transport for Silent {
+    async fn send(
+        &self,
+        _: cloudstack::SignedRequest,
+    ) -> Result<cloudstack::RawReply, cloudstack::TransportError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_never_answers_is_given_up_in_time() {
+    let client = cloudstack::Client::builder(
+        "http://cloud.test/client/api".parse().unwrap(),
+        cloudstack::Credentials::new("apple", "sesame"),
+    )
+    .transport(std::sync::Arc::new(Silent))
+    .call_timeout(Duration::from_secs(30))
+    .build()
+    .unwrap();
+    let begun = Instant::now();
+    let error = client.start(&DeleteNetwork::new("n")).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(30));
 }

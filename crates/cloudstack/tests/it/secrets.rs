@@ -63,3 +63,13 @@ async fn a_refusal_that_repeats_a_key_is_told_without_it() {
     hides(&format!("{error} {error:?}"));
     assert!(matches!(error, Error::Api(_)));
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_in_a_private_key_does_not_show_it() {
+    for body in [r#"{"r":{"keypair":{"privatekey":"PRIVATE"#, r#"{"r":{"k":"PRIVATE"},"s":{}}"#, "PRIVATE"] {
+        let server = Scripted::new(move |_| Answer::Raw(200, body));
+        let error = server.client().call(&CreateSshKeyPair::new("k")).await.unwrap_err();
+        hides(&format!("{error} {error:?}"));
+        assert!(error.is_outcome_unknown());
+    }
+}
