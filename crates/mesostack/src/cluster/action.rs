@@ -76,7 +76,7 @@ pub enum Action {
     /// Brings a node's configuration to it.
     SetUp { host_name: String, node: Node, fresh: bool },
     /// Waits until the cluster works.
-    AwaitHealth,
+    AwaitHealth { host_names: Vec<String> },
     /// Writes down which nodes are set up.
     MarkSetUp { host_names: Vec<String> },
     /// Destroys a machine for good.
@@ -145,7 +145,7 @@ impl Action {
             Self::Forward { public_port, .. } => format!("forward {public_port}"),
             Self::Start { host_name, .. } => format!("start {host_name}"),
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
-            Self::AwaitHealth => "await health".to_owned(),
+            Self::AwaitHealth { .. } => "await health".to_owned(),
             Self::MarkSetUp { .. } => "mark nodes as set up".to_owned(),
             Self::Destroy { host_name, .. } => format!("destroy {host_name}"),
             Self::DeleteAffinityGroup { name, .. } => format!("delete affinity group {name}"),
@@ -199,7 +199,7 @@ impl Action {
             | Self::AssignBalancer { .. }
             | Self::Start { .. }
             | Self::SetUp { .. }
-            | Self::AwaitHealth
+            | Self::AwaitHealth { .. }
             | Self::MarkSetUp { .. } => None,
         }
     }
@@ -207,7 +207,7 @@ impl Action {
     /// The phase it belongs to.
     pub fn phase(&self) -> Phase {
         match self {
-            Self::SetUp { .. } | Self::AwaitHealth | Self::MarkSetUp { .. } => Phase::Nodes,
+            Self::SetUp { .. } | Self::AwaitHealth { .. } | Self::MarkSetUp { .. } => Phase::Nodes,
             Self::Destroy { .. }
             | Self::DeleteAffinityGroup { .. }
             | Self::DeleteKeyPair { .. }

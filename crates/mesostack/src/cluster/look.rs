@@ -5,7 +5,7 @@
 //! there takes 7. Nothing is asked one resource at a time.
 
 mod catalogue;
-mod convert;
+pub(super) mod convert;
 
 use cloudstack::{Client, Id, ListCommand, resource::*};
 use futures::{future, try_join};

@@ -20,19 +20,26 @@
 //! healthy: a run that is broken off before only looks at those nodes again.
 
 mod action;
+mod apply;
 mod desired;
+mod destroy;
 mod error;
 mod identity;
 mod look;
+#[cfg(test)]
+mod model;
 mod observed;
 mod openings;
+mod operator_key;
 mod output;
 mod plan;
 mod planner;
 
 pub use self::{
     action::{Action, Phase, Sign},
+    apply::{Applied, Context, Failure, Limits, StepError, Unfinished, apply},
     desired::{Desired, OperatorKey, WantedBalancer, WantedMachine},
+    destroy::plan_destruction,
     error::Error,
     identity::host_key_tag,
     look::validate,
@@ -41,6 +48,7 @@ pub use self::{
         MachineState, Named, Network, NetworkState, Observed,
     },
     openings::Opening,
+    operator_key::{find_key, find_or_make_key},
     output::{Endpoint, Output, output},
     plan::{Drift, Obstacle, Plan, Step, Totals, refusal},
     planner::plan,

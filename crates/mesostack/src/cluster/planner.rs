@@ -6,6 +6,8 @@
 
 mod machines;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::net::Ipv4Addr;
 

@@ -181,7 +181,7 @@ pub(super) fn set_up(desired: &Desired, observed: &Observed, reached: &Reached, 
         return;
     }
     let (host_names, steps): (Vec<_>, Vec<_>) = set_up.into_iter().unzip();
-    let healthy = plan.add(Action::AwaitHealth, steps, []);
+    let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, steps, []);
     plan.add(Action::MarkSetUp { host_names }, [healthy], []);
 }
 

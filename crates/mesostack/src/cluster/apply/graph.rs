@@ -1,0 +1,226 @@
+//! Runs a graph of steps: each as soon as what it waits for is over, no more side by side in a lane than it holds.
+//!
+//! Knows nothing of clouds. A step that fails takes down what needs it and nothing else; a stop lets running steps end
+//! within a grace period, and starts no more.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// What one step waits for, and what it shares with others.
+#[derive(Clone, Debug)]
+pub(super) struct Node<L> {
+    /// Earlier steps that have to end well.
+    pub(super) after: Vec<usize>,
+    /// Earlier steps that have to be over.
+    pub(super) once_over: Vec<usize>,
+    /// What it shares.
+    pub(super) lane: L,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) enum Outcome<E> {
+    /// Well.
+    Done,
+    /// Not well.
+    Failed(E),
+    /// It was not begun: what it needs failed, or the run was stopped.
+    Skipped,
+    /// It was running when the run was stopped, and did not end within the grace period.
+    Abandoned,
+}
+
+impl<E> Outcome<E> {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+/// Runs the graph to its end. `width` says how many steps of a lane may run side by side, at least one.
+pub(super) async fn run<L, E, F>(
+    nodes: &[Node<L>],
+    width: impl Fn(L) -> usize,
+    stop: &CancellationToken,
+    grace: Duration,
+    act: impl Fn(usize) -> F,
+) -> Vec<Outcome<E>>
+where
+    L: Copy + Ord,
+    F: Future<Output = Result<(), E>>,
+{
+    let mut outcomes = nodes.iter().map(|_| None).collect::<Vec<Option<Outcome<E>>>>();
+    let mut begun = vec![false; nodes.len()];
+    let mut busy: BTreeMap<L, usize> = BTreeMap::new();
+    let mut running = FuturesUnordered::new();
+    let mut give_up: Option<Instant> = None;
+    loop {
+        // Earlier steps first: the order of the plan is the order within a lane.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (at, node) in nodes.iter().enumerate() {
+                if begun[at] || outcomes[at].is_some() {
+                    continue;
+                }
+                let over = |step: &usize| outcomes[*step].is_some();
+                let failed =
+                    |step: &usize| outcomes[*step].as_ref().is_some_and(|outcome| !outcome.is_done());
+                if stop.is_cancelled() || node.after.iter().any(failed) {
+                    outcomes[at] = Some(Outcome::Skipped);
+                    changed = true;
+                } else if node.after.iter().chain(&node.once_over).all(over)
+                    && busy.get(&node.lane).copied().unwrap_or(0) < width(node.lane).max(1)
+                {
+                    begun[at] = true;
+                    *busy.entry(node.lane).or_default() += 1;
+                    let step = act(at);
+                    running.push(async move { (at, step.await) });
+                }
+            }
+        }
+        if running.is_empty() {
+            break;
+        }
+        let ended = tokio::select! {
+            ended = running.next() => ended,
+            () = stop.cancelled(), if give_up.is_none() => {
+                give_up = Some(Instant::now() + grace);
+                continue;
+            }
+            () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break,
+        };
+        if let Some((at, result)) = ended {
+            *busy.entry(nodes[at].lane).or_default() -= 1;
+            outcomes[at] = Some(result.map_or_else(Outcome::Failed, |()| Outcome::Done));
+        }
+    }
+    outcomes
+        .into_iter()
+        .zip(begun)
+        .map(|(outcome, begun)| outcome.unwrap_or(if begun { Outcome::Abandoned } else { Outcome::Skipped }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc};
+
+    use proptest::prelude::*;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn node(after: &[usize], lane: u8) -> Node<u8> {
+        Node { after: after.to_vec(), once_over: Vec::new(), lane }
+    }
+
+    async fn logged(
+        nodes: &[Node<u8>],
+        width: usize,
+        fails: &[usize],
+        stop: &CancellationToken,
+    ) -> (Vec<Outcome<()>>, Vec<String>) {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let outcomes = run(
+            nodes,
+            |_| width,
+            stop,
+            Duration::from_secs(5),
+            |at| {
+                let log = Rc::clone(&log);
+                let failed = fails.contains(&at);
+                async move {
+                    log.borrow_mut().push(format!("+{at}"));
+                    sleep(Duration::from_secs(1)).await;
+                    log.borrow_mut().push(format!("-{at}"));
+                    if failed { Err(()) } else { Ok(()) }
+                }
+            },
+        )
+        .await;
+        let log = log.borrow().clone();
+        (outcomes, log)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_of_one_runs_its_steps_one_after_another_in_their_order() {
+        let nodes = [node(&[], 0), node(&[], 0), node(&[], 0)];
+        let (_, log) = logged(&nodes, 1, &[], &CancellationToken::new()).await;
+        assert_eq!(log, ["+0", "-0", "+1", "-1", "+2", "-2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_skips_what_needs_it_and_nothing_else() {
+        let mut nodes = vec![node(&[], 0), node(&[0], 1), node(&[], 2), node(&[1], 3)];
+        nodes.push(Node { after: vec![2], once_over: vec![0], lane: 4 });
+        let (outcomes, _) = logged(&nodes, 1, &[0], &CancellationToken::new()).await;
+        assert!(matches!(
+            outcomes.as_slice(),
+            [Outcome::Failed(()), Outcome::Skipped, Outcome::Done, Outcome::Skipped, Outcome::Done]
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_lets_running_steps_end_and_starts_no_more() {
+        let stop = CancellationToken::new();
+        let nodes = [node(&[], 0), node(&[0], 0)];
+        let stopper = async {
+            sleep(Duration::from_millis(500)).await;
+            stop.cancel();
+        };
+        let ((outcomes, _), ()) = tokio::join!(logged(&nodes, 1, &[], &stop), stopper);
+        assert!(matches!(outcomes.as_slice(), [Outcome::Done, Outcome::Skipped]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_within_the_grace_period_is_abandoned() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let stop_later = CancellationToken::new();
+        let begun = Instant::now();
+        let nodes = [node(&[], 0)];
+        let run = run(
+            &nodes,
+            |_| 1,
+            &stop_later,
+            Duration::from_secs(5),
+            |_| std::future::pending::<Result<(), ()>>(),
+        );
+        let stopper = async {
+            sleep(Duration::from_secs(1)).await;
+            stop_later.cancel();
+        };
+        let (outcomes, ()) = tokio::join!(run, stopper);
+        assert!(matches!(outcomes.as_slice(), [Outcome::Abandoned]));
+        assert_eq!(begun.elapsed(), Duration::from_secs(6));
+    }
+
+    proptest! {
+        #[test]
+        fn every_step_runs_once_after_what_it_waits_for(
+            edges in prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 0..3), 1..20),
+            width in 1usize..4,
+        ) {
+            let nodes = edges.iter().enumerate()
+                .map(|(at, edges)| {
+                    let after = edges.iter().filter(|_| at > 0).map(|edge| edge.index(at)).collect::<Vec<_>>();
+                    Node { after, once_over: Vec::new(), lane: u8::from(at % 2 == 0) }
+                })
+                .collect::<Vec<_>>();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+            let (outcomes, log) = runtime.block_on(logged(&nodes, width, &[], &CancellationToken::new()));
+            prop_assert!(outcomes.iter().all(Outcome::is_done));
+            let place = |entry: String| log.iter().position(|line| *line == entry).expect("logged");
+            prop_assert_eq!(log.len(), 2 * nodes.len());
+            for (at, node) in nodes.iter().enumerate() {
+                for before in &node.after {
+                    let (ended, began) = (place(format!("-{before}")), place(format!("+{at}")));
+                    prop_assert!(ended < began);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What to do when a call fails: one table for all of them.
+//!
+//! | what happened | codes | what is done |
+//! | --- | --- | --- |
+//! | not let in, not allowed, malformed | 401, 531, 432, 430 | the run halts: nothing else would fare better |
+//! | a limit of the account | 535, 532 | the run halts |
+//! | it is there already | 537, 431 "already exists", 530 "already on" | look; adopt it when it is what was wanted |
+//! | outcome unknown | broken connection, time-out, 5xx | look; adopt it, or send it again |
+//! | internal error | 530 | look; adopt it, or send it again, twice |
+//! | too busy | 429, 503 | wait, send it again |
+//! | never sent | no connection | wait, send it again |
+//! | no room | 533, 534 | wait longer, send it again, then give up on this step only |
+//! | in use | 536 | wait for the holder |
+//! | anything else | 431 … | give up on this step only |
+
+use std::time::Duration;
+
+use cloudstack::Error;
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Look whether it is there; if so it is ours, if not give up.
+    Adopt,
+    /// Look whether it is there; if not, try again after a pause.
+    LookThenAgain(Duration),
+    /// Nothing was done: try again after a pause.
+    Again(Duration),
+    /// Give up on this step.
+    GiveUp,
+    /// Give up on the run.
+    Halt,
+}
+
+/// The verdict on an attempt, counted from 1.
+pub(super) fn verdict(error: &Error, attempt: u32) -> Verdict {
+    let seconds = |first: u64| Duration::from_secs(first << attempt.clamp(1, 5).saturating_sub(1));
+    let upto = |most: u32, verdict: Verdict| if attempt <= most { verdict } else { Verdict::GiveUp };
+    if error.is_unauthorized() || error.is_forbidden() || error.is_limit() || error.code() == Some(430) {
+        return Verdict::Halt;
+    }
+    if matches!(error, Error::Deadline { .. }) {
+        return Verdict::GiveUp;
+    }
+    if error.is_conflict() {
+        return Verdict::Adopt;
+    }
+    if error.is_outcome_unknown() {
+        return upto(5, Verdict::LookThenAgain(seconds(1)));
+    }
+    match (error.code(), error) {
+        (Some(429 | 503), _) => upto(10, Verdict::Again(seconds(1))),
+        (Some(530), _) => upto(2, Verdict::LookThenAgain(seconds(2))),
+        (Some(533 | 534), _) => upto(3, Verdict::Again(seconds(5))),
+        (Some(536), _) => upto(8, Verdict::Again(seconds(2))),
+        (None, Error::Transport { .. }) => upto(5, Verdict::Again(seconds(1))),
+        _ => Verdict::GiveUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudstack::{ApiError, Failure, TransportError, TransportFailure};
+
+    use super::*;
+
+    fn api(code: u16, text: &str) -> Error {
+        Error::Api(ApiError {
+            command: "createFirewallRule".to_owned(),
+            code,
+            cs_code: None,
+            text: text.to_owned(),
+            http_status: code,
+            ids: Vec::new(),
+        })
+    }
+
+    fn unknown() -> Error {
+        let broken = TransportError::bare(TransportFailure::Broken);
+        Error::UnknownOutcome {
+            command: "deployVirtualMachine".to_owned(),
+            cause: Failure::Transport(broken),
+        }
+    }
+
+    #[test]
+    fn what_nobody_else_would_survive_halts_the_run() {
+        for code in [401, 531, 432, 430, 535, 532] {
+            assert_eq!(verdict(&api(code, ""), 1), Verdict::Halt, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_already_is_looked_at_and_never_sent_again() {
+        let clash = "The range specified, 1-2, conflicts with rule x which has 1-2";
+        assert_eq!(verdict(&api(537, clash), 1), Verdict::Adopt);
+        assert_eq!(verdict(&api(431, "a group with name X already exists."), 9), Verdict::Adopt);
+        assert_eq!(verdict(&api(530, "tag a already on Network with id 7"), 1), Verdict::Adopt);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_looked_at_before_anything_is_sent_again() {
+        assert!(matches!(verdict(&unknown(), 1), Verdict::LookThenAgain(_)));
+        assert!(matches!(verdict(&api(530, "Internal error"), 1), Verdict::LookThenAgain(_)));
+    }
+
+    #[test]
+    fn nothing_is_tried_for_ever() {
+        for error in
+            [api(429, ""), api(503, ""), api(530, ""), api(533, ""), api(534, ""), api(536, ""), unknown()]
+        {
+            assert_eq!(verdict(&error, 11), Verdict::GiveUp, "{error}");
+        }
+        assert_eq!(verdict(&api(431, "entity does not exist"), 1), Verdict::GiveUp);
+    }
+}

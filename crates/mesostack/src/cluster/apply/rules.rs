@@ -1,0 +1,189 @@
+//! The network's address and its rules. The server runs one network's rule jobs one after another, so these are too.
+
+use std::net::Ipv4Addr;
+
+use cloudstack::{Expect, Id, resource::*};
+use ipnet::Ipv4Net;
+
+use super::{Run, StepError, network::gone};
+use crate::{
+    cluster::{look::convert, openings::Opening},
+    events::Work,
+};
+
+/// The port SSH listens on, on every node.
+const SSH: u16 = 22;
+
+impl Run<'_> {
+    /// Takes the network's public address. The first one of a sleeping network becomes its source NAT address.
+    pub(super) async fn acquire_address(&self, work: &Work) -> Result<Ipv4Addr, StepError> {
+        let client = &self.context.client;
+        let network = self.network()?;
+        let command = AssociateIpAddress::new().network_id(&network);
+        let look = async || {
+            let addresses =
+                client.list(&ListPublicIpAddresses::new().associated_network_id(&network)).await?;
+            Ok(addresses.into_iter().find(|address| address.is_source_nat))
+        };
+        let make = async || client.run(&command, Expect::Brief, self.brief()).await;
+        let address = self.settle(work, look, make).await?;
+        let public = address.ip_address.ok_or_else(|| StepError::unknown("the public address"))?;
+        self.known().address = Some((address.id, public));
+        Ok(public)
+    }
+
+    fn address(&self) -> Result<Id, StepError> {
+        let address = self.known().address.as_ref().map(|(id, _)| id.clone());
+        address.ok_or_else(|| StepError::unknown("the public address"))
+    }
+
+    pub(super) async fn close_ports(&self, work: &Work, rule: &Id) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let look = async || {
+            let rules = client.list(&ListFirewallRules::new().id(rule)).await;
+            gone(rules.map(|rules| rules.is_empty()))
+        };
+        let make =
+            async || match client.run(&DeleteFirewallRule::new(rule), Expect::Brief, self.brief()).await {
+                Err(error) if error.is_not_found() => Ok(()),
+                other => other.map(|_| ()),
+            };
+        self.settle(work, look, make).await
+    }
+
+    pub(super) async fn open_ports(&self, work: &Work, opening: &Opening) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let (address, network) = (self.address()?, self.network()?);
+        let command = CreateFirewallRule::new(&address, Protocol::Tcp)
+            .start_port(opening.first)
+            .end_port(opening.last)
+            .cidr_list(opening.sources.iter().map(ToString::to_string));
+        let look = async || {
+            let rules = client.list(&ListFirewallRules::new().network_id(&network)).await?;
+            let same = |rule: FirewallRule| {
+                let rule = convert::firewall_rule(rule, Some(&address))?.opening?;
+                let covers = rule.first <= opening.first && opening.last <= rule.last;
+                let sources = opening
+                    .sources
+                    .iter()
+                    .all(|source| rule.sources.iter().any(|open| open.contains(source)));
+                (covers && sources).then_some(())
+            };
+            Ok(rules.into_iter().find_map(same))
+        };
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+            .await
+    }
+
+    pub(super) async fn open_egress(&self, work: &Work, range: Ipv4Net) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let network = self.network()?;
+        // Without a list of sources the rule is for the whole range, which is also how 0.0.0.0/0 would come back.
+        let command = CreateEgressFirewallRule::new(&network, Protocol::All);
+        let look = async || {
+            let rules = client.list(&ListEgressFirewallRules::new().network_id(&network)).await?;
+            let open =
+                |rule| convert::egress_rule(rule, range).is_some_and(|rule| rule.everything).then_some(());
+            Ok(rules.into_iter().find_map(open))
+        };
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+            .await
+    }
+
+    pub(super) async fn create_balancer(
+        &self,
+        work: &Work,
+        name: &str,
+        public_port: u16,
+        private_port: u16,
+    ) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let (address, network) = (self.address()?, self.network()?);
+        // The gateway on any master leads to the leader, so how a master is chosen does not matter. The firewall is
+        // opened by rules of its own, for the operator's networks only.
+        let command =
+            CreateLoadBalancerRule::new(name, &address, public_port, private_port, Algorithm::RoundRobin)
+                .network_id(&network)
+                .protocol("tcp")
+                .open_firewall(false);
+        let look = async || {
+            let rules = client.list(&ListLoadBalancerRules::new().network_id(&network)).await?;
+            match rules
+                .into_iter()
+                .find(|rule| rule.public_ip_id == address && rule.public_port == public_port)
+            {
+                Some(rule) if rule.private_port != private_port => Err(StepError::Clash {
+                    what: format!("a load balancer rule on port {public_port}"),
+                    problem: format!("it leads to port {}, not {private_port}", rule.private_port),
+                }),
+                found => Ok(found.map(|rule| rule.id)),
+            }
+        };
+        let make = async || Ok(client.run(&command, Expect::Brief, self.brief()).await?.id);
+        let rule = self.settle(work, look, make).await?;
+        self.known().balancers.insert(public_port, rule);
+        Ok(())
+    }
+
+    pub(super) async fn assign_balancer(
+        &self,
+        work: &Work,
+        public_port: u16,
+        machines: &[String],
+    ) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let rule = self.known().balancers.get(&public_port).cloned();
+        let rule =
+            rule.ok_or_else(|| StepError::unknown(format!("the load balancer rule on port {public_port}")))?;
+        let wanted = machines.iter().map(|name| self.machine(name)).collect::<Result<Vec<_>, _>>()?;
+        let unassigned = async || {
+            let members = client.list(&ListLoadBalancerRuleInstances::new(&rule)).await?;
+            let is_member = |id: &Id| members.iter().any(|member| member.id == *id);
+            Ok::<_, cloudstack::Error>(wanted.iter().filter(|id| !is_member(id)).cloned().collect::<Vec<_>>())
+        };
+        let look = async || Ok(unassigned().await?.is_empty().then_some(()));
+        let assign = async |machines: Vec<Id>| {
+            let command = AssignToLoadBalancerRule::new(&rule, machines);
+            client.run(&command, Expect::Brief, self.brief()).await.map(|_| ())
+        };
+        let make = async || match assign(wanted.clone()).await {
+            // Some of them are members already, and the call is for all or none.
+            Err(error) if error.is_conflict() => match unassigned().await? {
+                rest if rest.is_empty() => Ok(()),
+                rest => assign(rest).await,
+            },
+            other => other,
+        };
+        self.settle(work, look, make).await
+    }
+
+    pub(super) async fn forward(
+        &self,
+        work: &Work,
+        host_name: &str,
+        public_port: u16,
+    ) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let (address, network, machine) = (self.address()?, self.network()?, self.machine(host_name)?);
+        let command = CreatePortForwardingRule::new(&address, Protocol::Tcp, public_port, &machine, SSH)
+            .open_firewall(false)
+            .network_id(&network);
+        let look = async || {
+            let rules = client.list(&ListPortForwardingRules::new().network_id(&network)).await?;
+            let rule = rules.into_iter().filter_map(convert::forward).find(|rule| {
+                rule.address == address
+                    && rule.protocol == "tcp"
+                    && (rule.public.0..=rule.public.1).contains(&public_port)
+            });
+            match rule {
+                Some(rule) if rule.machine != machine || rule.private != SSH => Err(StepError::Clash {
+                    what: format!("a port forwarding rule on port {public_port}"),
+                    problem: format!("it does not lead to {host_name}"),
+                }),
+                found => Ok(found.map(|_| ())),
+            }
+        };
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+            .await
+    }
+}

@@ -1,0 +1,69 @@
+//! Taking the cluster down: what is removed, and what is in the way.
+
+use super::{
+    action::Action,
+    desired::Desired,
+    identity,
+    observed::{MachineState, Observed},
+    plan::{Obstacle, Plan},
+};
+
+/// What has to be done so that nothing of the cluster is left. A pure function.
+///
+/// The network goes last: its tags say what else is the cluster's, so a run that is broken off can be taken up.
+pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan {
+        cluster: desired.cluster().to_owned(),
+        public_address: observed.public_address().map(|address| address.address),
+        ..Plan::default()
+    };
+    let (ours, foreign): (Vec<_>, Vec<_>) = observed
+        .machines
+        .iter()
+        .partition(|machine| identity::is_node_name(desired.cluster(), &machine.named.name));
+    for machine in foreign {
+        let name = &machine.named.name;
+        let message =
+            format!("{name} is in the network, and is not this cluster's: the network cannot be removed");
+        plan.obstacles
+            .push(Obstacle::new("network.name", message).help(format!("move or destroy {name} first")));
+    }
+    if observed.network.is_none() && !observed.namesakes.is_empty() {
+        let name = &desired.spec.network.name;
+        plan.drift(format!("network {name}"), "not this cluster's; left alone");
+    }
+    if !plan.obstacles.is_empty() {
+        return plan;
+    }
+    let gone = ours
+        .into_iter()
+        .filter(|machine| machine.state != MachineState::Going)
+        .map(|machine| {
+            let (host_name, id) = (machine.named.name.clone(), machine.named.id.clone());
+            plan.add(Action::Destroy { host_name, machine: id }, [], [])
+        })
+        .collect::<Vec<_>>();
+    let mut before = gone.clone();
+    if let Some(group) = observed.affinity_group.as_ref().filter(|group| group.ours) {
+        let (name, group) = (desired.affinity_group.clone(), group.id.clone());
+        before.push(plan.add(Action::DeleteAffinityGroup { name, group }, gone.clone(), []));
+    }
+    before.extend(key_pair(desired, observed, &gone, &mut plan));
+    if let Some(network) = &observed.network {
+        let (name, network) = (network.named.name.clone(), network.named.id.clone());
+        plan.add(Action::DeleteNetwork { name, network }, before, []);
+    }
+    plan
+}
+
+/// The key pair goes only when it came with the cluster and still is the operator's key.
+fn key_pair(desired: &Desired, observed: &Observed, gone: &[usize], plan: &mut Plan) -> Option<usize> {
+    let name = &desired.spec.access.key_pair;
+    let registered = observed.key_pair.as_ref()?;
+    let same = desired.key.as_ref().is_none_or(|key| key.fingerprint == *registered);
+    if !observed.key_pair_is_ours(name) || !same {
+        plan.drift(format!("key pair {name}"), "was not made for this cluster; left alone");
+        return None;
+    }
+    Some(plan.add(Action::DeleteKeyPair { name: name.clone() }, gone.to_vec(), []))
+}

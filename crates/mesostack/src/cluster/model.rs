@@ -1,0 +1,208 @@
+//! A cloud in the mind, for tests: carries a plan's actions out on an [`Observed`], as a cloud would.
+
+use cloudstack::Id;
+
+use super::{
+    action::Action,
+    desired::{Desired, OperatorKey},
+    identity,
+    observed::*,
+    plan::{Plan, Step},
+};
+use crate::{
+    node,
+    spec::{Document, Role},
+};
+
+pub(super) fn named(text: &str) -> Named {
+    Named { id: Id::from(format!("id-{text}")), name: text.to_owned() }
+}
+
+/// What a file with these lines (`masters = 3` and so on, in `[cluster]`) asks for.
+pub(super) fn desired_from(lines: &str, allow: &str) -> Desired {
+    let text = format!("[cloud]\nzone = \"lab\"\n[access]\nallow = [{allow}]\n[cluster]\n{lines}\n");
+    let document =
+        Document::parse(&text, "mesostack.toml", std::path::Path::new("/")).expect("a specification");
+    Desired::of(
+        &document.spec,
+        Some(OperatorKey { public: "ssh-ed25519 AAAA".to_owned(), fingerprint: "aa:bb".to_owned() }),
+    )
+}
+
+/// So many masters and agents.
+pub(super) fn desired(masters: u16, agents: u16) -> Desired {
+    desired_from(&format!("masters = {masters}\nagents = {agents}"), "\"10.0.0.0/8\"")
+}
+
+/// A zone with everything `desired` names, and no cluster.
+pub(super) fn empty(desired: &Desired) -> Observed {
+    let offering = named(&desired.spec.cluster.master_offering);
+    Observed {
+        catalogue: Catalogue {
+            zone: Some(named("lab")),
+            network_offering: Some(named(&desired.spec.network.offering)),
+            egress_allowed: false,
+            offerings: [(desired.spec.cluster.master_offering.clone(), offering)].into(),
+            template: Some(named("mesos")),
+            absent: Vec::new(),
+        },
+        ..Observed::default()
+    }
+}
+
+/// A cluster as `desired` asks for.
+pub(super) fn whole(desired: &Desired) -> Observed {
+    let mut observed = empty(desired);
+    let plan = super::plan(desired, &observed);
+    assert!(plan.obstacles.is_empty(), "{plan}");
+    carry_out_all(desired, &mut observed, &plan);
+    observed
+}
+
+pub(super) fn carry_out_all(desired: &Desired, observed: &mut Observed, plan: &Plan) {
+    plan.steps.iter().for_each(|step: &Step| carry_out(desired, observed, &step.action));
+}
+
+pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Action) {
+    match action {
+        Action::AwaitNetwork => network(observed).state = NetworkState::Awake,
+        Action::CreateNetwork { name, range, offering, zone, .. } => {
+            assert!(observed.network.is_none(), "a second network");
+            observed.network = Some(Network {
+                named: named(name),
+                state: NetworkState::Asleep,
+                range: Some(*range),
+                zone: zone.clone(),
+                offering: offering.clone(),
+                egress_allowed: false,
+                tags: Default::default(),
+            });
+        }
+        Action::WriteTags { set, host_keys, drop } => {
+            let tags = &mut network(observed).tags;
+            tags.retain(|key, _| !drop.contains(key));
+            tags.extend(set.iter().cloned());
+            for name in host_keys {
+                assert!(!tags.contains_key(&identity::host_key_tag(name)), "{name}'s old key is in the way");
+                tags.insert(identity::host_key_tag(name), "ssh-ed25519 AAAA".to_owned());
+            }
+        }
+        Action::RegisterKeyPair { .. } => {
+            observed.key_pair = desired.key.as_ref().map(|key| key.fingerprint.clone());
+        }
+        Action::CreateAffinityGroup { name } => {
+            let group = AffinityGroup { id: named(name).id, ours: true, members: Vec::new() };
+            assert!(observed.affinity_group.replace(group).is_none(), "a second group");
+        }
+        Action::AcquireAddress => {
+            assert!(observed.addresses.is_empty(), "a second address");
+            let address = std::net::Ipv4Addr::new(198, 18, 0, 10);
+            observed.addresses.push(Address { id: Id::from("address"), address, source_nat: true });
+        }
+        Action::ClosePorts { rule, .. } => observed.firewall.retain(|other| other.id != *rule),
+        Action::OpenPorts { opening } => {
+            let id = Id::from(format!("rule-{}", observed.firewall.len()));
+            observed.firewall.push(FirewallRule {
+                id,
+                opening: Some(opening.clone()),
+                text: opening.to_string(),
+            });
+        }
+        Action::OpenEgress { .. } => {
+            observed.egress.push(EgressRule {
+                id: Id::from("egress"),
+                everything: true,
+                text: String::new(),
+            });
+        }
+        Action::CreateBalancer { name, public_port, private_port } => observed.balancers.push(Balancer {
+            id: named(name).id,
+            address: Id::from("address"),
+            public_port: *public_port,
+            private_port: *private_port,
+            members: Vec::new(),
+        }),
+        Action::AssignBalancer { public_port, machines, .. } => {
+            let ids = machines.iter().map(|name| observed.machine(name).expect("a machine").named.id.clone());
+            let ids = ids.collect::<Vec<_>>();
+            let rule = observed.balancers.iter_mut().find(|rule| rule.public_port == *public_port);
+            rule.expect("a rule").members.extend(ids);
+        }
+        Action::Discard { machine, .. } | Action::Destroy { machine, .. } => {
+            observed.machines.retain(|other| other.named.id != *machine);
+            observed.forwards.retain(|forward| forward.machine != *machine);
+            observed.balancers.iter_mut().for_each(|rule| rule.members.retain(|member| member != machine));
+        }
+        Action::Deploy { host_name, node, offering, template, apart } => {
+            assert!(observed.machine(host_name).is_none(), "a second {host_name}");
+            assert!(observed.tag(&identity::host_key_tag(host_name)).is_some(), "{host_name} has no key yet");
+            assert!(!apart || observed.affinity_group.is_some());
+            observed.machines.push(Machine {
+                named: Named {
+                    id: Id::from(format!("id-{host_name}-{}", observed.machines.len())),
+                    name: host_name.clone(),
+                },
+                state: MachineState::Stopped,
+                address: Some(node.address),
+                offering: offering.clone(),
+                template: template.clone(),
+            });
+        }
+        Action::Forward { host_name, public_port } => {
+            let machine = observed.machine(host_name).expect("a machine").named.id.clone();
+            let taken = observed.forwards.iter().any(|forward| forward.public.0 == *public_port);
+            assert!(!taken, "{public_port} is forwarded already");
+            observed.forwards.push(Forward {
+                id: Id::from(format!("forward-{public_port}")),
+                address: Id::from("address"),
+                protocol: "tcp".to_owned(),
+                public: (*public_port, *public_port),
+                private: 22,
+                machine,
+            });
+        }
+        Action::Start { host_name, .. } => {
+            let machine = observed.machines.iter_mut().find(|machine| machine.named.name == *host_name);
+            machine.expect("a machine").state = MachineState::Running;
+            network(observed).state = NetworkState::Awake;
+        }
+        Action::SetUp { host_name, .. } => {
+            assert_eq!(observed.machine(host_name).expect("a machine").state, MachineState::Running);
+            assert!(observed.forwards.iter().any(|forward| {
+                forward.machine == observed.machine(host_name).expect("a machine").named.id
+            }));
+        }
+        Action::AwaitHealth { .. } => {}
+        Action::MarkSetUp { host_names } => {
+            for name in host_names {
+                let machine = observed.machine(name).expect("a machine").clone();
+                let wanted = desired.machine(name).expect("wanted");
+                let facts = node::Facts {
+                    public_address: observed.public_address().expect("an address").address,
+                    template: Some(machine.template.id.to_string()),
+                };
+                let digest = node::render(&desired.spec, &wanted.node, &facts).digest;
+                let mark = identity::set_up_mark(machine.named.id.as_str(), &digest);
+                network(observed).tags.insert(identity::set_up_tag(name), mark);
+            }
+        }
+        Action::DeleteAffinityGroup { .. } => observed.affinity_group = None,
+        Action::DeleteKeyPair { .. } => observed.key_pair = None,
+        Action::DeleteNetwork { .. } => {
+            assert!(observed.machines.is_empty(), "the cloud would refuse");
+            let catalogue = std::mem::take(&mut observed.catalogue);
+            let (key_pair, affinity_group) = (observed.key_pair.take(), observed.affinity_group.take());
+            *observed = Observed { catalogue, key_pair, affinity_group, ..Observed::default() };
+        }
+    }
+}
+
+fn network(observed: &mut Observed) -> &mut Network {
+    observed.network.as_mut().expect("a network")
+}
+
+/// How many wanted machines there are of a role.
+pub(super) fn count(observed: &Observed, desired: &Desired, role: Role) -> usize {
+    let wanted = desired.machines.iter().filter(|machine| machine.node.role == role);
+    wanted.filter(|machine| observed.machine(&machine.host_name).is_some()).count()
+}

@@ -1,0 +1,398 @@
+//! What plans promise, tried on a cloud in the mind.
+
+use cloudstack::Id;
+use proptest::prelude::*;
+
+use super::plan;
+use crate::{
+    cluster::{
+        action::{Action, Lane, Sign},
+        identity,
+        model::*,
+        observed::*,
+        openings::Opening,
+        plan::{Obstacle, Plan},
+    },
+    spec::Role,
+};
+
+fn has(plan: &Plan, what: impl Fn(&Action) -> bool) -> bool {
+    plan.steps.iter().any(|step| what(&step.action))
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.lines().into_iter().map(|(sign, line)| format!("{} {line}", sign.as_char())).collect()
+}
+
+#[track_caller]
+fn blocked(plan: &Plan, what: &str) {
+    assert!(plan.steps.is_empty(), "nothing is done while something is in the way");
+    assert!(plan.obstacles.iter().any(|obstacle| obstacle.message.contains(what)), "{:#?}", plan.obstacles);
+}
+
+#[test]
+fn a_first_plan_reads_as_what_will_be_there() {
+    let desired = desired(1, 1);
+    let plan = plan(&desired, &empty(&desired));
+    assert_eq!(
+        lines(&plan),
+        [
+            "+ network subnet01 172.16.0.0/24",
+            "+ key pair mesostack",
+            "+ affinity group mesos-masters (masters on different hosts)",
+            "+ public address of the network",
+            "+ firewall rule tcp 1222 from 10.0.0.0/8",
+            "+ firewall rule tcp 2222 from 10.0.0.0/8",
+            "+ firewall rule tcp 5050 from 10.0.0.0/8",
+            "+ firewall rule tcp 8080 from 10.0.0.0/8",
+            "+ egress rule: everything from 172.16.0.0/24",
+            "+ load balancer rule mesos 5050 → 15050 on the masters",
+            "+ load balancer rule marathon 8080 → 18080 on the masters",
+            "+ virtual machine mesos-master-1 172.16.0.20 (t1.medium, mesos)",
+            "+ virtual machine mesos-agent-1 172.16.0.100 (t1.medium, mesos)",
+            "+ port forwarding rule 1222 → mesos-master-1:22",
+            "+ port forwarding rule 2222 → mesos-agent-1:22",
+        ]
+    );
+    assert_eq!(plan.totals().to_string(), "15 to add, 0 to change, 0 to remove");
+}
+
+#[test]
+fn a_finished_cluster_needs_nothing() {
+    let desired = desired(3, 3);
+    let plan = plan(&desired, &whole(&desired));
+    assert!(plan.is_empty(), "{plan}");
+    assert!(plan.drift.is_empty(), "{:?}", plan.drift);
+    assert_eq!(plan.to_string(), "cluster mesos: no changes");
+}
+
+#[test]
+fn while_the_network_sleeps_everything_is_written_down_before_the_first_start() {
+    let desired = desired(3, 3);
+    let plan = plan(&desired, &empty(&desired));
+    let queued = |at: &usize| plan.steps[*at].action.lane() == Lane::NetworkQueue;
+    let rules = (0..plan.steps.len()).filter(queued).collect::<Vec<_>>();
+    let starts =
+        plan.steps.iter().filter(|step| matches!(step.action, Action::Start { .. })).collect::<Vec<_>>();
+    assert_eq!(starts.len(), 6);
+    for start in starts {
+        assert!(rules.iter().all(|rule| start.once_over.contains(rule)));
+    }
+}
+
+#[test]
+fn growing_adds_two_agents_and_touches_nothing_else() {
+    let observed = whole(&desired(3, 3));
+    let plan = plan(&desired(3, 5), &observed);
+    assert!(plan.obstacles.is_empty() && plan.drift.is_empty());
+    assert_eq!(
+        lines(&plan),
+        [
+            "+ firewall rule tcp 2225-2226 from 10.0.0.0/8",
+            "+ virtual machine mesos-agent-4 172.16.0.103 (t1.medium, mesos)",
+            "+ virtual machine mesos-agent-5 172.16.0.104 (t1.medium, mesos)",
+            "+ port forwarding rule 2225 → mesos-agent-4:22",
+            "+ port forwarding rule 2226 → mesos-agent-5:22",
+        ]
+    );
+    let new = ["mesos-agent-4", "mesos-agent-5"];
+    for step in &plan.steps {
+        match &step.action {
+            Action::SetUp { host_name, .. } | Action::Start { host_name, .. } => {
+                assert!(new.contains(&host_name.as_str()))
+            }
+            Action::AwaitHealth { host_names } | Action::MarkSetUp { host_names } => {
+                assert_eq!(*host_names, new)
+            }
+            Action::WriteTags { set, host_keys, drop } => {
+                assert!(set.is_empty() && drop.is_empty());
+                assert_eq!(*host_keys, new);
+            }
+            _ => {}
+        }
+    }
+    // The router runs: a machine's start waits for its own record only.
+    let start = plan.steps.iter().find(|step| matches!(step.action, Action::Start { .. })).expect("a start");
+    assert!(start.once_over.is_empty());
+}
+
+#[test]
+fn a_machine_that_was_lost_is_made_anew_with_a_new_key_and_put_back_behind_the_balancer() {
+    let desired = desired(3, 3);
+    let mut observed = whole(&desired);
+    let lost = observed.machine("mesos-master-2").expect("a machine").named.id.clone();
+    let destroy = Action::Destroy { host_name: "mesos-master-2".to_owned(), machine: lost };
+    carry_out(&desired, &mut observed, &destroy);
+    let next = plan(&desired, &observed);
+    assert_eq!(lines(&next).len(), 4, "{next}");
+    let dropped = next.steps.iter().find_map(|step| match &step.action {
+        Action::WriteTags { drop, .. } => Some(drop.clone()),
+        _ => None,
+    });
+    assert_eq!(dropped.expect("tags").len(), 2, "its old key and its old mark");
+    assert!(has(
+        &next,
+        |action| matches!(action, Action::AssignBalancer { machines, .. } if machines == &["mesos-master-2"])
+    ));
+    carry_out_all(&desired, &mut observed, &next);
+    assert!(plan(&desired, &observed).is_empty());
+}
+
+#[test]
+fn a_stopped_machine_is_started_and_a_failed_one_made_again() {
+    let desired = desired(3, 3);
+    let mut observed = whole(&desired);
+    observed.machines[4].state = MachineState::Stopped;
+    observed.machines[5].state = MachineState::Failed;
+    let next = plan(&desired, &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "- virtual machine mesos-agent-3 (its first start failed)",
+            "+ virtual machine mesos-agent-3 172.16.0.102 (t1.medium, mesos)",
+            "+ port forwarding rule 2224 → mesos-agent-3:22",
+            "~ virtual machine mesos-agent-2: start",
+            "~ node mesos-agent-2: set up",
+        ]
+    );
+    carry_out_all(&desired, &mut observed, &next);
+    assert!(plan(&desired, &observed).is_empty());
+}
+
+#[test]
+fn another_configuration_is_brought_to_the_nodes_it_concerns() {
+    let observed = whole(&desired(1, 2));
+    let next = plan(&desired_from("masters = 1\nagents = 2\nname = \"mesos\"", "\"10.0.0.0/8\""), &observed);
+    assert!(next.is_empty());
+    // Two more masters: every node is told of the new ensemble.
+    let next = plan(&desired(3, 2), &observed);
+    let told = next.steps.iter().filter(|step| matches!(step.action, Action::SetUp { .. })).count();
+    assert_eq!(told, 5);
+}
+
+#[test]
+fn a_narrower_allow_closes_what_is_not_allowed_any_more() {
+    let wide = desired_from("masters = 1\nagents = 0", "\"10.0.0.0/8\", \"192.168.0.0/16\"");
+    let mut observed = whole(&wide);
+    let narrow = desired_from("masters = 1\nagents = 0", "\"10.0.0.0/8\"");
+    let next = plan(&narrow, &observed);
+    assert_eq!((next.totals().add, next.totals().remove), (3, 3), "{next}");
+    carry_out_all(&narrow, &mut observed, &next);
+    assert!(plan(&narrow, &observed).is_empty());
+}
+
+#[test]
+fn what_nobody_asked_for_is_shown_and_left_alone() {
+    let desired = desired(1, 1);
+    let mut observed = whole(&desired);
+    let foreign = Machine {
+        named: named("jumphost"),
+        state: MachineState::Running,
+        address: Some("172.16.0.200".parse().expect("an address")),
+        offering: named("t1.small"),
+        template: named("other"),
+    };
+    observed.machines.push(foreign);
+    observed.machines[1].offering = named("t1.large");
+    let opening = Opening::new(9999, 9999, ["0.0.0.0/0".parse().expect("a range")]);
+    observed.firewall.push(FirewallRule {
+        id: Id::from("x"),
+        opening: Some(opening),
+        text: "tcp 9999 from 0.0.0.0/0".to_owned(),
+    });
+    let plan = plan(&desired, &observed);
+    assert!(plan.is_empty(), "{plan}");
+    let drift = plan.drift.iter().map(|drift| drift.what.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        drift,
+        [
+            "virtual machine mesos-agent-1: t1.large instead of t1.medium",
+            "virtual machine jumphost",
+            "firewall rule tcp 9999 from 0.0.0.0/0",
+        ]
+    );
+}
+
+#[test]
+fn fewer_agents_in_the_file_are_shown_and_none_is_removed() {
+    let plan = plan(&desired(3, 1), &whole(&desired(3, 3)));
+    assert!(plan.is_empty(), "{plan}");
+    assert!(
+        plan.drift
+            .iter()
+            .any(|drift| drift.what.contains("mesos-agent-3") && drift.note.contains("beyond the number"))
+    );
+}
+
+#[test]
+fn a_network_whose_router_changes_is_waited_for() {
+    let desired = desired(1, 1);
+    let mut observed = whole(&desired);
+    observed.network.as_mut().expect("a network").state = NetworkState::Changing;
+    observed.forwards.clear();
+    let plan = plan(&desired, &observed);
+    assert_eq!(plan.steps[0].action, Action::AwaitNetwork);
+    let forwards = plan.steps.iter().filter(|step| matches!(step.action, Action::Forward { .. }));
+    forwards.for_each(|forward| assert!(forward.after.contains(&0)));
+}
+
+#[test]
+fn what_is_in_the_way_is_told_before_anything_is_done() {
+    let desired = desired(1, 1);
+    let fresh = empty(&desired);
+    let with = |change: &dyn Fn(&mut Observed)| {
+        let mut observed = whole(&desired);
+        change(&mut observed);
+        plan(&desired, &observed)
+    };
+    blocked(
+        &plan(&desired, &Observed { namesakes: vec![Id::from("n")], ..fresh.clone() }),
+        "not this cluster's",
+    );
+    blocked(&plan(&desired, &Observed { key_pair: Some("cc:dd".to_owned()), ..fresh.clone() }), "is not");
+    blocked(
+        &with(&|observed| drop(network(observed).tags.remove("mesostack.hostkey.mesos-agent-1"))),
+        "host key of mesos-agent-1",
+    );
+    blocked(
+        &with(&|observed| network(observed).range = "10.0.0.0/24".parse().ok()),
+        "has the range 10.0.0.0/24",
+    );
+    blocked(&with(&|observed| network(observed).named = named("other")), "is in the network other");
+    blocked(
+        &with(&|observed| observed.forwards[0].machine = Id::from("x")),
+        "public port 1222 leads elsewhere",
+    );
+    blocked(&with(&|observed| observed.balancers[0].private_port = 1), "public port 5050 leads elsewhere");
+    blocked(
+        &with(&|observed| observed.machines[1].address = "172.16.0.7".parse().ok()),
+        "has the address 172.16.0.7",
+    );
+    blocked(&with(&|observed| observed.machines[1].state = MachineState::Going), "is being destroyed");
+    let group = AffinityGroup { id: Id::from("g"), ours: false, members: Vec::new() };
+    blocked(&plan(&desired, &Observed { affinity_group: Some(group), ..fresh.clone() }), "affinity group");
+    let keyless = crate::cluster::Desired { key: None, ..desired.clone() };
+    blocked(&plan(&keyless, &Observed { key_pair: Some("cc:dd".to_owned()), ..fresh }), "does not");
+}
+
+fn network(observed: &mut Observed) -> &mut Network {
+    observed.network.as_mut().expect("a network")
+}
+
+#[test]
+fn what_the_zone_lacks_matters_only_when_something_is_made_of_it() {
+    let desired = desired(1, 1);
+    let lacking = |mut observed: Observed| {
+        observed.catalogue.template = None;
+        observed.catalogue.absent.push(Obstacle::new("image.name", "there is no image called mesos"));
+        plan(&desired, &observed)
+    };
+    assert!(lacking(whole(&desired)).is_empty());
+    blocked(&lacking(empty(&desired)), "no image called mesos");
+}
+
+#[test]
+fn without_the_nodes_a_plan_ends_with_running_machines() {
+    let desired = desired(1, 1);
+    let cut = plan(&desired, &empty(&desired)).only_infrastructure();
+    assert!(matches!(cut.steps.last().expect("steps").action, Action::Start { .. }));
+    let mut observed = empty(&desired);
+    carry_out_all(&desired, &mut observed, &cut);
+    let rest = plan(&desired, &observed);
+    assert!(rest.steps.iter().all(|step| matches!(
+        step.action,
+        Action::SetUp { .. } | Action::AwaitHealth { .. } | Action::MarkSetUp { .. }
+    )));
+}
+
+/// Carries out a part of a plan as an interrupted run would: any step may be missing, and then all that need it are.
+fn carry_out_some(
+    desired: &crate::cluster::Desired,
+    observed: &mut Observed,
+    plan: &Plan,
+    done: impl Fn(usize) -> bool,
+) {
+    let mut happened = vec![false; plan.steps.len()];
+    for (at, step) in plan.steps.iter().enumerate() {
+        // What has only to be over first has either happened or failed, so it does not hold anything up.
+        if done(at) && step.after.iter().all(|before| happened[*before]) {
+            carry_out(desired, observed, &step.action);
+            happened[at] = true;
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn interrupted_anywhere_and_planned_again_it_ends_in_the_same_cluster(
+        masters in 1u16..5, agents in 0u16..5,
+        interruptions in prop::collection::vec(prop::collection::vec(any::<bool>(), 60), 0..4),
+    ) {
+        let desired = desired(masters, agents);
+        let mut observed = empty(&desired);
+        for done in &interruptions {
+            let next = plan(&desired, &observed);
+            prop_assert!(next.obstacles.is_empty(), "{}", next);
+            carry_out_some(&desired, &mut observed, &next, |at| done.get(at).copied().unwrap_or(false));
+        }
+        let last = plan(&desired, &observed);
+        prop_assert!(last.obstacles.is_empty(), "{}", last);
+        carry_out_all(&desired, &mut observed, &last);
+        let after = plan(&desired, &observed);
+        prop_assert!(after.is_empty() && after.drift.is_empty(), "{}", after);
+        prop_assert_eq!(count(&observed, &desired, Role::Master), usize::from(masters));
+        prop_assert_eq!(observed.forwards.len(), usize::from(masters + agents));
+        prop_assert!(observed.balancers.iter().all(|rule| rule.members.len() == usize::from(masters)));
+    }
+
+    #[test]
+    fn any_size_grows_to_any_other_without_touching_what_is_there(
+        masters in 1u16..4, agents in 0u16..6, more in 1u16..6,
+    ) {
+        let observed = whole(&desired(masters, agents));
+        let next = plan(&desired(masters, agents + more), &observed);
+        prop_assert!(next.obstacles.is_empty());
+        prop_assert!(next.lines().iter().all(|(sign, _)| *sign == Sign::Add), "{}", next);
+        let machines = next.steps.iter().filter(|step| matches!(step.action, Action::Deploy { .. })).count();
+        prop_assert_eq!(machines, usize::from(more));
+    }
+
+    #[test]
+    fn a_step_waits_only_for_earlier_ones(masters in 1u16..5, agents in 0u16..5) {
+        let desired = desired(masters, agents);
+        for plan in [plan(&desired, &empty(&desired)), crate::cluster::plan_destruction(&desired, &whole(&desired))] {
+            for (at, step) in plan.steps.iter().enumerate() {
+                prop_assert!(step.after.iter().chain(&step.once_over).all(|before| *before < at));
+            }
+            let names = plan.steps.iter().map(|step| step.action.name()).collect::<std::collections::BTreeSet<_>>();
+            prop_assert_eq!(names.len(), plan.steps.len(), "events need distinct names");
+        }
+    }
+}
+
+#[test]
+fn destroying_removes_everything_and_the_network_last() {
+    let desired = desired(3, 3);
+    let mut observed = whole(&desired);
+    let down = crate::cluster::plan_destruction(&desired, &observed);
+    assert_eq!(down.totals().to_string(), "0 to add, 0 to change, 9 to remove");
+    let last = down.steps.last().expect("steps");
+    assert!(matches!(last.action, Action::DeleteNetwork { .. }));
+    assert_eq!(last.after.len(), down.steps.len() - 1, "its tags say what else is ours, so it goes last");
+    carry_out_all(&desired, &mut observed, &down);
+    assert!(crate::cluster::plan_destruction(&desired, &observed).is_empty());
+    assert!(observed.network.is_none() && observed.key_pair.is_none() && observed.affinity_group.is_none());
+}
+
+#[test]
+fn destroying_leaves_alone_what_is_not_the_clusters() {
+    let desired = desired(1, 1);
+    let mut observed = whole(&desired);
+    network(&mut observed).tags.remove(identity::KEY_PAIR);
+    let down = crate::cluster::plan_destruction(&desired, &observed);
+    assert!(!has(&down, |action| matches!(action, Action::DeleteKeyPair { .. })));
+    observed.machines.push(Machine { named: named("jumphost"), ..observed.machines[0].clone() });
+    blocked(&crate::cluster::plan_destruction(&desired, &observed), "jumphost is in the network");
+    let strangers = Observed { namesakes: vec![Id::from("n")], ..empty(&desired) };
+    assert!(crate::cluster::plan_destruction(&desired, &strangers).is_empty());
+}
