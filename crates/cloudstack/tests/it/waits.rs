@@ -1,6 +1,6 @@
 //! Waiting for jobs, on simulated time.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::scripted::{Answer, Scripted, Seen};
 
 /// Jobs that end at given times, as a CloudStack server tells of them.
 #[derive(Clone, Default)]
-struct Jobs(Arc<Mutex<HashMap<String, (Instant, Value)>>>);
+struct Jobs(Arc<Mutex<BTreeMap<String, (Instant, Value)>>>);
 
 impl Jobs {
     fn ends_after(&self, job: &str, after: Duration, ended: Value) {
@@ -33,15 +33,20 @@ impl Jobs {
                 Some((_, ended)) => Answer::Ok(ended.clone()),
             },
             "listAsyncJobs" => {
-                let pending: Vec<Value> = jobs
+                let pending: Vec<&String> =
+                    jobs.iter().filter(|(_, (end, _))| *end > now).map(|(job, _)| job).collect();
+                let (page, size): (usize, usize) =
+                    (seen.get("page").parse().unwrap(), seen.get("pagesize").parse().unwrap());
+                let rows: Vec<Value> = pending
                     .iter()
-                    .filter(|(_, (end, _))| *end > now)
-                    .map(|(job, _)| json!({"jobid": job, "jobstatus": 0}))
+                    .skip((page - 1) * size)
+                    .take(size)
+                    .map(|job| json!({"jobid": job, "jobstatus": 0}))
                     .collect();
-                Answer::Ok(if pending.is_empty() {
-                    json!({})
-                } else {
-                    json!({"count": pending.len(), "asyncjobs": pending})
+                Answer::Ok(match (pending.is_empty(), rows.is_empty()) {
+                    (true, _) => json!({}),
+                    (_, true) => json!({"count": pending.len()}),
+                    _ => json!({"count": pending.len(), "asyncjobs": rows}),
                 })
             }
             other => panic!("unexpected {other}"),
