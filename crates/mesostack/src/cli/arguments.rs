@@ -196,13 +196,16 @@ pub(crate) struct Ssh {
 /// `mesostack keypair …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keypair {
-    /// Let the cloud make a key pair; the private half is written to a new file
+    /// Make a key pair; the private half is written to a new file
     Create {
         /// Its name in the cloud
         name: String,
         /// Where to write the private key; must not exist
         #[arg(long, value_name = "PATH")]
         out: PathBuf,
+        /// Let the cloud make it (RSA), instead of this machine (ed25519)
+        #[arg(long)]
+        by_the_cloud: bool,
     },
     /// Register the public half of a key of yours
     Register {

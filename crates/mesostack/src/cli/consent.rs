@@ -10,31 +10,35 @@ use super::{
 
 impl Consent {
     /// Asks unless consent was given beforehand; refuses where there is no terminal to ask on. Whether to go on.
-    pub(crate) async fn ask(self, run: &Run, question: &str) -> miette::Result<bool> {
+    pub(crate) async fn ask(self, run: &Run, text: &str) -> miette::Result<bool> {
         if self.yes {
             return Ok(true);
         }
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(Refused::new(
-                "this needs your consent, and there is no terminal to ask on",
-                "add --yes to consent beforehand",
-            )
-            .into());
-        }
-        let question = question.to_owned();
-        // A blocking read on its own thread: Ctrl-C must not wait for it.
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            let _ = answer.send(read(&question));
-        });
+        run.progress.finish();
         tokio::select! {
-            () = run.stop.cancelled() => Err(Interrupted.into()),
-            line = answered => {
-                let line = line.tried("the terminal went away")?.tried("could not read the answer")?;
-                Ok(is_yes(&line))
-            }
+            () = run.stop.cancelled() => Err(Interrupted::default().into()),
+            answer = question(text) => answer,
         }
     }
+}
+
+/// Asks a question on the terminal; refuses where there is none.
+pub(crate) async fn question(text: &str) -> miette::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Refused::new(
+            "this needs your consent, and there is no terminal to ask on",
+            "add --yes to consent beforehand",
+        )
+        .into());
+    }
+    let text = text.to_owned();
+    // A blocking read on its own thread: Ctrl-C must not wait for it.
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = answer.send(read(&text));
+    });
+    let line = answered.await.tried("the terminal went away")?.tried("could not read the answer")?;
+    Ok(is_yes(&line))
 }
 
 fn read(question: &str) -> std::io::Result<String> {

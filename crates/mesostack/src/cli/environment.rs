@@ -21,16 +21,27 @@ pub(crate) const LOG: Variable = Variable {
     purpose: "What to log to standard error, such as info or mesostack=debug,cloudstack=trace; --verbose sets it too",
 };
 
+/// The API's address.
+pub(crate) const API_URL: Variable =
+    Variable { name: "CLOUDSTACK_API_URL", purpose: "The API's address, unless the file gives it" };
+
+/// The API key.
+pub(crate) const API_KEY: Variable = Variable {
+    name: "CLOUDSTACK_API_KEY",
+    purpose: "The user's API key, where the file names no other source of credentials",
+};
+
 /// All of them, in the order the help shows. Some are read by libraries or by other crates of ours.
 pub(crate) const ALL: &[Variable] = &[
     FILE,
     LOG,
-    Variable { name: "CLOUDSTACK_API_URL", purpose: "The API's address, unless the file gives it" },
-    Variable {
-        name: "CLOUDSTACK_API_KEY",
-        purpose: "The user's API key, where the file names no other source of credentials",
-    },
+    API_URL,
+    API_KEY,
     Variable { name: "CLOUDSTACK_SECRET_KEY", purpose: "The user's secret key, likewise" },
+    Variable {
+        name: mesostack::image::recipe::STANDIN_VARIABLE,
+        purpose: "The stand-ins' program, where it does not lie beside this one",
+    },
     Variable { name: "NO_COLOR", purpose: "Print errors without colours" },
     Variable {
         name: "XDG_DATA_HOME",

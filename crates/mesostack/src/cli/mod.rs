@@ -2,16 +2,27 @@
 //!
 //! Nothing is decided here. A command reads what was typed, asks the library, and shows the answer.
 
+mod apply;
 mod arguments;
+mod cloud;
+mod cluster;
 mod consent;
 mod environment;
 mod exit;
 mod file;
 mod help;
+mod holder;
+mod image;
 mod interrupt;
+mod keypair;
 mod log;
+mod output;
+mod plan;
 mod report;
 mod run;
+mod ssh;
+mod status;
+mod table;
 mod validate;
 
 use std::{process::ExitCode, time::Duration};
@@ -67,8 +78,7 @@ fn start(cli: Cli) -> miette::Result<Exit> {
         let ended = perform(&run, cli.command).await;
         run.progress.finish();
         match ended {
-            // Whatever an interrupted command complains of, the interruption is why.
-            Err(_) if stop.is_cancelled() => Err(Interrupted.into()),
+            Err(complaint) if stop.is_cancelled() => Err(Interrupted::because(complaint).into()),
             ended => ended,
         }
     });
@@ -80,6 +90,14 @@ fn start(cli: Cli) -> miette::Result<Exit> {
 async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
     match command {
         Command::Validate(arguments) => validate::validate(run, arguments).await,
+        Command::Image(command) => image::image(run, command).await,
+        Command::Plan => plan::plan(run).await,
+        Command::Apply(arguments) => apply::apply(run, arguments).await,
+        Command::Destroy(arguments) => apply::destroy(run, arguments).await,
+        Command::Output => output::output(run).await,
+        Command::Status => status::status(run).await,
+        Command::Ssh(arguments) => ssh::ssh(run, arguments).await,
+        Command::Keypair(command) => keypair::keypair(run, command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut help::command(), "mesostack", &mut std::io::stdout());
             Ok(Exit::Done)

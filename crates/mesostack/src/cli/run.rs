@@ -29,6 +29,19 @@ impl Run {
         Instant::now() + self.options.deadline.unwrap_or(usual)
     }
 
+    /// Cancelled by Ctrl-C, and when the deadline passes.
+    pub(crate) fn stop_at(&self, deadline: Instant) -> CancellationToken {
+        let stop = self.stop.child_token();
+        let late = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => late.cancel(),
+                () = late.cancelled() => {}
+            }
+        });
+        stop
+    }
+
     /// Awaits work that changes nothing: Ctrl-C and the deadline may simply drop it.
     pub(crate) async fn ask<T>(
         &self,
@@ -36,7 +49,7 @@ impl Run {
         work: impl Future<Output = miette::Result<T>>,
     ) -> miette::Result<T> {
         tokio::select! {
-            () = self.stop.cancelled() => Err(Interrupted.into()),
+            () = self.stop.cancelled() => Err(Interrupted::default().into()),
             () = tokio::time::sleep_until(deadline) => Err(DeadlinePassed.into()),
             done = work => done,
         }
@@ -64,16 +77,25 @@ impl Run {
     ) -> miette::Result<()> {
         self.progress.finish();
         if !self.options.json {
-            return print(text().trim_end());
+            let text = text();
+            return if text.is_empty() { Ok(()) } else { print(text.trim_end()) };
         }
-        let mut line = serde_json::Map::from_iter([("event".to_owned(), Value::from("result"))]);
-        match serde_json::to_value(result).into_diagnostic()? {
-            Value::Object(fields) => line.extend(fields),
-            other => {
-                line.insert("result".to_owned(), other);
-            }
+        print(&line("result", result)?)
+    }
+
+    /// Tells something before the end: a JSON line of that name, or text beside the results.
+    pub(crate) fn tell(
+        &self,
+        event: &str,
+        what: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> miette::Result<()> {
+        self.progress.finish();
+        if self.options.json {
+            return print(&line(event, what)?);
         }
-        print(&Value::Object(line).to_string())
+        self.remark(text().trim_end());
+        Ok(())
     }
 
     /// A remark to the reader, not part of the answer.
@@ -82,6 +104,18 @@ impl Run {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
+}
+
+/// A JSON line: an event's name and its fields.
+fn line(event: &str, fields: &impl Serialize) -> miette::Result<String> {
+    let mut line = serde_json::Map::from_iter([("event".to_owned(), Value::from(event))]);
+    match serde_json::to_value(fields).into_diagnostic()? {
+        Value::Object(fields) => line.extend(fields),
+        other => {
+            line.insert(event.to_owned(), other);
+        }
+    }
+    Ok(Value::Object(line).to_string())
 }
 
 /// Prints to standard output. That a reader has gone (`| head`) is no error.

@@ -1,8 +1,14 @@
 //! `mesostack validate`: is the file right, and does all it names exist?
 
+use std::time::Duration;
+
+use mesostack::cluster::{self, refusal};
 use serde::Serialize;
 
-use super::{arguments, exit::Exit, run::Run};
+use super::{arguments, cluster::Cluster, exit::Exit, run::Run};
+
+/// How long the cloud's answers may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize)]
 struct Valid {
@@ -15,7 +21,19 @@ struct Valid {
 }
 
 pub(super) async fn validate(run: &Run, arguments: arguments::Validate) -> miette::Result<Exit> {
-    let document = run.read_file()?;
+    let document = if arguments.offline {
+        run.read_file()?
+    } else {
+        run.ask(run.deadline(PATIENCE), async {
+            let cluster = Cluster::open(run).await?;
+            let obstacles = cluster::validate(&cluster.client, &cluster.desired).await?;
+            match refusal(&obstacles, &cluster.document.source) {
+                Some(refused) => Err(refused.into()),
+                None => Ok(cluster.document),
+            }
+        })
+        .await?
+    };
     let spec = &document.spec;
     let valid = Valid {
         file: document.source.name().to_owned(),

@@ -18,43 +18,55 @@ use super::board::Board;
 /// How often elapsed times move.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Draws on standard error until finished.
+/// Draws on standard error while there is something to draw.
 #[derive(Debug)]
 pub(super) struct Live {
     began: Instant,
     board: Arc<Mutex<Board>>,
+    drawing: Mutex<Option<Drawing>>,
+}
+
+/// The tree on the terminal, and the thread that redraws it until the sender is dropped.
+#[derive(Debug)]
+struct Drawing {
     bar: ProgressBar,
-    // Dropping the sender ends the drawing thread.
-    drawing: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+    ending: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Live {
-    pub(super) fn start() -> Self {
-        let began = Instant::now();
-        let board = Arc::new(Mutex::new(Board::default()));
+    /// Draws nothing before the first event.
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), board: Arc::default(), drawing: Mutex::default() }
+    }
+
+    /// Takes the tree off the terminal; the next event draws it again.
+    pub(super) fn finish(&self) {
+        let drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Drawing { bar, ending, thread }) = drawing {
+            drop(ending);
+            let _ = thread.join();
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drawing {
+    fn start(board: Arc<Mutex<Board>>, began: Instant) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
         let (ending, ended) = channel();
-        let drawing = std::thread::spawn({
-            let (board, bar) = (board.clone(), bar.clone());
+        let thread = std::thread::spawn({
+            let bar = bar.clone();
             move || {
                 while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(REDRAW) {
                     draw(&board, &bar, began.elapsed());
                 }
             }
         });
-        Self { began, board, bar, drawing: Mutex::new(Some((ending, drawing))) }
-    }
-
-    pub(super) fn finish(&self) {
-        let drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((ending, thread)) = drawing {
-            drop(ending);
-            let _ = thread.join();
-        }
-        self.bar.finish_and_clear();
+        Self { bar, ending, thread }
     }
 }
 
@@ -62,8 +74,10 @@ impl Listener for Live {
     fn hear(&self, event: Event) {
         let lines =
             self.board.lock().unwrap_or_else(PoisonError::into_inner).hear(event, self.began.elapsed());
+        let mut drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawing = drawing.get_or_insert_with(|| Drawing::start(self.board.clone(), self.began));
         for line in lines {
-            self.bar.println(line);
+            drawing.bar.println(line);
         }
     }
 }

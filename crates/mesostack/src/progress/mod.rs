@@ -59,7 +59,7 @@ impl Progress {
         match look {
             Look::None => Self { listener: Arc::new(Silent), live: None },
             Look::Live => {
-                let live = Arc::new(live::Live::start());
+                let live = Arc::new(live::Live::new());
                 Self { listener: live.clone(), live: Some(live) }
             }
             Look::Lines { output } => Self { listener: Arc::new(plain::Lines::new(output)), live: None },
@@ -72,7 +72,7 @@ impl Progress {
         self.listener.clone()
     }
 
-    /// Takes the tree off the terminal; lines already written stay.
+    /// Takes the tree off the terminal before something else is written there; lines already written stay.
     pub(crate) fn finish(&self) {
         if let Some(live) = &self.live {
             live.finish();

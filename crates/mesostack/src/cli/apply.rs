@@ -1,0 +1,108 @@
+//! `mesostack apply`: make the cloud match the file.
+
+use std::{sync::Arc, time::Duration};
+
+use mesostack::cluster::{
+    Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, find_or_make_key, plan_destruction,
+    refusal,
+};
+use mesostack::node::SshNodes;
+use serde_json::json;
+
+use super::{
+    arguments::{Apply, Consent, Destroy, Part},
+    cluster::Cluster,
+    exit::Exit,
+    report::While,
+    run::Run,
+};
+use crate::progress::readable;
+
+/// How long the whole of it may take.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
+    let deadline = run.deadline(PATIENCE);
+    let (cluster, observed, plan) = run
+        .ask(deadline, async {
+            let cluster = Cluster::open(run).await?;
+            let (observed, plan) = cluster.plan().await?;
+            Ok((cluster, observed, plan))
+        })
+        .await?;
+    let plan = match arguments.only {
+        Some(Part::Infrastructure) => plan.only_infrastructure(),
+        None => plan,
+    };
+    carry_out(run, &cluster, observed, &plan, arguments.consent, "Apply this plan?").await
+}
+
+pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exit> {
+    let (cluster, observed) = run
+        .ask(run.deadline(PATIENCE), async {
+            let cluster = Cluster::open(run).await?;
+            let observed = cluster.existing().await?;
+            Ok((cluster, observed))
+        })
+        .await?;
+    let plan = plan_destruction(&cluster.desired, &observed);
+    carry_out(run, &cluster, observed, &plan, arguments.consent, "Destroy all of this?").await
+}
+
+/// Shows the plan, asks, and does it.
+async fn carry_out(
+    run: &Run,
+    cluster: &Cluster,
+    observed: Observed,
+    plan: &Plan,
+    consent: Consent,
+    question: &str,
+) -> miette::Result<Exit> {
+    run.tell("plan", plan, || plan.to_string())?;
+    if let Some(refused) = refusal(&plan.obstacles, &cluster.document.source) {
+        return Err(refused.into());
+    }
+    if plan.is_empty() {
+        run.conclude(&json!({ "cluster": plan.cluster, "changed": false }), String::new)?;
+        return Ok(Exit::Done);
+    }
+    if !consent.ask(run, question).await? {
+        run.remark("nothing was changed");
+        return Ok(Exit::Failed);
+    }
+    let applied = execute(run, cluster, observed, plan).await?;
+    let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied });
+    run.conclude(&result, || text(&plan.cluster, &applied))?;
+    Ok(Exit::Done)
+}
+
+/// Carries a plan out.
+async fn execute(run: &Run, cluster: &Cluster, observed: Observed, plan: &Plan) -> miette::Result<Applied> {
+    let mut context = Context {
+        client: cluster.client.clone(),
+        desired: cluster.desired.clone(),
+        observed,
+        nodes: None,
+        listener: run.progress.listener(),
+        stop: run.stop_at(run.deadline(PATIENCE)),
+        limits: Limits::default(),
+    };
+    if plan.needs_key() {
+        let access = &cluster.spec().access;
+        let path = access.private_key.clone();
+        let found = tokio::task::spawn_blocking(move || find_or_make_key(&path)).await;
+        let identity =
+            found.tried("the private key was not looked for")?.tried("the private key cannot be used")?;
+        context.desired = Desired::of(cluster.spec(), Some(OperatorKey::of(&identity)));
+        context.nodes = Some(Arc::new(SshNodes::new(&access.user, identity)));
+    }
+    Ok(mesostack::cluster::apply(plan, &context).await?)
+}
+
+fn text(cluster: &str, applied: &Applied) -> String {
+    let took = readable(Duration::from_secs_f64(applied.seconds.max(0.0)));
+    format!(
+        "cluster {cluster}: {} steps done in {took}, with {} calls and {} jobs",
+        applied.steps, applied.calls, applied.jobs
+    )
+}

@@ -1,0 +1,116 @@
+//! The cluster a command works on: the file, the operator's key, the cloud, and what is there.
+
+use mesostack::{
+    cluster::{self, Desired, Observed, OperatorKey, Plan, find_key, host_key_tag, refusal},
+    node::{self, SshNodes, Status, Whereabouts},
+    spec::{Document, Node, Spec},
+};
+use remote::{Identity, Session};
+use tokio::time::Instant;
+
+use super::{
+    cloud::connect,
+    report::{Refused, While},
+    run::Run,
+};
+
+/// A file's cluster, and the cloud it is in or will be in.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) document: Document,
+    pub(crate) client: cloudstack::Client,
+    /// The operator's key, where there is one already.
+    identity: Option<Identity>,
+    pub(crate) desired: Desired,
+}
+
+impl Cluster {
+    /// Reads the file and the key. Nothing is asked yet.
+    pub(crate) async fn open(run: &Run) -> miette::Result<Self> {
+        let document = run.read_file()?;
+        let spec = &document.spec;
+        let identity = find_key(&spec.access.private_key).tried("the private key cannot be used")?;
+        let client = connect(&spec.cloud).await?;
+        let desired = Desired::of(spec, identity.as_ref().map(OperatorKey::of));
+        Ok(Self { client, identity, desired, document })
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.document.spec
+    }
+
+    /// What apply would do; refused, at the file's lines, when something has to be put right first.
+    pub(crate) async fn plan(&self) -> miette::Result<(Observed, Plan)> {
+        let observed = Observed::read(&self.client, &self.desired).await?;
+        let plan = cluster::plan(&self.desired, &observed);
+        match refusal(&plan.obstacles, &self.document.source) {
+            Some(refused) => Err(refused.into()),
+            None => Ok((observed, plan)),
+        }
+    }
+
+    /// What of the cluster is there.
+    pub(crate) async fn existing(&self) -> miette::Result<Observed> {
+        Ok(Observed::read_existing(&self.client, &self.desired).await?)
+    }
+
+    /// The way to the nodes.
+    pub(crate) fn nodes(&self) -> miette::Result<SshNodes> {
+        let path = &self.spec().access.private_key;
+        let identity = self.identity.clone().ok_or_else(|| {
+            Refused::new(
+                format!("there is no private key at {}", path.display()),
+                "the nodes let in whoever has the key the cluster was made with; name it in access.private_key",
+            )
+        })?;
+        Ok(SshNodes::new(&self.spec().access.user, identity))
+    }
+
+    /// Asks all masters how the cluster does.
+    pub(crate) async fn status(&self, deadline: Instant) -> miette::Result<Status> {
+        let observed = self.existing().await?;
+        let masters: Vec<_> = self
+            .spec()
+            .masters()
+            .into_iter()
+            .map(|node| self.whereabouts(&observed, node))
+            .collect::<miette::Result<_>>()?;
+        Ok(node::status(&self.nodes()?, self.spec(), &masters, deadline).await)
+    }
+
+    /// A session with the node of that name.
+    pub(crate) async fn reach(&self, name: &str, deadline: Instant) -> miette::Result<Session> {
+        let (masters, agents) = (self.spec().masters(), self.spec().agents());
+        let prefix = format!("{}-", self.spec().cluster.name);
+        // Its name in the cloud will do too.
+        let short = name.strip_prefix(&prefix).unwrap_or(name);
+        let node = masters.iter().chain(&agents).find(|node| node.name() == short).cloned();
+        let node = node.ok_or_else(|| {
+            let last = |nodes: &[Node]| nodes.last().map(Node::name);
+            let known: Vec<_> = [&masters, &agents].into_iter().filter_map(|nodes| last(nodes)).collect();
+            Refused::new(
+                format!("the cluster has no node {name}"),
+                format!("nodes are numbered from 1: master-1 … {}", known.join(", agent-1 … ")),
+            )
+        })?;
+        let observed = self.existing().await?;
+        let at = self.whereabouts(&observed, node)?;
+        self.nodes()?.reach(&at, deadline).await.tried(format!("could not reach {name}"))
+    }
+
+    /// Where a node is, and the key it has to show.
+    fn whereabouts(&self, observed: &Observed, node: Node) -> miette::Result<Whereabouts> {
+        let name = self.spec().cluster.name.as_str();
+        let missing = |what: &str| {
+            Refused::new(format!("cluster {name} has no {what}"), "`mesostack apply` makes what is missing")
+        };
+        let public_address = observed.public_address().ok_or_else(|| missing("public address"))?.address;
+        let host_name = node::host_name(self.spec(), &node);
+        let host_key = observed
+            .tag(&host_key_tag(&host_name))
+            .ok_or_else(|| missing(&format!("host key for {}", node.name())))?
+            .parse()
+            .tried(format!("the host key of {host_name} in the network's tags cannot be used"))?;
+        Ok(Whereabouts { node, public_address, host_key })
+    }
+}

@@ -1,0 +1,80 @@
+//! `mesostack image build`.
+
+use std::{fmt::Write, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use mesostack::image::{
+    Builder, Built, Error,
+    build::{Ask, OnError, Options, Ssh},
+    recipe::Recipe,
+};
+use serde_json::json;
+
+use crate::{
+    cli::{arguments, cloud::connect, consent::question, holder::holder, report::While, run::Run},
+    progress::{Progress, readable},
+};
+
+/// Asks on the terminal whether to keep what a failed build has made.
+#[derive(Debug)]
+struct Terminal {
+    progress: Progress,
+}
+
+#[async_trait]
+impl Ask for Terminal {
+    async fn keep(&self, failure: &Error) -> bool {
+        self.progress.finish();
+        // Without an answer everything is removed.
+        question(&format!("{failure}\nKeep what was made, to look into it?")).await.unwrap_or(false)
+    }
+}
+
+pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> miette::Result<()> {
+    let document = run.read_file()?;
+    let spec = &document.spec;
+    let recipe = Recipe::load(&spec.image, None).await.tried("the recipe cannot be made")?;
+    let builder = Builder {
+        client: connect(&spec.cloud).await?,
+        access: Arc::new(Ssh),
+        listener: run.progress.listener(),
+        stop: run.stop.clone(),
+    };
+    let mut options = Options::new(holder());
+    options.lifetime = run.options.deadline.unwrap_or(options.lifetime);
+    options.key_directory = run.options.file.parent().map(PathBuf::from).unwrap_or_default();
+    options.on_error = match on_error {
+        arguments::OnError::Cleanup => OnError::Cleanup,
+        arguments::OnError::Keep => OnError::Keep,
+        arguments::OnError::Ask => OnError::Ask(Arc::new(Terminal { progress: run.progress.clone() })),
+    };
+    let built = builder.build(spec, &recipe, &options).await.tried("the image could not be built")?;
+    let result = json!({
+        "template": built.template,
+        "label": built.label,
+        "manifest": built.manifest,
+        "seconds": built.took.as_secs_f64(),
+        "left": built.left,
+    });
+    run.conclude(&result, || text(&built))
+}
+
+fn text(built: &Built) -> String {
+    let head = &built.label.head;
+    let mut text = format!(
+        "image {}: template {}, built in {}\n  base      {}\n  packages  {}\n  recipe    {}\n",
+        head.image,
+        built.template,
+        readable(built.took),
+        head.base,
+        head.source,
+        head.recipe,
+    );
+    for (program, version) in &built.label.programs {
+        let _ = writeln!(text, "  {program:9} {version}");
+    }
+    if let Some(left) = &built.left {
+        let _ = writeln!(text, "! something temporary is still there: {left}");
+    }
+    text
+}
