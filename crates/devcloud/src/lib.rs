@@ -16,6 +16,8 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(target_os = "linux")]
+pub mod base;
 mod config;
 mod door;
 pub mod driver;

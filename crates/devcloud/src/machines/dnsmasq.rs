@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
 use super::cgroup::{Group, Limits};
 use super::error::{At, Result};
@@ -17,7 +18,7 @@ use super::process::Detached;
 use crate::driver::{Guest, Network};
 
 /// What dnsmasq reads once, and what it reads again when told to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Configuration {
     fixed: String,
     leases: String,
@@ -48,11 +49,6 @@ impl Configuration {
         }
         Self { fixed, leases, hosts }
     }
-
-    /// As it is kept to know what the running dnsmasq was last told.
-    fn text(&self) -> String {
-        format!("{}\n\n{}\n\n{}", self.fixed, self.leases, self.hosts)
-    }
 }
 
 /// What has to be done for dnsmasq to know a new state.
@@ -64,19 +60,14 @@ enum Step {
 }
 
 /// A reload only adds: dnsmasq keeps the lease of a guest that is gone, and would refuse its address to the next.
-fn step(told: Option<&str>, wanted: &Configuration) -> Step {
+fn step(told: Option<&Configuration>, wanted: &Configuration) -> Step {
     let Some(told) = told else { return Step::Restart };
-    if told == wanted.text() {
+    if told == wanted {
         return Step::Nothing;
     }
-    let mut parts = told.splitn(3, "\n\n");
-    let (Some(fixed), Some(leases)) = (parts.next(), parts.next()) else { return Step::Restart };
     let wanted_leases: BTreeSet<_> = wanted.leases.lines().collect();
-    if fixed == wanted.fixed && leases.lines().all(|lease| wanted_leases.contains(lease)) {
-        Step::Reload
-    } else {
-        Step::Restart
-    }
+    let kept = told.leases.lines().all(|lease| wanted_leases.contains(lease));
+    if told.fixed == wanted.fixed && kept { Step::Reload } else { Step::Restart }
 }
 
 /// Makes the router's dnsmasq run and know the network's guests.
@@ -90,8 +81,9 @@ pub(crate) fn serve(
 ) -> Result<()> {
     let wanted = Configuration::of(network, directory, upstream, mtu);
     let told_file = directory.join("dnsmasq.told");
-    let told = if group.populated() { fs::read_to_string(&told_file).ok() } else { None };
-    let step = step(told.as_deref(), &wanted);
+    let told = fs::read(&told_file).ok().filter(|_| group.populated());
+    let told = told.and_then(|text| serde_json::from_slice::<Configuration>(&text).ok());
+    let step = step(told.as_ref(), &wanted);
     if step == Step::Nothing {
         return Ok(());
     }
@@ -99,7 +91,7 @@ pub(crate) fn serve(
     files::write_whole(&directory.join("dhcp-hosts"), wanted.leases.as_bytes())?;
     files::write_whole(&directory.join("hosts"), wanted.hosts.as_bytes())?;
     if step == Step::Reload && group.signal_recorded(&directory.join("dnsmasq.pid"), Signal::HUP) {
-        return files::write_whole(&told_file, wanted.text().as_bytes());
+        return files::write_whole(&told_file, &as_told(&wanted));
     }
     files::remove(&told_file)?;
     group.kill()?;
@@ -107,7 +99,12 @@ pub(crate) fn serve(
     files::remove(&directory.join("leases"))?;
     let configuration = format!("--conf-file={}", directory.join("dnsmasq.conf").display());
     start(Some(namespace), group, directory, vec![configuration])?;
-    files::write_whole(&told_file, wanted.text().as_bytes())
+    files::write_whole(&told_file, &as_told(&wanted))
+}
+
+/// As it is kept to know what the running dnsmasq was last told. Plain text always serialises.
+fn as_told(configuration: &Configuration) -> Vec<u8> {
+    serde_json::to_vec(configuration).unwrap_or_default()
 }
 
 /// Makes the host's end of the zone answer the routers' questions as the host itself would have them answered: guests
@@ -153,14 +150,14 @@ mod tests {
 
     #[test]
     fn a_new_guest_is_told_by_a_reload() {
-        let told = configuration("a\n").text();
+        let told = configuration("a\n");
         assert_eq!(step(Some(&told), &configuration("a\nb\n")), Step::Reload);
-        assert_eq!(step(Some(&configuration("").text()), &configuration("b\n")), Step::Reload);
+        assert_eq!(step(Some(&configuration("")), &configuration("b\n")), Step::Reload);
     }
 
     #[test]
     fn a_guest_that_is_gone_or_changed_needs_a_restart() {
-        let told = configuration("a\nb\n").text();
+        let told = configuration("a\nb\n");
         assert_eq!(step(Some(&told), &configuration("b\n")), Step::Restart);
         assert_eq!(step(Some(&told), &configuration("a\nc\n")), Step::Restart);
         assert_eq!(step(None, &configuration("a\n")), Step::Restart);
@@ -169,6 +166,6 @@ mod tests {
     #[test]
     fn nothing_new_needs_nothing() {
         let same = configuration("a\n");
-        assert_eq!(step(Some(&same.text()), &same), Step::Nothing);
+        assert_eq!(step(Some(&same), &same), Step::Nothing);
     }
 }

@@ -40,6 +40,7 @@ use uuid::Uuid;
 
 use self::cgroup::{Group, Hierarchies};
 use self::disk::Disks;
+pub(crate) use self::disk::size as tree_size;
 pub use self::down::{remove_everything, standing};
 pub use self::error::HostError;
 use self::error::Result;
