@@ -64,7 +64,8 @@ fn write_script(out: &mut String, network: &Network) -> fmt::Result {
         writeln!(out, "ct state established,related accept")?;
         writeln!(out, "ct state invalid drop")?;
         writeln!(out, "iifname {PUBLIC} oifname {GUESTS} ct status dnat accept")?;
-        writeln!(out, "iifname {GUESTS} oifname {GUESTS} ct status dnat accept")?;
+        // Round by a public address; and, where the kernel shows bridged packets to nftables, from guest to guest.
+        writeln!(out, "iifname {GUESTS} oifname {GUESTS} accept")?;
         writeln!(out, "iifname {GUESTS} oifname {PUBLIC} ip saddr {} jump egress", network.range.trunc())
     })?;
     chain(out, "egress", "", |out| {
@@ -243,6 +244,7 @@ pub(crate) fn host_script(
          iifname {bridge} ip daddr {host} icmp type echo-request accept\n\
          iifname {bridge} drop\n}}\n\
          chain forward {{ type filter hook forward priority filter; policy accept;\n\
+         iifname {bridge} oifname {bridge} accept\n\
          oifname {bridge} ct state established,related accept\n\
          oifname {bridge} drop\n\
          {exceptions}\

@@ -19,6 +19,10 @@ use crate::driver::{Machine, Stop};
 /// How long a start may take until the machine's first process runs.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Runs a command, and again when it ends with the status by which systemd-nspawn says that its machine has rebooted
+/// itself.
+const START_AGAIN: &str = r#"while :; do "$@"; ended=$?; [ $ended -eq 133 ] || exit $ended; done"#;
+
 /// Where systemd-nspawn keeps what it knows of machines.
 const NSPAWN_RUN: &str = "/run/systemd/nspawn";
 
@@ -104,7 +108,11 @@ impl Place<'_> {
         let group = self.group();
         let log = &self.console();
         let command = vec![
-            "systemd-nspawn".to_owned(),
+            "sh".to_owned(),
+            "-c".into(),
+            START_AGAIN.into(),
+            "machine".into(),
+            "systemd-nspawn".into(),
             "--quiet".into(),
             "--register=no".into(),
             "--keep-unit".into(),
@@ -122,8 +130,12 @@ impl Place<'_> {
         ];
         let limits =
             Limits { memory: Some(machine.memory_mib << 20), processors: Some(machine.processors.max(1)) };
-        // The host may mix old and new control groups; machines get the new ones.
-        let environment = &[("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")];
+        let environment = &[
+            // The host may mix old and new control groups; machines get the new ones.
+            ("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1"),
+            // Otherwise a machine in a namespace made by someone else sees the host's interfaces under /sys.
+            ("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network"),
+        ];
         let mut child =
             Detached { command, namespace: None, group: &group, limits, log, environment }.start()?;
         // nspawn puts what it runs into a group "payload": from then on it is the machine's own affair.

@@ -49,6 +49,8 @@ impl Router<'_> {
         let router = &self.namespace();
         namespace::ensure(router)?;
         namespace::write_sysctl(router, "net/ipv4/ip_forward", "1")?;
+        // What is bridged between guests is not the router's business, whatever the host does with its own bridges.
+        namespace::write_sysctl(router, "net/bridge/bridge-nf-call-iptables", "0")?;
         let gateway = format!("{}/{}", network.gateway, network.range.prefix_len());
         if !link_exists_in(router, GUESTS)? {
             ip_in(router, "link add").args([GUESTS]).line("type bridge").run()?;

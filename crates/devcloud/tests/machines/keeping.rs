@@ -29,7 +29,9 @@ async fn a_machine_boots_as_itself_and_is_stopped_started_and_removed() {
     println!("{}", ssh("systemd-analyze; systemd-analyze blame | head -5"));
 
     zone.driver.start_machine(&machine).await.expect("starting what runs is fine");
-    ssh("echo kept > kept; sudo systemctl --no-block reboot");
+    ssh("echo kept > kept; sync");
+    // The connection may be closed before the command has answered.
+    let _ = keys.ssh(public, 1222, "sudo systemctl --no-block reboot");
     let away = Instant::now();
     while answers(public, 1222) && away.elapsed() < Duration::from_secs(20) {}
     println!("back after its own reboot in {:?}", keys.wait_for(public, 1222));

@@ -116,11 +116,12 @@ fn seen(zone: &ZoneName) -> BTreeSet<String> {
         add("namespace", line);
     }
     let links = fs::read_dir("/sys/class/net").expect("interfaces");
-    // Interfaces carry a hash of the zone's name, their alias the name itself.
+    // Interfaces of zones begin with "ms" and carry their zone's name in their alias.
     for link in links.filter_map(Result::ok) {
+        let name = link.file_name().to_string_lossy().into_owned();
         let alias = fs::read_to_string(link.path().join("ifalias")).unwrap_or_default();
-        if !foreign(&alias) {
-            add("interface", &link.file_name().to_string_lossy());
+        if !name.starts_with("ms") || alias.contains(own) {
+            add("interface", &name);
         }
     }
     for line in fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines() {
