@@ -16,6 +16,5 @@ pub mod manifest;
 pub mod recipe;
 pub mod validate;
 
-
 pub use build::{Builder, Built};
 pub use error::{Error, Result};
