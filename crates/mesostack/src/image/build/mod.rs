@@ -11,7 +11,9 @@
 
 mod access;
 mod attended;
+mod ending;
 mod machine;
+mod options;
 mod run;
 mod site;
 mod template;
@@ -23,19 +25,17 @@ mod user_data;
 mod tests;
 
 use std::{
-    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use async_trait::async_trait;
-use cloudstack::{Client, Expect, Id, resource::DeleteNetwork};
-use jiff::Timestamp;
+use cloudstack::{Client, Id};
 use remote::{Identity, Target};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Failure, Hear, Ran, Shell, Ssh};
+pub use options::{Ask, OnError, Options};
 pub use temporary::{BuildId, InvalidBuildId, Purpose};
 
 use self::{
@@ -43,7 +43,7 @@ use self::{
     site::Site,
 };
 use super::{
-    error::{Error, Result},
+    error::Result,
     leftover,
     lookup::{Place, look_up},
     manifest::{Head, Label, Manifest},
@@ -51,66 +51,12 @@ use super::{
     validate,
 };
 use crate::{
-    events::{Event, Listener, Work},
+    events::{Event, Listener},
     spec::{BuildAccess, Spec},
 };
 
-/// How long cleaning up may take, whatever the build's own deadline was.
-const CLEANING: Duration = Duration::from_secs(10 * 60);
-
 /// Pieces of work beside the recipe's steps, for whoever draws a bar.
 const OTHER_WORK: usize = 9;
-
-/// How a build is to be done.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The longest the build may take; an hour unless given. Whatever it left is taken for dead after that.
-    pub lifetime: Duration,
-    /// What becomes of what was made when the build fails.
-    pub on_error: OnError,
-    /// Where the key of a kept machine is written.
-    pub key_directory: PathBuf,
-    /// Who builds, as others see it: `user@host`.
-    pub holder: String,
-    /// The build's id.
-    pub build: BuildId,
-    /// When it began, by this machine's clock.
-    pub began: Timestamp,
-}
-
-impl Options {
-    /// The defaults, for a build that begins now.
-    pub fn new(holder: impl Into<String>) -> Self {
-        let now = Timestamp::now();
-        Self {
-            lifetime: Duration::from_secs(3600),
-            on_error: OnError::Cleanup,
-            key_directory: PathBuf::from("."),
-            holder: holder.into(),
-            build: BuildId::random(),
-            // To the second: that is what a reader wants.
-            began: Timestamp::from_second(now.as_second()).unwrap_or(now),
-        }
-    }
-}
-
-/// What becomes of what was made when a build fails.
-#[derive(Clone, Debug)]
-pub enum OnError {
-    /// It is removed.
-    Cleanup,
-    /// It stays, and how to get into the machine is told.
-    Keep,
-    /// The operator is asked; a cancelled build is always cleaned up.
-    Ask(Arc<dyn Ask>),
-}
-
-/// Asks the operator.
-#[async_trait]
-pub trait Ask: Send + Sync + std::fmt::Debug {
-    /// Whether to keep what a failed build has made, to look into it.
-    async fn keep(&self, failure: &Error) -> bool;
-}
 
 /// A finished image.
 #[derive(Clone, Debug)]
@@ -289,95 +235,5 @@ impl Build<'_> {
                 Ok(((), Some(format!("{} {template}", label.head.image))))
             })
             .await
-    }
-
-    /// Removes what only this build needed. The image is there already: what cannot be removed is told, and no failure.
-    async fn clean_up(&self, finished: &Finished) -> Option<String> {
-        let deadline = Instant::now() + CLEANING;
-        let work = Work::new("clean up");
-        self.run.listener.hear(Event::Started { phase: PHASE.to_owned(), work: work.clone() });
-        let began = Instant::now();
-        let outcome = match self.clean_known(finished, deadline).await {
-            Ok(()) => Ok(()),
-            // Something was in the way: look for all there is, again and again.
-            Err(_) => leftover::remove(self.run.client, &self.options.build, deadline, |_| {}).await,
-        };
-        match outcome {
-            Ok(()) => {
-                self.run.listener.hear(Event::Done { work, detail: None, took: began.elapsed() });
-                None
-            }
-            Err(error) => {
-                let text = error.to_string();
-                self.run.listener.hear(Event::Failed { work, error: text.clone() });
-                Some(text)
-            }
-        }
-    }
-
-    async fn clean_known(&self, finished: &Finished, deadline: Instant) -> Result<(), cloudstack::Error> {
-        let client = self.run.client;
-        let site = &finished.site;
-        let rule = async {
-            match &site.entrance {
-                Some(entrance) if !site.own => {
-                    leftover::close(client, entrance.address, entrance.first_port, deadline).await
-                }
-                _ => Ok(()),
-            }
-        };
-        let machine = leftover::destroy(client, &finished.tried_on, deadline);
-        let (rule, machine) = tokio::join!(rule, machine);
-        rule.and(machine)?;
-        if site.own {
-            client.run(&DeleteNetwork::new(&site.network), Expect::Long, deadline).await?;
-        }
-        Ok(())
-    }
-
-    async fn after_failure(&self, failure: &Error) {
-        let keep = match &self.options.on_error {
-            OnError::Cleanup => false,
-            OnError::Keep => true,
-            OnError::Ask(_) if self.run.stop.is_cancelled() => false,
-            OnError::Ask(operator) => operator.keep(failure).await,
-        };
-        if keep {
-            self.tell_kept();
-            return;
-        }
-        let work = Work::new("clean up");
-        self.run.listener.hear(Event::Started { phase: PHASE.to_owned(), work: work.clone() });
-        let began = Instant::now();
-        let deadline = began + CLEANING;
-        let removed = leftover::remove(self.run.client, &self.options.build, deadline, |thing| {
-            self.run.listener.hear(Event::Output { work: work.clone(), line: format!("removing {thing}") });
-        })
-        .await;
-        self.run.listener.hear(match removed {
-            Ok(()) => Event::Done { work, detail: None, took: began.elapsed() },
-            Err(error) => Event::Failed { work, error: error.to_string() },
-        });
-    }
-
-    fn tell_kept(&self) {
-        let build = &self.options.build;
-        let mut message = format!("build {build} is kept as it is");
-        if let Some(target) = self.reachable.get() {
-            let path = self.options.key_directory.join(format!("{}.key", build.name()));
-            match self.identity.save_new(&path) {
-                Ok(()) => message.push_str(&format!(
-                    "; log in with `ssh -i {} -p {} {}@{}` (host key {})",
-                    path.display(),
-                    target.port,
-                    target.user,
-                    target.host,
-                    target.host_key.fingerprint()
-                )),
-                Err(error) => message.push_str(&format!("; its key could not be written: {error}")),
-            }
-        }
-        message.push_str(&format!("; `mesostack image gc --build {build}` removes it"));
-        self.run.listener.hear(Event::Warning { message });
     }
 }

@@ -7,16 +7,18 @@
 //! What has to be true of an image and is decided here: every daemon lies at the one path our units use, no daemon
 //! starts by itself, nothing comes from a source whose key or sum was not known before.
 
+mod digest;
 mod material;
 mod quote;
+mod sources;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use sha2::{Digest, Sha256};
-
-use material::{Key, LocalFile, Source, hex};
+use digest::digest;
+use material::Source;
 pub use material::{Material, STANDIN_VARIABLE};
 use quote::quote;
+use sources::{add_sources, base_packages, cluster_packages, install, uploaded};
 
 use super::manifest::Head;
 use crate::{
@@ -33,10 +35,6 @@ const WORKSHOP: &str = "/var/lib/mesostack-build";
 
 /// Units of packages that must not run beside ours: the distribution's HAProxy, the agent's name before Mesos 1.0.
 const FOREIGN_UNITS: &str = "haproxy.service mesos-slave.service";
-
-/// What ClusterD's package needs and does not declare, and what runs Marathon's container image.
-const CLUSTERD_NEEDS: &[&str] =
-    &["curl", "gnupg", "libsasl2-2", "libsasl2-modules", "libsvn1", "libunwind8", "podman", "zlib1g"];
 
 /// A file that the build machine is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +106,7 @@ impl Recipe {
             contents: file.contents.clone(),
         }));
         let steps = steps(material, ours, &our_units);
-        let digest = digest(&steps, &files, SEAL);
+        let digest = digest(&steps, &files, &[&[PRELUDE, WRITE_MANIFEST], SEAL].concat());
         let local_files = material.local_files().next().is_some();
         let marathon_image = marathon_image(material);
         Self { steps, files, our_units, label: material.label, marathon_image, local_files, digest }
@@ -150,7 +148,7 @@ impl Recipe {
             name: MANIFEST,
             script: script(
                 &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", self.marathon_image)],
-                &[include_str!("scripts/manifest.sh")],
+                &[WRITE_MANIFEST],
             ),
         });
         steps.push(Step { name: "seal", script: script(&[("BUILD_KEY", key)], SEAL) });
@@ -175,11 +173,13 @@ impl Recipe {
 /// The name of the step whose last line of output is the manifest.
 pub const MANIFEST: &str = "write manifest";
 
+const PRELUDE: &str = include_str!("scripts/prelude.sh");
+const WRITE_MANIFEST: &str = include_str!("scripts/manifest.sh");
 const SEAL: &[&str] =
     &[include_str!("scripts/layout.sh"), include_str!("scripts/seal.sh"), include_str!("scripts/sealed.sh")];
 
 fn script(variables: &[(&str, &str)], bodies: &[&str]) -> String {
-    let mut text = String::from(include_str!("scripts/prelude.sh"));
+    let mut text = String::from(PRELUDE);
     for (name, value) in variables {
         text.push_str(&format!("{name}={}\n", quote(value)));
     }
@@ -241,74 +241,6 @@ fn marathon_image(material: &Material) -> &'static str {
     if material.sources.contains(&Source::ClusterD) { MARATHON_CONTAINER_IMAGE } else { "" }
 }
 
-/// What every image has from its distribution, and what fetching the rest takes. `zookeeper`, not `zookeeperd`: the
-/// latter is only an init script that starts the daemon at once.
-fn base_packages(material: &Material) -> BTreeSet<String> {
-    let mut names: BTreeSet<&str> =
-        ["ca-certificates", "default-jre-headless", "haproxy", "zookeeper"].into_iter().collect();
-    for source in &material.sources {
-        match source {
-            Source::ClusterD => names.extend(CLUSTERD_NEEDS),
-            Source::Local(_) => {}
-            Source::Url { .. } => names.extend(["curl"]),
-            Source::Apt { .. } => names.extend(["curl", "gnupg"]),
-        }
-    }
-    names.into_iter().map(quote).collect()
-}
-
-fn cluster_packages(material: &Material) -> Vec<String> {
-    let mut words = Vec::new();
-    for (at, source) in material.sources.iter().enumerate() {
-        match source {
-            Source::ClusterD => words.push(quote("aventer-mesos")),
-            Source::Local(file) => words.push(quote(&uploaded(file))),
-            Source::Url { .. } => words.push(quote(&fetched(at))),
-            Source::Apt { install, .. } => words.extend(install.iter().map(|name| quote(name))),
-        }
-    }
-    words
-}
-
-fn install<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
-    format!("apt-get -q install -- {}\n", words.join(" "))
-}
-
-fn add_sources(material: &Material) -> String {
-    let mut text = String::new();
-    for (at, source) in material.sources.iter().enumerate() {
-        match source {
-            Source::ClusterD => text.push_str(include_str!("scripts/clusterd_source.sh")),
-            Source::Local(_) => {}
-            Source::Url { url, sha256 } => {
-                let (url, file, sum) = (quote(url), quote(&fetched(at)), quote(sha256));
-                text.push_str(&format!("fetch {url} {file}\nexpect_sum {sum} {file}\n"));
-            }
-            Source::Apt { source, key, fingerprint, .. } => {
-                let name = format!("mesostack-source-{at}");
-                let file = match key {
-                    Key::Url(url) => {
-                        let file = format!("{WORKSHOP}/{name}.key");
-                        text.push_str(&format!("fetch {} {}\n", quote(url), quote(&file)));
-                        file
-                    }
-                    Key::Local(file) => uploaded(file),
-                };
-                let (kind, rest) = source.split_once(char::is_whitespace).unwrap_or(("deb", source));
-                let line = format!("{kind} [signed-by=/etc/apt/keyrings/{name}.gpg] {}", rest.trim_start());
-                text.push_str(&format!(
-                    "trust {name} {} {}\nprintf '%s\\n' {} >/etc/apt/sources.list.d/{name}.list\n",
-                    quote(&file),
-                    quote(fingerprint),
-                    quote(&line),
-                ));
-            }
-        }
-    }
-    text
-}
-
 fn install_files(ours: &[File]) -> String {
     let mut text = String::from("install_files() {\n    :\n");
     for file in ours {
@@ -331,39 +263,6 @@ fn unit_names(ours: &[File]) -> String {
 /// Where one of our files waits until it is installed at `path`.
 fn staged(path: &str) -> String {
     format!("{WORKSHOP}/files{path}")
-}
-
-/// Where a file of the builder's machine lies; its sum keeps files of one name apart.
-fn uploaded(file: &LocalFile) -> String {
-    format!("{WORKSHOP}/{}/{}", &file.sha256[..12], file.name)
-}
-
-fn fetched(at: usize) -> String {
-    format!("{WORKSHOP}/fetched-{at}.deb")
-}
-
-fn digest(steps: &[Step], files: &[File], seal: &[&str]) -> String {
-    // Every part goes in with its length: no two different recipes have the same sequence of bytes.
-    fn part(hash: &mut Sha256, bytes: &[u8]) {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    }
-    let mut hash = Sha256::new();
-    part(&mut hash, b"mesostack recipe 1");
-    for step in steps {
-        part(&mut hash, step.name.as_bytes());
-        part(&mut hash, step.script.as_bytes());
-    }
-    for text in seal.iter().chain(&[include_str!("scripts/manifest.sh"), include_str!("scripts/prelude.sh")])
-    {
-        part(&mut hash, text.as_bytes());
-    }
-    for file in files {
-        part(&mut hash, file.path.as_bytes());
-        part(&mut hash, &file.mode.to_be_bytes());
-        part(&mut hash, &file.contents);
-    }
-    hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
-use super::*;
+use super::{
+    material::{Key, LocalFile, hex},
+    *,
+};
 
 fn local(name: &str, contents: &[u8]) -> Source {
     Source::Local(LocalFile {
