@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mesostack::image::build::BuildId;
 
 use super::environment;
 
@@ -135,6 +136,9 @@ pub(crate) enum Image {
     },
     /// Find and remove what killed builds left behind
     Gc {
+        /// Remove what this build made, even if it may still be running; also the way to end a build that was kept
+        #[arg(long, value_name = "ID")]
+        build: Option<BuildId>,
         #[command(flatten)]
         consent: Consent,
     },

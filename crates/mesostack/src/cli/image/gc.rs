@@ -5,7 +5,10 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use mesostack::{
     events::{Event, Work},
-    image::leftover::{self, Leftovers},
+    image::{
+        build::BuildId,
+        leftover::{self, Leftovers},
+    },
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -21,13 +24,16 @@ use crate::cli::{
 
 const PHASE: &str = "gc";
 
-pub(super) async fn gc(run: &Run, consent: Consent) -> miette::Result<Exit> {
+pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> miette::Result<Exit> {
     let cloud = run.read_file()?.spec.cloud;
     let deadline = run.deadline(REMOVAL);
     let client = connect(&cloud).await?;
     let now = Timestamp::now();
     let found = leftover::find(&client).await.tried("could not look for leftovers")?;
-    let (dead, alive): (Vec<_>, Vec<_>) = found.into_iter().partition(|left| left.is_dead(now));
+    let (dead, alive): (Vec<_>, Vec<_>) = match &build {
+        Some(wanted) => (found.into_iter().filter(|left| left.build == *wanted).collect(), Vec::new()),
+        None => found.into_iter().partition(|left| left.is_dead(now)),
+    };
     for left in &alive {
         run.remark(&format!("left alone: {}, which may still be running", title(left)));
     }

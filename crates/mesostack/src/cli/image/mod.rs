@@ -24,7 +24,7 @@ pub(super) async fn image(run: &Run, command: Image) -> miette::Result<Exit> {
         Image::Validate => check(run).await,
         Image::List => list::list(run).await,
         Image::Delete { image, consent } => list::delete(run, &image, consent).await,
-        Image::Gc { consent } => gc::gc(run, consent).await,
+        Image::Gc { build, consent } => gc::gc(run, build, consent).await,
     }
 }
 
