@@ -1,5 +1,7 @@
 //! The command line as a user meets it: the built program, its exit codes, its words.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod bad_input;
 mod documents;
 mod help;
