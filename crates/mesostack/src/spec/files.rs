@@ -2,18 +2,19 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
     path::Path,
 };
+
+use remote::{Identity, KeyError};
 
 use super::{PackageSource, Packages, Spec, problem::Problem, source::Source};
 
 /// Every file that is named and cannot be used. A private key that does not exist yet is no problem: it is made.
 pub(super) fn check(spec: &Spec, source: &Source) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if let Some(problem) = check_private_key(&spec.access.private_key) {
-        problems.push(problem.at(source, "access.private_key"));
+    if let Some((message, help)) = check_private_key(&spec.access.private_key) {
+        let problem = source.problem("access.private_key", message);
+        problems.push(Problem { help, ..problem });
     }
     let certificates = spec.cloud.ca_file.iter().map(|file| ("cloud.ca_file".to_owned(), file.as_path()));
     let debs = match &spec.image.packages {
@@ -34,46 +35,18 @@ pub(super) fn check(spec: &Spec, source: &Source) -> Vec<Problem> {
     problems
 }
 
-struct Unusable {
-    message: String,
-    help: String,
-}
-
-impl Unusable {
-    fn at(self, source: &Source, path: &str) -> Problem {
-        source.problem(path, self.message).help(self.help)
+/// A key that is there has to be one that can be used.
+fn check_private_key(path: &Path) -> Option<(String, Option<String>)> {
+    if !fs::exists(path).unwrap_or(true) {
+        return None;
     }
-}
-
-fn check_private_key(path: &Path) -> Option<Unusable> {
-    let shown = path.display();
-    let unreadable = |error: io::Error| Unusable {
-        message: format!("the private key {shown} cannot be read: {error}"),
-        help: "name a key you can read; leave a path where nothing is yet, and a key is made there"
-            .to_owned(),
+    let error = Identity::load(path).err()?;
+    let help = match &error {
+        KeyError::Exposed { .. } => Some(format!("chmod 600 {}", path.display())),
+        KeyError::Unreadable { .. } => Some(
+            "name a key you can read; leave a path where nothing is yet, and a key is made there".to_owned(),
+        ),
+        _ => None,
     };
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(unreadable(error)),
-    };
-    let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Some(Unusable {
-            message: format!("the private key {shown} may be read or written by others (mode {mode:03o})"),
-            help: format!("chmod 600 {shown}"),
-        });
-    }
-    // Enough to tell a private key from its public half; whether it can be used shows when it is.
-    let mut head = [0; 11];
-    let read = File::open(path).and_then(|mut file| file.read(&mut head));
-    match read {
-        Err(error) => Some(unreadable(error)),
-        Ok(read) if &head[..read] != b"-----BEGIN " => Some(Unusable {
-            message: format!("{shown} is not a private key"),
-            help: "a private key begins with -----BEGIN; the file ending in .pub is its public half"
-                .to_owned(),
-        }),
-        Ok(_) => None,
-    }
+    Some((error.to_string(), help))
 }

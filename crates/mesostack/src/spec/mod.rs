@@ -3,7 +3,10 @@
 //! `mesostack.toml` is read into [`Spec`] once, at the edge. What can be known wrong without asking the cloud (names,
 //! ranges, ports, numbers, unknown keys) is refused here, with the line of the file.
 
+mod access;
 mod addresses;
+mod cloud;
+mod cluster;
 mod files;
 mod names;
 mod nearest;
