@@ -35,7 +35,8 @@ impl Addresses {
         let own_name = host::own_name();
         let names =
             Names { own_name: &own_name, resolve: |name| host::resolve(name).ok(), name_of: host::name_of };
-        let addresses = Self::decide(flags, environment, names).map_err(|reason| Ending::failed(1, reason))?;
+        let addresses =
+            Self::decide(flags, environment, names).map_err(|reason| Ending::failed(1, reason))?;
         if addresses.ip.is_loopback() {
             tracing::warn!(
                 "Bound to loopback interface! Cannot communicate with remote daemons. You might want to set '--ip' \
@@ -49,11 +50,12 @@ impl Addresses {
         if flags.get("ip_discovery_command").is_some() {
             return Err("This stand-in does not run --ip_discovery_command; give --ip".into());
         }
-        let variable = |name: &str| {
-            environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-        };
+        let variable =
+            |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let parse = |what: &str, text: &str| {
-            text.trim().parse::<IpAddr>().map_err(|_| format!("Failed to parse {what} '{text}' as an IP address"))
+            text.trim()
+                .parse::<IpAddr>()
+                .map_err(|_| format!("Failed to parse {what} '{text}' as an IP address"))
         };
         let given = match (flags.get("ip"), variable("LIBPROCESS_IP")) {
             (Some(ip), _) => Some(parse("--ip", ip)?),

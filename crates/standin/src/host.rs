@@ -7,7 +7,9 @@ const HOSTS: &str = "/etc/hosts";
 
 /// A name that could not be turned into an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is neither a literal address nor a name in /etc/hosts, where alone this stand-in looks names up")]
+#[error(
+    "'{0}' is neither a literal address nor a name in /etc/hosts, where alone this stand-in looks names up"
+)]
 pub(crate) struct UnknownName(String);
 
 /// The address of a host given by literal address or name.

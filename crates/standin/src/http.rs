@@ -76,7 +76,11 @@ pub(crate) async fn post<T: DeserializeOwned>(
     };
     let (status, reply) = timeout(patience, exchange).await.map_err(|_| Failure::Deadline(peer))??;
     if status != StatusCode::OK {
-        return Err(Failure::Status(peer, status, String::from_utf8_lossy(&reply).chars().take(300).collect()));
+        return Err(Failure::Status(
+            peer,
+            status,
+            String::from_utf8_lossy(&reply).chars().take(300).collect(),
+        ));
     }
     serde_json::from_slice(&reply).map_err(|error| Failure::Unreadable(peer, error))
 }

@@ -73,7 +73,11 @@ pub fn run(arguments: Vec<String>, environment: Vec<(String, String)>) -> ExitCo
     conclude(&ending)
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a daemon's last words, and --help and --version")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a daemon's last words, and --help and --version"
+)]
 fn conclude(ending: &Ending) -> ExitCode {
     match ending {
         Ending::Told { text } => print!("{text}"),

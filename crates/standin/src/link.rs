@@ -42,11 +42,12 @@ pub(crate) async fn hold(
     tell: impl Fn(News) -> bool,
 ) {
     let mut unanswered = 0;
+    // The first ping comes late: the peer may not have read yet that it is registered, and under which id.
+    let mut next = Instant::now() + patience.interval;
     loop {
         let round = Instant::now() + patience.interval;
         if let Ok((mut sender, connection)) = http::connect(peer, patience.interval).await {
             let mut connection = Box::pin(connection);
-            let mut next = Instant::now();
             loop {
                 let asked = async {
                     sleep_until(next).await;
@@ -74,6 +75,8 @@ pub(crate) async fn hold(
         if !tell(news) || news == News::Lost {
             return;
         }
+        // Over a new connection it is told at once how it stands.
+        next = Instant::now();
         sleep_until(round.max(Instant::now() + patience.interval / 4)).await;
     }
 }

@@ -7,7 +7,10 @@ pub(crate) const MARATHON_VERSION: &str = "1.11.24";
 
 /// The answer to `--version`.
 pub(crate) fn version(daemon: &str, version: &str) -> String {
-    format!("{daemon} {version} (mesostack stand-in {}, for rehearsals; not the real one)\n", env!("CARGO_PKG_VERSION"))
+    format!(
+        "{daemon} {version} (mesostack stand-in {}, for rehearsals; not the real one)\n",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// A log's first line.

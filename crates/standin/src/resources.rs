@@ -103,7 +103,8 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn ranges(text: &str) -> Result<String, String> {
-    let invalid = || format!("Bad value for resources, '{text}' is no list of port ranges like [31000-32000]");
+    let invalid =
+        || format!("Bad value for resources, '{text}' is no list of port ranges like [31000-32000]");
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or_else(invalid)?;
     for range in inner.split(',') {
         let (first, last) = range.trim().split_once('-').ok_or_else(invalid)?;
@@ -129,13 +130,16 @@ mod tests {
         assert_eq!((all.cpus, all.mem, all.disk), (2.0, 6976.0, 34_880.0));
         let small = Resources::read(None, Found { cpus: 1.0, mem: 1001.0, disk: 9000.0 }).unwrap();
         assert_eq!((small.mem, small.disk), (500.0, 4500.0));
-        let given = Resources::read(Some("cpus(*):4;mem:512;ports:[80-80, 31000-32000];licences:3"), HOST).unwrap();
+        let given =
+            Resources::read(Some("cpus(*):4;mem:512;ports:[80-80, 31000-32000];licences:3"), HOST).unwrap();
         assert_eq!((given.cpus, given.mem, given.other["licences"]), (4.0, 512.0, 3.0));
     }
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for flag in ["cpus", "cpus:", "cpus:two", "mem:-1", "cpus:NaN", "ports:31000-32000", "ports:[9-8]", ":4"] {
+        for flag in
+            ["cpus", "cpus:", "cpus:two", "mem:-1", "cpus:NaN", "ports:31000-32000", "ports:[9-8]", ":4"]
+        {
             assert!(Resources::read(Some(flag), HOST).is_err(), "{flag}");
         }
     }

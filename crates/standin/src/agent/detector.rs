@@ -32,8 +32,8 @@ impl Detector {
     pub(crate) fn of(master: &str, session_timeout: Duration) -> Result<Self, String> {
         let master = master.trim();
         if master.starts_with("zk://") {
-            let ensemble =
-                Ensemble::parse(master).map_err(|error| format!("Failed to parse the master's URL: {error}"))?;
+            let ensemble = Ensemble::parse(master)
+                .map_err(|error| format!("Failed to parse the master's URL: {error}"))?;
             return Ok(Self::Election { ensemble, session_timeout });
         }
         let (name, port) = master
@@ -76,9 +76,9 @@ async fn tell(
         if candidates.changed().await.is_err() {
             return pending().await;
         }
-        let found = leader(&candidates.borrow_and_update()).and_then(|member| MasterInfo::parse(&member.data)).map(
-            |info| Leader { socket: info.socket(), id: info.id, hostname: info.hostname },
-        );
+        let found = leader(&candidates.borrow_and_update())
+            .and_then(|member| MasterInfo::parse(&member.data))
+            .map(|info| Leader { socket: info.socket(), id: info.id, hostname: info.hostname });
         known.send_if_modified(|known| {
             let differs = *known != found;
             if differs {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Agent;
+use crate::master;
 use crate::notice::{self, MESOS_VERSION};
 use crate::protocol::{PING, Ping};
-use crate::master;
 
 type Shared = State<Arc<Agent>>;
 
@@ -35,7 +35,8 @@ pub(super) fn router(agent: Arc<Agent>) -> Router {
 }
 
 async fn page(State(agent): Shared) -> Html<String> {
-    let master = agent.registered.borrow().as_ref().map_or_else(|| "none".into(), |master| master.socket.to_string());
+    let master =
+        agent.registered.borrow().as_ref().map_or_else(|| "none".into(), |master| master.socket.to_string());
     let id = agent.identity().id().unwrap_or("none yet").to_owned();
     let facts = [("This agent", agent.info.pid()), ("Agent id", id), ("Registered with", master)];
     Html(notice::page("mesos-agent", MESOS_VERSION, &facts))

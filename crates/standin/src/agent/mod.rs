@@ -54,7 +54,9 @@ impl Agent {
 pub(crate) fn main(arguments: &[String], environment: &[(String, String)]) -> Ending {
     let flags = match flags::load(flags::agent::TABLE, arguments, environment) {
         Ok(Asked::Run(flags)) => flags,
-        Ok(Asked::Help) => return Ending::Told { text: flags::usage("mesos-agent", flags::agent::TABLE, None) },
+        Ok(Asked::Help) => {
+            return Ending::Told { text: flags::usage("mesos-agent", flags::agent::TABLE, None) };
+        }
         Ok(Asked::Version) => return Ending::Told { text: notice::version("mesos", MESOS_VERSION) },
         Err(refusal) => {
             let text = flags::usage("mesos-agent", flags::agent::TABLE, Some(&refusal.to_string()));
@@ -64,7 +66,9 @@ pub(crate) fn main(arguments: &[String], environment: &[(String, String)]) -> En
     log::start(flags.get("logging_level").unwrap_or_default());
     tracing::info!("{}", notice::first_line("mesos-agent", MESOS_VERSION));
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(async { start(flags, environment).await.unwrap_or_else(|ending| ending) }),
+        Ok(runtime) => {
+            runtime.block_on(async { start(flags, environment).await.unwrap_or_else(|ending| ending) })
+        }
         Err(error) => Ending::failed(1, format!("Failed to start the runtime: {error}")),
     }
 }

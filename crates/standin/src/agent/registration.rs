@@ -97,7 +97,8 @@ pub(super) async fn leave(agent: &Agent) {
     let id = agent.identity().id().map(str::to_owned);
     let (Some(master), Some(id)) = (master, id) else { return };
     tracing::info!("Unregistering from master@{}", master.socket);
-    let left = http::post::<serde_json::Value>(master.socket, UNREGISTER, &Unregistration { id }, PATIENCE).await;
+    let left =
+        http::post::<serde_json::Value>(master.socket, UNREGISTER, &Unregistration { id }, PATIENCE).await;
     if let Err(failure) = left {
         tracing::warn!("The master could not be told: {failure}");
     }

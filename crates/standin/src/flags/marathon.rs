@@ -61,7 +61,9 @@ pub(crate) enum Refusal {
     Unknown(String),
     #[error("Excess arguments provided: '{0}'")]
     Excess(String),
-    #[error("Bad arguments for option '{name}': '{values}' - you should provide exactly one argument for this option")]
+    #[error(
+        "Bad arguments for option '{name}': '{values}' - you should provide exactly one argument for this option"
+    )]
     NotOne { name: String, values: String },
     #[error("Bad arguments for option '{name}': '{values}' - too many arguments")]
     SwitchWithValue { name: String, values: String },
@@ -172,9 +174,7 @@ fn from_environment(environment: &[(String, String)]) -> Vec<Word> {
         .iter()
         .filter(|(key, _)| !key.starts_with("MARATHON_APP_"))
         .filter_map(|(key, value)| Some((key.strip_prefix("MARATHON_")?, value)))
-        .map(|(name, value)| {
-            Word::Option(name.to_lowercase(), (!value.is_empty()).then(|| value.clone()))
-        })
+        .map(|(name, value)| Word::Option(name.to_lowercase(), (!value.is_empty()).then(|| value.clone())))
         .collect()
 }
 
@@ -191,7 +191,8 @@ fn from_arguments(arguments: &[String]) -> Vec<Word> {
             words.push(Word::Option(name.to_owned(), Some(value.to_owned())));
             continue;
         }
-        let takes_value = TABLE.iter().any(|(name, kind)| *name == option && !matches!(kind, Kind::Switch(_)));
+        let takes_value =
+            TABLE.iter().any(|(name, kind)| *name == option && !matches!(kind, Kind::Switch(_)));
         let value = if takes_value { rest.next_if(|next| !next.starts_with("--")).cloned() } else { None };
         words.push(Word::Option(option.to_owned(), value));
     }
@@ -252,7 +253,11 @@ mod tests {
                 &[MASTER],
                 "Bad arguments for option 'http_port': '' - you should provide exactly one argument for this option",
             ),
-            (&[], &[MASTER, ("MARATHON_HA", "true")], "Bad arguments for option 'ha': 'true' - too many arguments"),
+            (
+                &[],
+                &[MASTER, ("MARATHON_HA", "true")],
+                "Bad arguments for option 'ha': 'true' - too many arguments",
+            ),
             (&["--disable_zk"], &[MASTER], "Unknown option 'disable_zk'"),
             (&["--disable_version"], &[MASTER], "Unknown option 'disable_version'"),
             (&["--zk", "zk://a/marathon"], &[], "Required option 'master' not found"),

@@ -319,7 +319,8 @@ mod tests {
 
     #[test]
     fn an_agent_needs_its_master_and_its_work_directory() {
-        let missing = |arguments: &[&str]| load(agent::TABLE, &strings(arguments), &[]).unwrap_err().to_string();
+        let missing =
+            |arguments: &[&str]| load(agent::TABLE, &strings(arguments), &[]).unwrap_err().to_string();
         assert_eq!(missing(&["--work_dir=/w"]), "Flag 'master' is required, but it was not provided");
         assert_eq!(missing(&["--master=zk://a/m"]), "Flag 'work_dir' is required, but it was not provided");
     }
@@ -337,13 +338,18 @@ mod tests {
             (&[], &[("MESOS_registry_strict", "1")], true),
             (&[], &[("MESOS_REGISTRY_STRICT", "false")], false),
         ] {
-            assert_eq!(master(arguments, environment).unwrap().is("registry_strict"), strict, "{arguments:?}");
+            assert_eq!(
+                master(arguments, environment).unwrap().is("registry_strict"),
+                strict,
+                "{arguments:?}"
+            );
         }
     }
 
     #[test]
     fn the_command_line_beats_the_environment_and_unknown_variables_are_ignored() {
-        let environment = [("MESOS_QUORUM", "3"), ("MESOS_CLUSTER", "blue"), ("MESOS_NONSENSE", "x"), ("QUORUM", "9")];
+        let environment =
+            [("MESOS_QUORUM", "3"), ("MESOS_CLUSTER", "blue"), ("MESOS_NONSENSE", "x"), ("QUORUM", "9")];
         let flags = master(&["--quorum=2"], &environment).unwrap();
         assert_eq!((flags.get("quorum"), flags.get("cluster")), (Some("2"), Some("blue")));
     }

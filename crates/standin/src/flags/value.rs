@@ -91,7 +91,9 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 
 fn json(text: &str) -> Result<(), String> {
     let content = match text.starts_with('/') {
-        true => std::fs::read_to_string(text).map_err(|error| format!("Error reading file '{text}': {error}"))?,
+        true => {
+            std::fs::read_to_string(text).map_err(|error| format!("Error reading file '{text}': {error}"))?
+        }
         false => text.to_owned(),
     };
     match serde_json::from_str::<serde_json::Value>(&content) {

@@ -80,7 +80,11 @@ pub(super) struct Change {
 
 impl Apps {
     /// A new application.
-    pub(super) fn create(&mut self, definition: Map<String, Value>, change: &Change) -> Result<String, Refused> {
+    pub(super) fn create(
+        &mut self,
+        definition: Map<String, Value>,
+        change: &Change,
+    ) -> Result<String, Refused> {
         let id = id_of(&definition)?;
         if self.apps.contains_key(&id) {
             return Err(Refused::Exists(id));
@@ -170,7 +174,9 @@ impl Apps {
         for app in self.apps.values_mut() {
             let before = app.tasks.len();
             app.tasks.retain(|task| {
-                agents.iter().any(|agent| agent.id == task.agent_id && agent.standing != AgentStanding::Draining)
+                agents
+                    .iter()
+                    .any(|agent| agent.id == task.agent_id && agent.standing != AgentStanding::Draining)
             });
             app.tasks.truncate(app.instances);
             changed |= app.tasks.len() != before;
@@ -308,7 +314,8 @@ fn id_of(definition: &Map<String, Value>) -> Result<String, Refused> {
     let id = definition.get("id").and_then(Value::as_str).unwrap_or_default();
     let id = format!("/{}", id.trim_matches('/'));
     let legal = |part: &str| {
-        let end = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let end =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         let bytes = part.as_bytes();
         let inner = |byte: &u8| end(Some(byte)) || matches!(byte, b'-' | b'.');
         end(bytes.first()) && end(bytes.last()) && bytes.iter().all(inner)
@@ -330,11 +337,20 @@ mod tests {
     }
 
     fn definition(id: &str, instances: usize) -> Map<String, Value> {
-        json!({ "id": id, "cmd": "sleep 1", "cpus": 0.5, "mem": 32, "instances": instances }).as_object().unwrap().clone()
+        json!({ "id": id, "cmd": "sleep 1", "cpus": 0.5, "mem": 32, "instances": instances })
+            .as_object()
+            .unwrap()
+            .clone()
     }
 
     fn agent(number: u8, standing: AgentStanding) -> KnownAgent {
-        KnownAgent { id: format!("S{number}"), hostname: format!("agent-{number}"), cpus: 2.0, mem: 1024.0, standing }
+        KnownAgent {
+            id: format!("S{number}"),
+            hostname: format!("agent-{number}"),
+            cpus: 2.0,
+            mem: 1024.0,
+            standing,
+        }
     }
 
     fn place(apps: &mut Apps, agents: &[KnownAgent]) {
@@ -382,7 +398,8 @@ mod tests {
             json!({ "id": "a", "cmd": "x", "instances": 1.5 }),
             json!({ "id": "a", "cmd": "x", "cpus": "many" }),
         ] {
-            let refused = Apps::default().create(definition.as_object().unwrap().clone(), &change()).unwrap_err();
+            let refused =
+                Apps::default().create(definition.as_object().unwrap().clone(), &change()).unwrap_err();
             assert_eq!(refused.status(), 422, "{definition}");
         }
         assert_eq!(Apps::default().delete("/a", &change()).unwrap_err().status(), 404);

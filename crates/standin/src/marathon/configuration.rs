@@ -37,7 +37,9 @@ pub(super) struct Configuration {
 impl Configuration {
     pub(super) fn of(flags: &Flags, environment: &[(String, String)]) -> Result<Self, String> {
         if flags.switch("http") == Some(false) || flags.get("ssl_keystore_path").is_some() {
-            return Err("This stand-in speaks no TLS: leave out --disable_http and --ssl_keystore_path".into());
+            return Err(
+                "This stand-in speaks no TLS: leave out --disable_http and --ssl_keystore_path".into()
+            );
         }
         if flags.get("http_credentials").is_some() || flags.switch("mesos_authentication") == Some(true) {
             tracing::warn!("Credentials are accepted, but this stand-in neither checks nor uses them");
@@ -48,9 +50,8 @@ impl Configuration {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| format!("--{name} {text} is no port")),
         };
-        let address = |what: &str, text: &str| {
-            host::resolve(text).map_err(|unknown| format!("{what}: {unknown}"))
-        };
+        let address =
+            |what: &str, text: &str| host::resolve(text).map_err(|unknown| format!("{what}: {unknown}"));
         let milliseconds =
             |name: &str, default: u64| Duration::from_millis(flags.parsed(name).unwrap_or(default));
         let hostname = flags.get("hostname").map_or_else(host::own_name, str::to_owned);

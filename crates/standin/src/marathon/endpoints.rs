@@ -142,7 +142,8 @@ async fn deployments(State(marathon): Shared) -> Json<Value> {
 
 /// The stream is there, but a stand-in tells nothing on it after the first event.
 async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let attached = Event::default().event("event_stream_attached").data(r#"{"eventType":"event_stream_attached"}"#);
+    let attached =
+        Event::default().event("event_stream_attached").data(r#"{"eventType":"event_stream_attached"}"#);
     let stream = stream::iter([Ok(attached)]).chain(stream::pending());
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(5)))
 }

@@ -85,7 +85,8 @@ async fn follow(
     let overthrown = async {
         loop {
             drop(members.changed().await);
-            let leads = leader(&members.borrow_and_update()).is_some_and(|leader| leader.name.starts_with(own));
+            let leads =
+                leader(&members.borrow_and_update()).is_some_and(|leader| leader.name.starts_with(own));
             if !leads {
                 return Ending::failed(code::LEADERSHIP_LOST, "Lost leadership");
             }

@@ -88,7 +88,10 @@ async fn run(configuration: Configuration) -> Ending {
     let listener = match http::listen(configuration.listen).await {
         Ok(listener) => listener,
         Err(error) => {
-            return Ending::failed(code::BIND, format!("Failed to bind on {}: {error}", configuration.listen));
+            return Ending::failed(
+                code::BIND,
+                format!("Failed to bind on {}: {error}", configuration.listen),
+            );
         }
     };
     tracing::info!("Marathon {} listens on {}", configuration.own, configuration.listen);

@@ -46,7 +46,8 @@ pub(super) async fn leader_filter(
         return (StatusCode::FOUND, [(LOCATION, location)]).into_response();
     }
     let own = &marathon.configuration.own;
-    let looped = request.headers().get_all(VIA).iter().any(|via| via.to_str().is_ok_and(|via| via.contains(own)));
+    let looped =
+        request.headers().get_all(VIA).iter().any(|via| via.to_str().is_ok_and(|via| via.contains(own)));
     if looped || leader == *own {
         return (StatusCode::BAD_GATEWAY, "Detected proxying loop.").into_response();
     }

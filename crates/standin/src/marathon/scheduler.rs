@@ -23,6 +23,8 @@ use crate::zookeeper::{Session, SessionLost};
 
 /// How often the master is told of the tasks.
 const INTERVAL: Duration = Duration::from_secs(3);
+/// How soon a refused subscription is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long one telling may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,7 +39,10 @@ pub(super) async fn run(marathon: &Arc<Marathon>, session: &Session) -> Result<E
     let (listener, bound): (TcpListener, SocketAddr) = match bound.await {
         Ok(bound) => bound,
         Err(error) => {
-            return Ok(Ending::failed(code::BIND, format!("Failed to bind LIBPROCESS on {address}: {error}")));
+            return Ok(Ending::failed(
+                code::BIND,
+                format!("Failed to bind LIBPROCESS on {address}: {error}"),
+            ));
         }
     };
     let router = Router::new().route(PING, post(ping)).with_state(Arc::clone(marathon));
@@ -62,9 +67,17 @@ async fn subscribe(
     loop {
         let leader = master.borrow_and_update().clone();
         let mut again = false;
+        let mut pause = INTERVAL;
         if let Some(leader) = &leader {
             let subscription = subscription(marathon, bound);
-            match http::post::<Subscribed>(leader.socket, FRAMEWORKS, &subscription, PATIENCE).await {
+            let answer = tokio::select! {
+                answer = http::post::<Subscribed>(leader.socket, FRAMEWORKS, &subscription, PATIENCE) => answer,
+                changed = master.changed() => {
+                    drop(changed);
+                    continue;
+                }
+            };
+            match answer {
                 Ok(answer) => {
                     if subscribed_with.as_ref() != Some(leader) {
                         tracing::info!("Subscribed with master@{} as framework {}", leader.socket, answer.id);
@@ -78,12 +91,13 @@ async fn subscribe(
                 Err(failure) => {
                     tracing::warn!("Not subscribed: {failure}; trying again");
                     subscribed_with = None;
+                    pause = RETRY;
                 }
             }
         }
         if !again {
             tokio::select! {
-                () = sleep(INTERVAL) => {}
+                () = sleep(pause) => {}
                 changed = master.changed() => drop(changed),
                 () = marathon.stir.notified() => {}
             }

@@ -61,7 +61,9 @@ pub(super) enum Outcome {
 /// Answers the call.
 pub(super) fn answer(master: &Master, cluster: &mut Cluster, call: Call) -> Outcome {
     match call {
-        Call::GetHealth => Outcome::Answer(json!({ "type": "GET_HEALTH", "get_health": { "healthy": true } })),
+        Call::GetHealth => {
+            Outcome::Answer(json!({ "type": "GET_HEALTH", "get_health": { "healthy": true } }))
+        }
         Call::GetVersion => Outcome::Answer(
             json!({ "type": "GET_VERSION", "get_version": { "version_info": { "version": MESOS_VERSION } } }),
         ),
@@ -84,8 +86,12 @@ pub(super) fn answer(master: &Master, cluster: &mut Cluster, call: Call) -> Outc
             cluster.settle_drains();
             changed(outcome)
         }
-        Call::DeactivateAgent { deactivate_agent } => changed(cluster.deactivate(&deactivate_agent.agent_id.value)),
-        Call::ReactivateAgent { reactivate_agent } => changed(cluster.reactivate(&reactivate_agent.agent_id.value)),
+        Call::DeactivateAgent { deactivate_agent } => {
+            changed(cluster.deactivate(&deactivate_agent.agent_id.value))
+        }
+        Call::ReactivateAgent { reactivate_agent } => {
+            changed(cluster.reactivate(&reactivate_agent.agent_id.value))
+        }
         Call::MarkAgentGone { mark_agent_gone } => match cluster.mark_gone(&mark_agent_gone.agent_id.value) {
             Err(refused @ Refused::UnknownAgent) => Outcome::Refused(404, refused.to_string()),
             outcome => changed(outcome),
@@ -104,9 +110,7 @@ fn changed(outcome: Result<(), Refused>) -> Outcome {
 /// As in Mesos, an empty list is left out.
 fn agents(cluster: &Cluster) -> Value {
     let nanoseconds = |seconds: f64| json!({ "nanoseconds": (seconds * 1e9) as i64 });
-    let info = |entry: &super::cluster::Entry| {
-        json!({ "id": { "value": entry.id }, "hostname": entry.info.hostname, "port": entry.info.port })
-    };
+    let info = |entry: &super::cluster::Entry| json!({ "id": { "value": entry.id }, "hostname": entry.info.hostname, "port": entry.info.port });
     let agents: Vec<Value> = cluster
         .agents
         .values()
@@ -148,7 +152,9 @@ mod tests {
     #[test]
     fn a_grace_period_is_given_in_seconds_and_not_as_text() {
         let drain = |period: &str| {
-            parse(&format!(r#"{{"type":"DRAIN_AGENT","drain_agent":{{"agent_id":{{"value":"x"}},"max_grace_period":{period}}}}}"#))
+            parse(&format!(
+                r#"{{"type":"DRAIN_AGENT","drain_agent":{{"agent_id":{{"value":"x"}},"max_grace_period":{period}}}}}"#
+            ))
         };
         assert!(drain(r#"{"seconds":600}"#).is_ok());
         assert!(drain(r#""10mins""#).is_err());

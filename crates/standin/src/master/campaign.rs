@@ -31,7 +31,14 @@ pub(super) struct Standing {
 
 impl Standing {
     /// What candidates and masters present mean for the master with this id. Pure: `before` and `now` are given.
-    fn next(before: &Self, id: &str, candidates: &[Member], replicas: usize, quorum: usize, now: f64) -> Self {
+    fn next(
+        before: &Self,
+        id: &str,
+        candidates: &[Member],
+        replicas: usize,
+        quorum: usize,
+        now: f64,
+    ) -> Self {
         let leader = leader(candidates).and_then(|member| MasterInfo::parse(&member.data));
         let ours = leader.as_ref().is_some_and(|leader| leader.id == id);
         let elected = ours.then(|| before.elected.unwrap_or(now));
@@ -144,14 +151,16 @@ async fn follow(
 fn report(before: &Standing, standing: &Standing, quorum: usize) {
     if before.leader != standing.leader {
         match &standing.leader {
-            Some(leader) => tracing::info!("The newly elected leader is {} with id {}", leader.pid(), leader.id),
+            Some(leader) => {
+                tracing::info!("The newly elected leader is {} with id {}", leader.pid(), leader.id)
+            }
             None => tracing::info!("No leading master is elected"),
         }
     }
     if before.elected.is_none() && standing.elected.is_some() {
         tracing::info!("Elected as the leading master!");
     }
-    if standing.elected.is_some() && !standing.serving && standing.replicas < quorum {
+    if standing.elected.is_some() && !standing.serving && (1..quorum).contains(&standing.replicas) {
         tracing::warn!("Recovering from registrar: {} of {quorum} masters present", standing.replicas);
     }
 }
@@ -173,7 +182,8 @@ mod tests {
 
     #[test]
     fn whoever_has_the_lowest_number_leads_from_then_on() {
-        let first = Standing::next(&Standing::default(), "b", &[candidate(1, "a"), candidate(2, "b")], 2, 2, 10.0);
+        let first =
+            Standing::next(&Standing::default(), "b", &[candidate(1, "a"), candidate(2, "b")], 2, 2, 10.0);
         assert_eq!((first.elected, first.leader.as_ref().unwrap().id.as_str()), (None, "a"));
         let second = Standing::next(&first, "b", &[candidate(2, "b"), candidate(3, "a2")], 2, 2, 20.0);
         assert_eq!(second.elected, Some(20.0));

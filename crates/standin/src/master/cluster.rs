@@ -151,10 +151,11 @@ impl Cluster {
     /// An agent without an id at the address of a known one: while that is connected it keeps its id (it repeats
     /// itself); otherwise it is another one in its place.
     fn id_for_newcomer(&mut self, info: &AgentInfo) -> String {
-        let same_address =
-            self.agents.values().find(|agent| agent.entry.info.pid() == info.pid()).map(|agent| {
-                (agent.entry.id.clone(), agent.connected)
-            });
+        let same_address = self
+            .agents
+            .values()
+            .find(|agent| agent.entry.info.pid() == info.pid())
+            .map(|agent| (agent.entry.id.clone(), agent.connected));
         match same_address {
             Some((id, true)) => return id,
             Some((id, false)) => drop(self.agents.remove(&id)),
@@ -263,7 +264,10 @@ impl Cluster {
     }
 
     /// Tasks on an agent, with their frameworks.
-    pub(super) fn tasks_on<'a>(&'a self, agent_id: &'a str) -> impl Iterator<Item = (&'a Framework, &'a Task)> {
+    pub(super) fn tasks_on<'a>(
+        &'a self,
+        agent_id: &'a str,
+    ) -> impl Iterator<Item = (&'a Framework, &'a Task)> {
         self.frameworks.values().flat_map(move |framework| {
             let tasks = framework.subscription.tasks.iter();
             tasks.filter(move |task| task.agent_id == agent_id).map(move |task| (framework, task))

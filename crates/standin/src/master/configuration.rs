@@ -110,9 +110,11 @@ mod tests {
     fn configure(arguments: &[&str]) -> Result<Configuration, String> {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let Ok(Asked::Run(flags)) = load(master::TABLE, &arguments, &[]) else { panic!("{arguments:?}") };
-        Configuration::of(flags, &[("LIBPROCESS_IP".into(), "127.0.0.1".into())]).map_err(|ending| match ending {
-            Ending::Failed { code: 1, reason } => reason,
-            other => panic!("{other:?}"),
+        Configuration::of(flags, &[("LIBPROCESS_IP".into(), "127.0.0.1".into())]).map_err(|ending| {
+            match ending {
+                Ending::Failed { code: 1, reason } => reason,
+                other => panic!("{other:?}"),
+            }
         })
     }
 

@@ -122,7 +122,8 @@ async fn operator_api(
         return (StatusCode::SERVICE_UNAVAILABLE, "Master has not finished recovery").into_response();
     }
     if method != Method::POST {
-        return (StatusCode::METHOD_NOT_ALLOWED, format!("Expecting 'POST', received '{method}'")).into_response();
+        return (StatusCode::METHOD_NOT_ALLOWED, format!("Expecting 'POST', received '{method}'"))
+            .into_response();
     }
     let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     match content_type {
@@ -176,7 +177,9 @@ fn to_leader(leader: Option<&MasterInfo>, rest: &str) -> Response {
 /// JSON, or a script that calls the function named by `jsonp`.
 fn answer(parameters: &HashMap<String, String>, value: &Value) -> Response {
     match parameters.get("jsonp").filter(|function| !function.is_empty()) {
-        Some(function) => ([(CONTENT_TYPE, "text/javascript")], format!("{function}({value});")).into_response(),
+        Some(function) => {
+            ([(CONTENT_TYPE, "text/javascript")], format!("{function}({value});")).into_response()
+        }
         None => ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response(),
     }
 }

@@ -79,8 +79,7 @@ mod tests {
 
     #[test]
     fn the_number_of_an_address_is_little_endian() {
-        let info =
-            MasterInfo { id: "x".into(), ip: [10, 0, 0, 11].into(), port: 5050, hostname: "m".into() };
+        let info = MasterInfo { id: "x".into(), ip: [10, 0, 0, 11].into(), port: 5050, hostname: "m".into() };
         assert_eq!(info.json()["ip"], 184_549_386);
         assert_eq!(info.json()["pid"], "master@10.0.0.11:5050");
     }

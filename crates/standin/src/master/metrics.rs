@@ -16,8 +16,8 @@ pub(super) fn snapshot(standing: &Standing, cluster: &Cluster, running: f64) -> 
     let active = agents().filter(|agent| agent.connected && !agent.entry.deactivated).count();
     let frameworks_connected = frameworks().filter(|framework| framework.connected).count();
     let tasks: usize = frameworks().map(|framework| framework.subscription.tasks.len()).sum();
-    let cpus: f64 = agents().map(|agent| agent.entry.info.resources.cpus).sum();
-    let mem: f64 = agents().map(|agent| agent.entry.info.resources.mem).sum();
+    let cpus = agents().fold(0.0, |sum, agent| sum + agent.entry.info.resources.cpus);
+    let mem = agents().fold(0.0, |sum, agent| sum + agent.entry.info.resources.mem);
     [
         ("master/elected", one(standing.elected.is_some())),
         ("master/uptime_secs", running),

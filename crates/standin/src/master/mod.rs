@@ -56,7 +56,9 @@ pub(crate) fn now() -> f64 {
 pub(crate) fn main(arguments: &[String], environment: &[(String, String)]) -> Ending {
     let flags = match flags::load(flags::master::TABLE, arguments, environment) {
         Ok(Asked::Run(flags)) => flags,
-        Ok(Asked::Help) => return Ending::Told { text: flags::usage("mesos-master", flags::master::TABLE, None) },
+        Ok(Asked::Help) => {
+            return Ending::Told { text: flags::usage("mesos-master", flags::master::TABLE, None) };
+        }
         Ok(Asked::Version) => return Ending::Told { text: notice::version("mesos", notice::MESOS_VERSION) },
         Err(refusal) => {
             let text = flags::usage("mesos-master", flags::master::TABLE, Some(&refusal.to_string()));

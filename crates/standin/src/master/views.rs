@@ -27,7 +27,8 @@ pub(super) fn state(master: &Master, cluster: &Cluster) -> Value {
         "completed_frameworks": [],
         "flags": configuration.flags.shown(),
     });
-    let mut set = |key: &str, value: Value| drop(state.as_object_mut().map(|state| state.insert(key.into(), value)));
+    let mut set =
+        |key: &str, value: Value| drop(state.as_object_mut().map(|state| state.insert(key.into(), value)));
     if let Some(name) = &configuration.cluster {
         set("cluster", json!(name));
     }
@@ -124,7 +125,10 @@ fn agents(cluster: &Cluster) -> Vec<Value> {
                 shown.insert("reregistered_time".into(), json!(reregistered));
             }
             let (cpus, mem) = used(cluster, &agent.entry.id);
-            shown.insert("used_resources".into(), json!({ "cpus": cpus, "mem": mem, "disk": 0.0, "gpus": 0.0 }));
+            shown.insert(
+                "used_resources".into(),
+                json!({ "cpus": cpus, "mem": mem, "disk": 0.0, "gpus": 0.0 }),
+            );
             if let Some(drain) = drain_info(cluster, agent) {
                 shown.insert("drain_info".into(), drain);
             }

@@ -18,7 +18,10 @@ pub(super) struct Installed<'c> {
 /// What is installed at a path.
 #[derive(Debug, Clone)]
 pub(super) enum What<'c> {
-    File { mode: u32, content: &'c [u8] },
+    File {
+        mode: u32,
+        content: &'c [u8],
+    },
     /// A link to an absolute path.
     Link(String),
 }
@@ -34,7 +37,7 @@ pub(super) fn deb(control: &str, installed: &[Installed<'_>]) -> io::Result<Vec<
 
 fn member(deb: &mut Vec<u8>, name: &str, content: &[u8]) -> io::Result<()> {
     // Name, time, owner, group, mode, size, end mark: 60 bytes.
-    write!(deb, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", content.len())?;
+    writeln!(deb, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", content.len())?;
     deb.extend_from_slice(content);
     if content.len() % 2 == 1 {
         deb.push(b'\n');
@@ -145,7 +148,10 @@ mod tests {
     #[test]
     fn a_package_holds_version_control_and_data_in_this_order() {
         let installed = [
-            Installed { path: "/usr/lib/x/tool".into(), what: What::File { mode: 0o755, content: b"#!/bin/sh\n" } },
+            Installed {
+                path: "/usr/lib/x/tool".into(),
+                what: What::File { mode: 0o755, content: b"#!/bin/sh\n" },
+            },
             Installed { path: "/usr/bin/tool".into(), what: What::Link("/usr/lib/x/tool".into()) },
         ];
         let bytes = deb("Package: x\n", &installed).unwrap();

@@ -48,8 +48,9 @@ pub(super) fn mesos(program: &[u8]) -> std::io::Result<Package> {
 /// an image built with that one.
 pub(super) fn marathon() -> std::io::Result<Package> {
     let installed = [Installed { path: "/usr/bin/marathon".into(), what: What::Link(PROGRAM.into()) }];
-    let relations =
-        format!("Depends: mesos (= {MESOS_VERSION}+standin), default-jre-headless | java8-runtime-headless\n");
+    let relations = format!(
+        "Depends: mesos (= {MESOS_VERSION}+standin), default-jre-headless | java8-runtime-headless\n"
+    );
     package("marathon", MARATHON_VERSION, &relations, "Marathon", &installed)
 }
 

@@ -27,7 +27,12 @@ impl Group {
     }
 
     /// Joins: a node named `prefix` + label + number. Returns the number.
-    pub(crate) async fn join(&self, session: &Session, prefix: &str, data: &[u8]) -> Result<u64, SessionLost> {
+    pub(crate) async fn join(
+        &self,
+        session: &Session,
+        prefix: &str,
+        data: &[u8],
+    ) -> Result<u64, SessionLost> {
         session.make_directory(&self.directory).await?;
         session.make_member(&format!("{}/{prefix}{}", self.directory, self.label), data).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use zookeeper_client::{Acl, Acls, Client, CreateMode, Error, Permission, SessionState};
 
 use super::Ensemble;
@@ -31,10 +31,8 @@ pub(crate) enum Access {
     Creator,
 }
 
-static CREATOR_AND_READERS: [Acl; 2] = [
-    Acl::new_const(Permission::READ, "world", "anyone"),
-    Acl::new_const(Permission::ALL, "auth", ""),
-];
+static CREATOR_AND_READERS: [Acl; 2] =
+    [Acl::new_const(Permission::READ, "world", "anyone"), Acl::new_const(Permission::ALL, "auth", "")];
 
 impl Access {
     fn acls(self) -> Acls<'static> {
@@ -69,7 +67,9 @@ impl Session {
             let address = host::resolve_socket(name, *port).map_err(|unknown| unknown.to_string())?;
             servers.push(address.to_string());
         }
-        let mut connector = Client::connector().with_session_timeout(timeout);
+        // Short enough to try two dead servers and still reach the third before the session expires.
+        let idle = (timeout / 5).max(Duration::from_millis(400));
+        let mut connector = Client::connector().with_session_timeout(timeout).with_connection_timeout(idle);
         if let Some(credentials) = ensemble.credentials() {
             connector = connector.with_auth("digest", credentials.as_bytes());
         }
@@ -79,7 +79,11 @@ impl Session {
             (Some(_), true) => Access::CreatorAndReaders,
             (Some(_), false) => Access::Creator,
         };
-        tracing::info!("Session {} with {ensemble}, time-out {:?}", client.session_id(), client.session_timeout());
+        tracing::info!(
+            "Session {} with {ensemble}, time-out {:?}",
+            client.session_id(),
+            client.session_timeout()
+        );
         Ok(Self { client, access })
     }
 
@@ -87,19 +91,35 @@ impl Session {
         &self.client
     }
 
-    /// Ends when the session is lost.
+    /// Ends when the session is lost: when the server says so, or when it has not been reached for so long that it
+    /// must have expired. By then another may lead.
     pub(crate) async fn lost(&self) -> SessionLost {
         let mut states = self.client.state_watcher();
         let mut state = self.client.state();
+        let mut expires: Option<Instant> = None;
         loop {
             match state {
                 SessionState::Expired => return SessionLost("it has expired".into()),
                 SessionState::Closed => return SessionLost("it was closed".into()),
                 SessionState::AuthFailed => return SessionLost("authentication failed".into()),
-                SessionState::Disconnected => tracing::warn!("Disconnected from ZooKeeper, reconnecting"),
-                _ => {}
+                SessionState::Disconnected if expires.is_none() => {
+                    tracing::warn!("Disconnected from ZooKeeper, reconnecting");
+                    // The silence that told it has already lasted a fifth of the time.
+                    expires = Some(Instant::now() + self.client.session_timeout().mul_f64(0.8));
+                }
+                SessionState::Disconnected => {}
+                _ => expires = None,
             }
-            state = states.changed().await;
+            let expired = async {
+                match expires {
+                    Some(instant) => sleep_until(instant).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = states.changed() => state = changed,
+                () = expired => return SessionLost("it must have expired, ZooKeeper is not reached".into()),
+            }
         }
     }
 
