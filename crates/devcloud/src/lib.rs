@@ -21,6 +21,7 @@ pub mod base;
 mod config;
 mod door;
 pub mod driver;
+pub mod host;
 #[cfg(target_os = "linux")]
 pub mod machines;
 mod records;

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::error::{At, HostError, Result};
-use super::names::ZoneName;
+use crate::host::ZoneName;
 
 /// The directory of all zones within each hierarchy.
 const PARENT: &str = "mesostack";
@@ -127,6 +127,14 @@ impl Group {
             }
         }
         Ok(members)
+    }
+
+    /// Makes this process a member.
+    pub(crate) fn join(&self) -> Result<()> {
+        for file in self.make(Limits::default())? {
+            fs::write(&file, std::process::id().to_string()).at("join the control group by", &file)?;
+        }
+        Ok(())
     }
 
     /// Hands the controllers down to this group, where the host lets us: a host may keep them for itself.

@@ -10,9 +10,9 @@ use ipnet::Ipv4Net;
 use super::cgroup::Hierarchies;
 use super::disk::unmount_if_mounted;
 use super::error::{At, HostError, Result};
-use super::names::{Owner, ZoneName};
-use super::uplink::{self, Uplink};
-use super::{machine, namespace, router};
+use super::names::Owner;
+use super::{machine, namespace, router, uplink};
+use crate::host::ZoneName;
 
 /// What of a zone stands on this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +44,16 @@ pub fn standing(zone: &ZoneName) -> Result<Standing, HostError> {
 
 /// Removes everything of the zone from this host: processes, mounts, namespaces, interfaces, rules, routes, and the
 /// state directory with all disks in it. Touches nothing that does not carry the zone's name. What cannot be removed
-/// keeps nothing else from being removed.
+/// keeps nothing else from being removed. Without the public range (when the zone has not even written that down) there
+/// is no route to look for.
 ///
 /// # Errors
 /// Everything that could not be removed, in one error.
-pub fn remove_everything(zone: &ZoneName, state: &Path, public_range: Ipv4Net) -> Result<(), HostError> {
+pub fn remove_everything(
+    zone: &ZoneName,
+    state: &Path,
+    public_range: Option<Ipv4Net>,
+) -> Result<(), HostError> {
     let mut left = Vec::new();
     let mut step = |outcome: Result<()>| left.extend(outcome.err().map(|error| error.to_string()));
 
@@ -56,7 +61,7 @@ pub fn remove_everything(zone: &ZoneName, state: &Path, public_range: Ipv4Net) -
     step(group.kill());
     step(unmount_below(state));
     step(remove_namespaces(zone));
-    step(Uplink { zone: zone.clone(), range: public_range, open: Vec::new() }.lower());
+    step(uplink::lower(zone, public_range));
     machine::clear_nspawn(zone);
     step(group.remove());
     group.remove_parent_if_unused();

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::cgroup::{Group, Limits};
 use super::disk::{self, Disks};
 use super::error::{At, HostError, Result};
-use super::names::ZoneName;
 use super::process::{Detached, tail};
 use super::{files, namespace, router};
 use crate::driver::{Machine, Stop};
+use crate::host::ZoneName;
 
 /// How long a start may take until the machine's first process runs.
 const START_PATIENCE: Duration = Duration::from_secs(20);

@@ -41,17 +41,17 @@ use uuid::Uuid;
 use self::cgroup::{Group, Hierarchies};
 use self::disk::Disks;
 pub(crate) use self::disk::size as tree_size;
-pub use self::down::{remove_everything, standing};
+pub use self::down::{Standing, remove_everything, standing};
 pub use self::error::HostError;
 use self::error::Result;
 use self::machine::Place;
 use self::names::Owner;
-pub use self::names::{InvalidZoneName, ZoneName};
 use self::router::Router;
 use self::uplink::Uplink;
 use crate::driver::{
     BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
 };
+use crate::host::ZoneName;
 
 /// How many operations on the host go on at once; more only wait for each other in the kernel.
 const AT_ONCE: usize = 8;
@@ -188,6 +188,22 @@ impl Machines {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner).insert(network.id, service);
         Ok(())
     }
+}
+
+/// Makes this process one of the zone's own: taking the zone down then ends it too, with every program it is running.
+///
+/// # Errors
+/// When the host has no unified control groups, or keeps them for itself.
+pub fn join_zone(zone: &ZoneName) -> Result<(), HostError> {
+    Hierarchies::find()?.zone(zone).child("daemon").join()
+}
+
+/// Fails when something else on this host uses the range.
+///
+/// # Errors
+/// Says what uses it, or why the host's routes cannot be read.
+pub fn check_public_range(zone: &ZoneName, range: Ipv4Net) -> Result<(), HostError> {
+    Uplink { zone: zone.clone(), range, open: Vec::new() }.check_free()
 }
 
 impl Host {

@@ -11,11 +11,12 @@ use uuid::Uuid;
 use super::cgroup::Group;
 use super::error::{At, HostError, Result};
 use super::firewall::{self, GUESTS, PUBLIC};
-use super::names::{ZoneName, guest_link};
+use super::names::guest_link;
 use super::program::{Program, ip, ip_in};
 use super::uplink::Uplink;
 use super::{dnsmasq, files, haproxy, namespace};
 use crate::driver::Network;
+use crate::host::ZoneName;
 
 /// One network's router and what it needs of the zone.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::error::{At, HostError, Result};
 use super::firewall;
-use super::names::ZoneName;
 use super::program::{Program, ip};
+use crate::host::ZoneName;
 
 /// The route that catches what is meant for the zone while the zone is down is only looked at after the bridge's own.
 const CATCH_ALL_METRIC: &str = "4278198272";
@@ -59,7 +59,7 @@ impl Uplink {
             };
             let overlaps =
                 taken.prefix_len() > 0 && (taken.contains(&self.range) || self.range.contains(&taken));
-            overlaps && route.dev.as_deref() != Some(&bridge) && !self.is_catch_all(route)
+            overlaps && route.dev.as_deref() != Some(&bridge) && !is_catch_all(route, self.range)
         });
         match in_the_way {
             None => Ok(()),
@@ -71,12 +71,6 @@ impl Uplink {
                 self.zone
             ))),
         }
-    }
-
-    fn is_catch_all(&self, route: &Route) -> bool {
-        route.dst == self.range.trunc().to_string()
-            && route.kind.as_deref() == Some("unreachable")
-            && route.metric.map(|metric| metric.to_string()).as_deref() == Some(CATCH_ALL_METRIC)
     }
 
     /// Makes the bridge, its address, the routes and the rules; what stands already is kept.
@@ -106,25 +100,36 @@ impl Uplink {
         Program::new("nft").args(["-f", "-"]).run_with(script.as_bytes())?;
         enable_forwarding()
     }
+}
 
-    /// Removes all of that, and every other interface of the zone in the host's own namespace.
-    pub(crate) fn lower(&self) -> Result<()> {
-        for link in links()?.iter().filter(|link| self.zone.owns_link(link)) {
-            ip("link delete")
-                .args([link])
-                .run()
-                .or_else(|error| if link_exists(link) { Err(error) } else { Ok(String::new()) })?;
+/// Removes the bridge, the routes and the rules, and every other interface of the zone in the host's own namespace.
+pub(crate) fn lower(zone: &ZoneName, range: Option<Ipv4Net>) -> Result<()> {
+    for link in links()?.iter().filter(|link| zone.owns_link(link)) {
+        // The other end may have gone first, and this one with it.
+        if let Err(error) = ip("link delete").args([link]).run()
+            && link_exists(link)
+        {
+            return Err(error);
         }
-        let table = self.zone.table();
-        let script = format!("table ip {table} {{}}\ndelete table ip {table}\n");
-        Program::new("nft").args(["-f", "-"]).run_with(script.as_bytes())?;
+    }
+    let table = zone.table();
+    let script = format!("table ip {table} {{}}\ndelete table ip {table}\n");
+    Program::new("nft").args(["-f", "-"]).run_with(script.as_bytes())?;
+    if let Some(range) = range {
         let routes = routes(&ip("-json -4 route show").run()?)?;
-        if routes.iter().any(|route| self.is_catch_all(route)) {
-            let range = self.range.trunc().to_string();
+        if routes.iter().any(|route| is_catch_all(route, range)) {
+            let range = range.trunc().to_string();
             ip("route delete unreachable").args([&range, "metric", CATCH_ALL_METRIC]).run()?;
         }
-        restore_forwarding()
     }
+    restore_forwarding()
+}
+
+/// Whether it is the route that keeps a range in the host while its zone is down.
+fn is_catch_all(route: &Route, range: Ipv4Net) -> bool {
+    route.dst == range.trunc().to_string()
+        && route.kind.as_deref() == Some("unreachable")
+        && route.metric.map(|metric| metric.to_string()).as_deref() == Some(CATCH_ALL_METRIC)
 }
 
 fn routes(json: &str) -> Result<Vec<Route>> {

@@ -13,7 +13,8 @@ use devcloud::driver::{
     BaseTemplate, Driver, EgressDefault, Forward, Guest, IngressRule, Interface, LayerId, Machine, Network,
     Ports, Protocol, PublicAddress,
 };
-use devcloud::machines::{Machines, MachinesConfig, ZoneName, remove_everything};
+use devcloud::host::ZoneName;
+use devcloud::machines::{Machines, MachinesConfig, remove_everything};
 use ipnet::Ipv4Net;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ impl Zone {
         let range = Ipv4Net::new(Ipv4Addr::new(198, 19, third, 0), 24).expect("a range");
         let directory = Path::new("/var/tmp").join(format!("mesostack-{name}"));
         // What an earlier run that was killed has left.
-        remove_everything(&name, &directory, range).expect("a clean start");
+        remove_everything(&name, &directory, Some(range)).expect("a clean start");
         let before = seen(&name);
         let config = MachinesConfig::new(name.clone(), directory.clone(), range);
         let cache = Path::new("/var/cache/mesostack");
@@ -68,9 +69,9 @@ impl Zone {
     pub(crate) fn down(mut self) {
         self.down = true;
         let started = Instant::now();
-        remove_everything(&self.name, &self.directory, self.range).expect("the zone goes down");
+        remove_everything(&self.name, &self.directory, Some(self.range)).expect("the zone goes down");
         println!("down took {:?}", started.elapsed());
-        remove_everything(&self.name, &self.directory, self.range).expect("going down twice is fine");
+        remove_everything(&self.name, &self.directory, Some(self.range)).expect("going down twice is fine");
         let after = seen(&self.name);
         let left: Vec<_> = after.difference(&self.before).collect();
         assert!(left.is_empty(), "left on the host: {left:#?}");
@@ -81,7 +82,7 @@ impl Zone {
 impl Drop for Zone {
     fn drop(&mut self) {
         if !self.down {
-            if let Err(error) = remove_everything(&self.name, &self.directory, self.range) {
+            if let Err(error) = remove_everything(&self.name, &self.directory, Some(self.range)) {
                 println!("the zone {} is not wholly gone: {error}", self.name);
             }
         }

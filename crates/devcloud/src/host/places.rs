@@ -1,0 +1,140 @@
+//! Where zones are kept on this host.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{At, Error, Result, Settings, ZoneName};
+
+/// The directories of all zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// What has to be kept: a directory a zone under `zones`.
+    pub state: PathBuf,
+    /// What can be made again: base templates.
+    pub cache: PathBuf,
+}
+
+impl Places {
+    /// `/var/lib/mesostack` and `/var/cache/mesostack` for root, the user's own data and cache directories otherwise.
+    ///
+    /// # Errors
+    /// When a user has no home directory.
+    pub fn usual() -> Result<Self> {
+        if rustix::process::geteuid().is_root() {
+            let (state, cache) = (PathBuf::from("/var/lib/mesostack"), PathBuf::from("/var/cache/mesostack"));
+            return Ok(Self { state, cache });
+        }
+        let own = |variable: &str, below_home: &str| {
+            let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))
+        };
+        match (own("XDG_DATA_HOME", ".local/share"), own("XDG_CACHE_HOME", ".cache")) {
+            (Some(state), Some(cache)) => {
+                Ok(Self { state: state.join("mesostack"), cache: cache.join("mesostack") })
+            }
+            _ => Err(Error::Option(
+                "there is no place for a zone: neither XDG_DATA_HOME nor HOME is set".into(),
+            )),
+        }
+    }
+
+    fn zones(&self) -> PathBuf {
+        self.state.join("zones")
+    }
+
+    pub(super) fn zone(&self, name: &ZoneName) -> ZonePlace {
+        ZonePlace {
+            directory: self.zones().join(name.as_str()),
+            lock: self.zones().join(format!(".{name}.lock")),
+        }
+    }
+
+    /// Makes the directory that all zones are in.
+    pub(super) fn make(&self) -> Result<()> {
+        fs::create_dir_all(self.zones()).at("make", &self.zones())
+    }
+
+    /// Removes the directories of all zones that hold nothing any more.
+    pub(super) fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(self.zones());
+        let _ = fs::remove_dir(&self.state);
+    }
+}
+
+/// One zone's files.
+#[derive(Clone, Debug)]
+pub(super) struct ZonePlace {
+    pub(super) directory: PathBuf,
+    /// Held while the zone is raised or taken down; outside of the directory, which goes with the zone.
+    pub(super) lock: PathBuf,
+}
+
+impl ZonePlace {
+    pub(super) fn exists(&self) -> bool {
+        self.directory.exists()
+    }
+
+    /// Makes the directory. It holds keys, and machines' disks with their own: for its owner only.
+    pub(super) fn make(&self) -> Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&self.directory).at("make", &self.directory)?;
+        let owner_only = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(&self.directory, owner_only).at("close", &self.directory)
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.directory.join("serve.log")
+    }
+
+    pub(super) fn records(&self) -> PathBuf {
+        self.directory.join("records.sqlite")
+    }
+
+    /// Held by the process that serves the zone, with its id inside.
+    pub(super) fn serving(&self) -> PathBuf {
+        self.directory.join("serve.lock")
+    }
+
+    /// The keys of the ready-made accounts. There while the zone is served and answers.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.directory.join("keys.json")
+    }
+
+    /// What the zone was raised with, if it ever was.
+    pub(super) fn settings(&self) -> Result<Option<Settings>> {
+        let path = self.directory.join("settings.json");
+        match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            text => serde_json::from_slice(&text.at("read", &path)?)
+                .map_err(std::io::Error::other)
+                .at("read", &path),
+        }
+    }
+
+    pub(super) fn write_settings(&self, settings: &Settings) -> Result<()> {
+        let path = self.directory.join("settings.json");
+        let text = serde_json::to_vec(settings).map_err(std::io::Error::other).at("write", &path)?;
+        write_whole(&path, &text)
+    }
+}
+
+/// Writes a file whole or not at all, for its owner only.
+pub(super) fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    // Such a file is 0600 from the beginning.
+    let mut file = tempfile::NamedTempFile::new_in(directory).at("make a file in", directory)?;
+    file.write_all(text).and_then(|()| file.as_file().sync_data()).at("write", path)?;
+    file.persist(path).map_err(|error| error.error).at("write", path)?;
+    Ok(())
+}
+
+/// The end of a log, or nothing.
+pub(super) fn tail(log: &Path) -> String {
+    const LINES: usize = 20;
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
