@@ -111,6 +111,17 @@ impl NetworkState {
     }
 }
 
+impl NetworkState {
+    /// Whether the router is being started or stopped; `machine_on_its_way` says whether one is about to need it.
+    pub(crate) fn is_changing(self, machine_on_its_way: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Changing => true,
+            Self::Asleep => machine_on_its_way(),
+            Self::Awake => false,
+        }
+    }
+}
+
 /// A public address of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -255,6 +266,13 @@ impl Observed {
                 .machines
                 .iter()
                 .all(|machine| !matches!(machine.state, MachineState::Running | MachineState::Changing))
+    }
+
+    /// Whether the router is being started or stopped, or is about to be: it refuses rules then. A machine that is on
+    /// its way in a sleeping network is what wakes it.
+    pub(crate) fn router_changes(&self) -> bool {
+        let on_its_way = || self.machines.iter().any(|machine| machine.state == MachineState::Changing);
+        self.network.as_ref().is_some_and(|network| network.state.is_changing(on_its_way))
     }
 
     /// Whether the key pair was registered for this cluster.

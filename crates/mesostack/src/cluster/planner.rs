@@ -17,7 +17,7 @@ use super::{
     action::Action,
     desired::Desired,
     identity,
-    observed::{NetworkState, Observed},
+    observed::Observed,
     plan::{Obstacle, Plan},
 };
 
@@ -82,9 +82,7 @@ fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted
 fn network_steps(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Vec<usize> {
     let spec = &desired.spec;
     match (&observed.network, &observed.catalogue.zone, &observed.catalogue.network_offering) {
-        (Some(network), ..) if network.state == NetworkState::Changing => {
-            vec![plan.add(Action::AwaitNetwork, [], [])]
-        }
+        (Some(_), ..) if observed.router_changes() => vec![plan.add(Action::AwaitNetwork, [], [])],
         (None, Some(zone), Some(offering)) => {
             let action = Action::CreateNetwork {
                 name: spec.network.name.clone(),

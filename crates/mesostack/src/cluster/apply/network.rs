@@ -29,8 +29,11 @@ impl Run<'_> {
         let deadline = Instant::now() + limit;
         loop {
             let networks = self.context.client.list(&ListNetworks::new().id(&id)).await?;
+            let machines = self.context.client.list(&ListVirtualMachines::new().network_id(&id)).await?;
             let state = networks.first().map(|network| network.state.as_str()).unwrap_or_default();
-            if NetworkState::of(state) != NetworkState::Changing {
+            let on_its_way =
+                |machine: &VirtualMachine| MachineState::of(machine.state.as_str()) == MachineState::Changing;
+            if !NetworkState::of(state).is_changing(|| machines.iter().any(on_its_way)) {
                 return Ok(());
             }
             self.waiting(work, format!("the network, which is {state}"));
