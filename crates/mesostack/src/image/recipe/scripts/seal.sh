@@ -25,7 +25,12 @@ done
 lay_out
 
 # Who may come in, and as whom the machine answers.
-homes=$(getent passwd | cut -d: -f6 | sort -u | grep '^/[^/]' | grep -v -x -e /bin -e /sbin -e /dev -e /usr/sbin -e /proc)
+homes=$(
+    {
+        getent passwd | cut -d: -f6
+        find /home -mindepth 1 -maxdepth 1 -type d
+    } | sort -u | grep '^/[^/]' | grep -v -x -e /bin -e /sbin -e /dev -e /usr/sbin -e /proc
+)
 printf '%s\n' "$homes" | while read -r home; do
     [ -d "$home" ] || continue
     rm -f "$home"/.ssh/authorized_keys "$home"/.ssh/authorized_keys2 "$home"/.ssh/known_hosts*
