@@ -75,7 +75,8 @@ fn data_archive(installed: &[Installed<'_>]) -> io::Result<Vec<u8>> {
             What::File { mode, content } => file(&mut archive, &path, *mode, content)?,
             What::Link(target) => {
                 let mut header = header(EntryType::Symlink, 0o777, 0);
-                archive.append_link(&mut header, &path, target)?;
+                header.set_link_name(target)?;
+                append(&mut archive, header, &path, io::empty())?;
             }
         }
     }
@@ -103,28 +104,23 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 }
 
 fn directory(archive: &mut Archive, path: &str) -> io::Result<()> {
-    let mut header = header(EntryType::Directory, 0o755, 0);
-    // Set as it is: the archive library would drop the leading "./", which dpkg expects.
-    set_path(&mut header, path)?;
-    header.set_cksum();
-    archive.append(&header, io::empty())
+    append(archive, header(EntryType::Directory, 0o755, 0), path, io::empty())
 }
 
 fn file(archive: &mut Archive, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
-    let mut header = header(EntryType::Regular, mode, content.len() as u64);
-    set_path(&mut header, path)?;
-    header.set_cksum();
-    archive.append(&header, content)
+    append(archive, header(EntryType::Regular, mode, content.len() as u64), path, content)
 }
 
-fn set_path(header: &mut Header, path: &str) -> io::Result<()> {
+/// Appends an entry under exactly this path: the library's own way would drop the leading "./" that dpkg writes.
+fn append(archive: &mut Archive, mut header: Header, path: &str, content: impl io::Read) -> io::Result<()> {
     let name = &mut header.as_old_mut().name;
     if path.len() >= name.len() {
         return Err(io::Error::other(format!("the path {path} is too long for a package")));
     }
     name.fill(0);
     name[..path.len()].copy_from_slice(path.as_bytes());
-    Ok(())
+    header.set_cksum();
+    archive.append(&header, content)
 }
 
 #[cfg(test)]
@@ -181,7 +177,7 @@ mod tests {
                 expect("./usr/lib/x/", 0o755, ""),
                 expect("./usr/lib/x/tool", 0o755, "#!/bin/sh\n"),
                 expect("./usr/bin/", 0o755, ""),
-                expect("usr/bin/tool", 0o777, ""),
+                expect("./usr/bin/tool", 0o777, ""),
             ]
         );
     }

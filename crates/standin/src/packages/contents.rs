@@ -74,8 +74,9 @@ fn package(
          Maintainer: mesostack <mesostack@localhost>\nInstalled-Size: {size}\n{relations}\
          Section: net\nPriority: optional\n\
          Description: stand-in for {stands_for}, for rehearsals\n \
-         This is not {stands_for}, but mesostack's stand-in: the same paths, flags,\n \
-         ports and endpoints, with a real election through ZooKeeper. It runs no\n tasks.\n"
+         Not the real {stands_for}, but\n \
+         mesostack's stand-in: the same paths, flags, ports and endpoints, with a\n \
+         real election through ZooKeeper. It runs no tasks.\n"
     );
     Ok(Package {
         file_name: format!("{name}_{version}+standin_{architecture}.deb"),

@@ -91,8 +91,8 @@ impl Session {
         &self.client
     }
 
-    /// Ends when the session is lost: when the server says so, or when it has not been reached for so long that it
-    /// must have expired. By then another may lead.
+    /// Ends when the session is lost: when the server says so, or when no server has been reached for as long as the
+    /// session lives, as in Mesos: by then another may lead.
     pub(crate) async fn lost(&self) -> SessionLost {
         let mut states = self.client.state_watcher();
         let mut state = self.client.state();
@@ -104,8 +104,7 @@ impl Session {
                 SessionState::AuthFailed => return SessionLost("authentication failed".into()),
                 SessionState::Disconnected if expires.is_none() => {
                     tracing::warn!("Disconnected from ZooKeeper, reconnecting");
-                    // The silence that told it has already lasted a fifth of the time.
-                    expires = Some(Instant::now() + self.client.session_timeout().mul_f64(0.8));
+                    expires = Some(Instant::now() + self.client.session_timeout());
                 }
                 SessionState::Disconnected => {}
                 _ => expires = None,

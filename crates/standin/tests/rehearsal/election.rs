@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use mesos::{Address, Reply};
+use mesos::Reply;
 use serde_json::Value;
 
 use super::daemon::{Daemon, Plan, free_port};
@@ -113,7 +113,7 @@ async fn a_master_waits_for_zookeeper_and_dies_with_it_only_when_it_leads() {
     assert!(leader.log().contains("Lost leadership... committing suicide!"), "{}", leader.log());
     let mut follower = masters.remove(0).unwrap();
     until("the follower knows of no leader", || async {
-        (master(&follower).leader(soon()).await.ok()? == None::<Address>).then_some(())
+        master(&follower).leader(soon()).await.ok()?.is_none().then_some(())
     })
     .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
