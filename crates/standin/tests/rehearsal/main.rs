@@ -1,13 +1,8 @@
 //! The stand-ins as programs, around a real ZooKeeper, seen through the clients of the `mesos` crate. Needs Java and
-//! Debian's `zookeeper` package; without them each test that needs ZooKeeper says that it is skipped. All traffic is on
+//! Debian's `libzookeeper-java`; without them each test that needs ZooKeeper says that it is skipped. All traffic is on
 //! loopback; all processes are killed at each test's end, also a failed one's.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and tells"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and tells")]
 
 mod daemon;
 mod drain;
