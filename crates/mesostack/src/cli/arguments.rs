@@ -3,7 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use devcloud::host;
 use mesostack::image::build::BuildId;
+use serde::Serialize;
 
 use super::environment;
 
@@ -257,7 +259,7 @@ pub(crate) enum Zone {
 pub(crate) struct ZoneName {
     /// The zone's name
     #[arg(long, default_value = "devcloud")]
-    pub(crate) name: String,
+    pub(crate) name: host::ZoneName,
 }
 
 /// `mesostack zone up`
@@ -287,7 +289,7 @@ pub(crate) struct Demo {
     pub(crate) folder: PathBuf,
     /// The zone's name
     #[arg(long, default_value = "demo")]
-    pub(crate) zone: String,
+    pub(crate) zone: host::ZoneName,
     /// The port the zone's API listens on, on loopback
     #[arg(long, default_value_t = 8881)]
     pub(crate) port: u16,
@@ -303,7 +305,8 @@ pub(crate) struct Demo {
 }
 
 /// Where the rehearsal's Mesos comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum DemoPackages {
     /// The living Mesos distribution; needs the internet
     Clusterd,

@@ -7,6 +7,7 @@ mod arguments;
 mod cloud;
 mod cluster;
 mod consent;
+mod demo;
 mod environment;
 mod exit;
 mod file;
@@ -24,6 +25,7 @@ mod ssh;
 mod status;
 mod table;
 mod validate;
+mod zone;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -98,13 +100,11 @@ async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
         Command::Status => status::status(run).await,
         Command::Ssh(arguments) => ssh::ssh(run, arguments).await,
         Command::Keypair(command) => keypair::keypair(run, command).await,
+        Command::Zone(command) => zone::zone(run, command).await,
+        Command::Demo(arguments) => demo::demo(run, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut help::command(), "mesostack", &mut std::io::stdout());
             Ok(Exit::Done)
-        }
-        _ => {
-            Err(report::Refused::new("this command is not there yet", "it comes with the room it belongs to")
-                .into())
         }
     }
 }

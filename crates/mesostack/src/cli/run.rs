@@ -1,6 +1,6 @@
 //! What every command of one run shares: the options, the way to stop, the way to show and the way to answer.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, path::PathBuf, time::Duration};
 
 use miette::IntoDiagnostic;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::{
 use crate::progress::Progress;
 
 /// One run of the command line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) options: Global,
     /// Cancelled by the first Ctrl-C.
@@ -24,6 +24,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The same run with another file.
+    pub(crate) fn with_file(&self, file: PathBuf) -> Self {
+        Self { options: Global { file, ..self.options.clone() }, ..self.clone() }
+    }
+
     /// When the run gives up: the user's deadline, else the command's own.
     pub(crate) fn deadline(&self, usual: Duration) -> Instant {
         Instant::now() + self.options.deadline.unwrap_or(usual)

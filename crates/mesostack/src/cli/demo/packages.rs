@@ -25,7 +25,8 @@ pub(super) async fn find() -> DemoPackages {
     let archive = timeout(PATIENCE, answers(ARCHIVE.0, ARCHIVE.1));
     let others = join_all(OTHERS.map(|host| timeout(PATIENCE, TcpStream::connect((host, 443)))));
     let (archive, others) = tokio::join!(archive, others);
-    let reachable = matches!(archive, Ok(Ok(true))) && others.iter().all(|reached| matches!(reached, Ok(Ok(_))));
+    let reachable =
+        matches!(archive, Ok(Ok(true))) && others.iter().all(|reached| matches!(reached, Ok(Ok(_))));
     if reachable { DemoPackages::Clusterd } else { DemoPackages::Standin }
 }
 

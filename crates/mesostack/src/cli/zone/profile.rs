@@ -83,7 +83,8 @@ mod tests {
         let config = folder.path().join(".cmk/config");
         save(&config, "one", "first").unwrap();
         let own = "prompt = >\n[mine]\nurl = https://cloud/client/api\napikey = x\n";
-        std::fs::write(&config, format!("{own}\n[one]\nurl = old\napikey = old\n\n[last]\nurl = u\n")).unwrap();
+        std::fs::write(&config, format!("{own}\n[one]\nurl = old\napikey = old\n\n[last]\nurl = u\n"))
+            .unwrap();
         save(&config, "one", "second").unwrap();
         let text = std::fs::read_to_string(&config).unwrap();
         assert_eq!(
