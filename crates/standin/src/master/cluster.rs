@@ -346,5 +346,4 @@ impl Cluster {
 }
 
 #[cfg(test)]
-#[path = "cluster_tests.rs"]
 mod tests;

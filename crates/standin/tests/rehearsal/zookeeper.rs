@@ -21,16 +21,16 @@ pub(crate) struct ZooKeeper {
 
 /// Where things are when ZooKeeper can be run; otherwise `None`, and the reason is printed.
 pub(crate) fn java() -> Option<PathBuf> {
-    let missing: Vec<_> = JARS.iter().filter(|jar| !Path::new(jar).exists()).collect();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let java =
         std::env::split_paths(&path).map(|directory| directory.join("java")).find(|java| java.exists());
-    if java.is_none() || !missing.is_empty() {
+    let missing = JARS.into_iter().filter(|jar| !Path::new(jar).exists());
+    let missing: Vec<_> = java.is_none().then_some("java").into_iter().chain(missing).collect();
+    if !missing.is_empty() {
         // Not by println, which is captured in a test that passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: needs java and {missing:?} (apt-get install libzookeeper-java default-jre-headless)"
-        );
+        let reason = format!("skipped: there is no {}", missing.join(" and no "));
+        let _ =
+            writeln!(std::io::stderr(), "{reason} (apt-get install libzookeeper-java default-jre-headless)");
         return None;
     }
     java
