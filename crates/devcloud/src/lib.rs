@@ -18,19 +18,27 @@
 
 #[cfg(target_os = "linux")]
 pub mod base;
+mod catalogue;
+mod command;
 mod config;
 mod door;
 pub mod driver;
+mod error;
 pub mod host;
+mod in_process;
+mod job;
 #[cfg(target_os = "linux")]
 pub mod machines;
+mod model;
 mod records;
 mod serve;
 pub mod simulator;
+mod work;
 mod zone;
 
 pub use self::config::{ClockSource, Limits, PublicRange, ServiceOffering, ZoneConfig};
 pub use self::door::{Method, Reply, Request};
+pub use self::in_process::InProcess;
 pub use self::records::{MemoryRecords, Records, RecordsError};
 pub use self::serve::serve;
 pub use self::zone::{Keys, Zone, ZoneError};

@@ -1,19 +1,31 @@
 //! The zone as a whole: opened over its records, asked by requests, watched over.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use crate::config::ZoneConfig;
-use crate::door::{Reply, Request};
+use crate::catalogue::Catalogue;
+use crate::command::{Begun, Caller, JobKind, Running, Settings};
+use crate::config::{ClockSource, ZoneConfig};
+use crate::door::{Reply, Request, Sessions};
 use crate::driver::{BaseTemplate, Driver, DriverError};
+use crate::error::ApiError;
+use crate::job::Lanes;
+use crate::model::{Account, AddressState, Event, Job, JobStatus, Model, PublicIpAddress, User};
 use crate::records::{Records, RecordsError};
+use crate::work::{RecoveryError, Routers};
 
 /// An open zone. Dropping it ends its jobs as a crash would; opening it again over the same records puts right what was
 /// under way.
 #[derive(Debug)]
 pub struct Zone {
-    config: ZoneConfig,
+    core: Arc<Core>,
 }
 
 /// Why a zone could not be opened or changed.
@@ -25,6 +37,24 @@ pub enum ZoneError {
     /// The driver could not put right what an earlier process left.
     #[error("the zone's machines could not be put right: {0}")]
     Driver(#[from] DriverError),
+    /// The zone refused to change.
+    #[error("the zone could not be changed: {0}")]
+    Refused(String),
+}
+
+impl From<ApiError> for ZoneError {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error.text)
+    }
+}
+
+impl From<RecoveryError> for ZoneError {
+    fn from(error: RecoveryError) -> Self {
+        match error {
+            RecoveryError::Api(error) => error.into(),
+            RecoveryError::Driver(error) => Self::Driver(error),
+        }
+    }
 }
 
 /// An account's way in.
@@ -40,6 +70,36 @@ pub struct Keys {
     pub password: SecretString,
 }
 
+/// The zone's inside, shared with its jobs.
+pub(crate) struct Core {
+    settings: Arc<Settings>,
+    driver: Arc<dyn Driver>,
+    records: Records,
+    state: Mutex<Model>,
+    pub(crate) sessions: Sessions,
+    lanes: Lanes,
+    routers: Routers,
+    clock: Clock,
+    tasks: TaskTracker,
+    /// Cancelled when jobs have to end where they are.
+    ended: CancellationToken,
+    /// Cancelled when no new requests are taken.
+    closing: CancellationToken,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("zone", &self.settings.config.name).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Clock {
+    source: ClockSource,
+    opened: Timestamp,
+    began: Instant,
+}
+
 impl Zone {
     /// Opens the zone kept in `records`, making it when they are empty: reads them, has the driver recover what stood,
     /// ends jobs that a crash cut off.
@@ -51,30 +111,55 @@ impl Zone {
         driver: Arc<dyn Driver>,
         records: Records,
     ) -> Result<Arc<Self>, ZoneError> {
-        let _ = (driver, records.load()?);
-        Ok(Arc::new(Self { config }))
+        let model = Model::load(records.load()?, config.seed)?;
+        let opened = Timestamp::now();
+        let created = model.accounts.iter().next().map_or(opened, |account| account.created);
+        let catalogue = Catalogue::of(&config, driver.hypervisor(), created);
+        let lanes = Lanes::new(config.heartbeat);
+        let period = config.watch;
+        let clock = Clock { source: config.clock, opened, began: Instant::now() };
+        let core = Arc::new(Core {
+            settings: Arc::new(Settings { config, catalogue }),
+            driver,
+            records,
+            state: Mutex::new(model),
+            sessions: Sessions::default(),
+            lanes,
+            routers: Routers::default(),
+            clock,
+            tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
+            closing: CancellationToken::new(),
+        });
+        let zone = Arc::new(Self { core });
+        zone.core.furnish().await?;
+        zone.core.recover().await?;
+        for template in zone.core.driver.base_templates() {
+            zone.core.register_base_template(template).await?;
+        }
+        if let Some(period) = period {
+            let ended = zone.core.ended.clone();
+            let watched = Arc::clone(&zone.core).look_after(period);
+            tokio::spawn(async move { ended.run_until_cancelled_owned(watched).await });
+        }
+        Ok(zone)
     }
 
-    /// Answers a request.
+    /// Answers a request. The answer comes after everything it tells is durable.
     pub async fn handle(&self, request: Request) -> Reply {
-        let _ = request;
-        Reply {
-            status: 401,
-            content_type: "application/json;charset=utf-8",
-            headers: Vec::new(),
-            body: b"{}".to_vec(),
-        }
+        crate::door::handle(&self.core, request).await
     }
 
     /// The keys of an account: `mesostack` (a normal user), `admin` (root admin) or one of the configuration's.
     pub fn credentials(&self, account: &str) -> Option<Keys> {
-        let _ = account;
-        let empty = SecretString::from(String::new());
-        Some(Keys {
-            account: account.to_owned(),
-            api_key: "x".to_owned(),
-            secret_key: empty.clone(),
-            password: empty,
+        self.core.read(|model| {
+            let account = model.account_named(account)?;
+            Some(Keys {
+                account: account.name.clone(),
+                api_key: account.user.api_key.clone()?,
+                secret_key: account.user.secret_key.clone(),
+                password: account.user.password.clone(),
+            })
         })
     }
 
@@ -83,18 +168,316 @@ impl Zone {
     /// # Errors
     /// When the records cannot be written.
     pub async fn register_base_template(&self, template: BaseTemplate) -> Result<(), ZoneError> {
-        let _ = template;
-        Ok(())
+        Ok(self.core.register_base_template(template).await?)
     }
 
     /// The zone's settings.
     pub fn config(&self) -> &ZoneConfig {
-        &self.config
+        &self.core.settings.config
     }
 
-    /// Ends the zone in order: waits for jobs under way (those that wait in a queue are left to the next opening) until
-    /// `deadline`, then drops them as a crash would.
-    pub async fn shut_down(&self, deadline: tokio::time::Instant) {
-        let _ = deadline;
+    /// Ends the zone in order: takes no new requests, waits for jobs under way until `deadline`, then ends the rest as a
+    /// crash would. Machines and routers stay; they are the driver's.
+    pub async fn shut_down(&self, deadline: Instant) {
+        self.core.closing.cancel();
+        self.core.tasks.close();
+        if tokio::time::timeout_at(deadline, self.core.tasks.wait()).await.is_err() {
+            tracing::warn!("jobs were still under way when the zone was shut down");
+        }
+        self.core.ended.cancel();
+    }
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        self.core.ended.cancel();
+    }
+}
+
+impl Core {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings)
+    }
+
+    pub(crate) fn driver(&self) -> &dyn Driver {
+        &*self.driver
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    pub(crate) fn routers(&self) -> &Routers {
+        &self.routers
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// The zone's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self.clock.source {
+            ClockSource::System => Timestamp::now(),
+            ClockSource::Runtime => {
+                let passed =
+                    SignedDuration::try_from(self.clock.began.elapsed()).unwrap_or(SignedDuration::MAX);
+                self.clock.opened.checked_add(passed).unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Model> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the zone as it is.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Model) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Has a command look at the zone; whatever it might change is undone.
+    pub(crate) fn look<T>(
+        &self,
+        look: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut model = self.lock();
+        let seen = look(&mut model, self.now());
+        model.roll_back();
+        seen
+    }
+
+    /// Waits until everything that is to be seen at this moment is durable.
+    pub(crate) async fn durable(&self) -> Result<(), ApiError> {
+        let place = self.records.submit(Vec::new());
+        self.durable_up_to(place).await
+    }
+
+    async fn durable_up_to(&self, place: u64) -> Result<(), ApiError> {
+        self.records.durable(place).await.map_err(|error| ApiError::internal(error.to_string()))
+    }
+
+    /// Changes the zone in one transaction: whole and durable, or not at all.
+    pub(crate) async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let (changed, place) = self.transact(change)?;
+        self.durable_up_to(place).await?;
+        Ok(changed)
+    }
+
+    fn transact<T>(
+        &self,
+        change: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
+    ) -> Result<(T, u64), ApiError> {
+        let mut model = self.lock();
+        let changed = change(&mut model, self.now());
+        let rows = changed.and_then(|changed| match model.commit() {
+            Ok(rows) => Ok((changed, rows)),
+            Err(error) => Err(ApiError::internal(format!("a record could not be written as JSON: {error}"))),
+        });
+        match rows {
+            Ok((changed, rows)) => Ok((changed, self.records.submit(rows))),
+            Err(error) => {
+                model.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a job: what the command wrote down and the job itself are one transaction. Answers the job's id and that of
+    /// what is being made.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        caller: &Caller,
+        kind: JobKind,
+        begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
+    ) -> Result<(Uuid, Option<Uuid>), ApiError> {
+        let ((job, made), place) = {
+            // Begun and given its place in its lane under one lock, so that the order of lanes is the order of records.
+            let mut ticket = None;
+            let (result, place) = self.transact(|model, now| {
+                let begun = begin(model, now)?;
+                let id = model.next_id();
+                let class = kind.admin_class.filter(|_| caller.root_admin).unwrap_or(kind.class);
+                let (instance_kind, instance) =
+                    begun.instance.map_or((None, None), |(kind, id)| (Some(kind), id));
+                let number = model.next_number();
+                model.jobs.insert(Job {
+                    number,
+                    id,
+                    account: caller.account,
+                    class: class.to_owned(),
+                    instance_kind: instance_kind.map(str::to_owned),
+                    instance,
+                    created: now,
+                    completed: None,
+                    status: JobStatus::Pending,
+                });
+                let event = Event {
+                    number: model.next_number(),
+                    id: model.next_id(),
+                    account: caller.account,
+                    kind: kind.event.to_owned(),
+                    error: false,
+                    description: describe(kind.doing, instance),
+                    state: "Scheduled".to_owned(),
+                    created: now,
+                    resource_kind: instance_kind.map(str::to_owned),
+                    resource: instance,
+                    parent: None,
+                };
+                let scheduled = event.clone();
+                model.record(event);
+                if let Some(instance) = instance {
+                    model.under_way.insert(instance, id);
+                }
+                ticket = Some((self.lanes.join(begun.lane), begun.work));
+                Ok((id, begun.made, scheduled))
+            })?;
+            let (id, made, scheduled) = result;
+            if let Some((ticket, work)) = ticket {
+                let core = Arc::clone(self);
+                let running = Running { core: Arc::clone(self), caller: caller.clone() };
+                let ended = self.ended.clone();
+                self.tasks.spawn(async move {
+                    let run = async move {
+                        let _turn = ticket.turn().await;
+                        let result = match core.durable_up_to(place).await {
+                            Ok(()) => work(running).await,
+                            Err(error) => Err(error),
+                        };
+                        core.end(id, kind, scheduled, result).await;
+                    };
+                    ended.run_until_cancelled_owned(run).await
+                });
+            }
+            ((id, made), place)
+        };
+        self.durable_up_to(place).await?;
+        Ok((job, made))
+    }
+
+    async fn end(&self, id: Uuid, kind: JobKind, scheduled: Event, result: Result<Value, ApiError>) {
+        let ended = self
+            .change(|model, now| {
+                if let Err(error) = &result {
+                    tracing::info!(job = %id, class = kind.class, code = error.code, text = %error.text, "a job failed");
+                }
+                if let Some(job) = model.jobs.edit(id) {
+                    job.completed = Some(now);
+                    job.status = match &result {
+                        Ok(result) => JobStatus::Succeeded(result.clone()),
+                        Err(error) => JobStatus::Failed { code: job_code(error), text: error.text.clone() },
+                    };
+                }
+                if let Some(instance) = scheduled.resource
+                    && model.under_way.get(&instance) == Some(&id)
+                {
+                    model.under_way.remove(&instance);
+                }
+                let description = match &result {
+                    Ok(_) => format!("Successfully completed {}", describe(kind.doing, scheduled.resource)),
+                    Err(_) => format!("Error while {}", describe(kind.doing, scheduled.resource)),
+                };
+                let event = Event {
+                    number: model.next_number(),
+                    id: model.next_id(),
+                    error: result.is_err(),
+                    description,
+                    state: "Completed".to_owned(),
+                    created: now,
+                    parent: Some(scheduled.id),
+                    ..scheduled
+                };
+                model.record(event);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = ended {
+            tracing::error!(job = %id, %error, "the end of a job could not be written down");
+        }
+    }
+
+    /// Runs something to its end even when whoever waits for it goes away.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<Option<T>> {
+        let ended = self.ended.clone();
+        self.tasks.spawn(async move { ended.run_until_cancelled_owned(work).await })
+    }
+
+    /// Makes what every zone has: its accounts and its public addresses.
+    async fn furnish(&self) -> Result<(), ApiError> {
+        let config = &self.settings.config;
+        self.change(|model, now| {
+            let names = config.accounts.iter().map(String::as_str);
+            for (name, root_admin) in
+                [("admin", true), ("mesostack", false)].into_iter().chain(names.map(|name| (name, false)))
+            {
+                if model.account_named(name).is_none() {
+                    furnish_account(model, name, root_admin, now);
+                }
+            }
+            let (first, last) = (u32::from(config.public.first), u32::from(config.public.last));
+            for address in (first..=last).map(std::net::Ipv4Addr::from) {
+                if model.public_ip_addresses.iter().any(|known| known.address == address) {
+                    continue;
+                }
+                let address = PublicIpAddress {
+                    number: model.next_number(),
+                    id: model.next_id(),
+                    address,
+                    state: AddressState::Free,
+                    account: None,
+                    network: None,
+                    source_nat: false,
+                    static_nat: None,
+                    allocated: None,
+                };
+                model.public_ip_addresses.insert(address);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn furnish_account(model: &mut Model, name: &str, root_admin: bool, now: Timestamp) {
+    let account = Account {
+        number: model.next_number(),
+        id: model.next_id(),
+        name: name.to_owned(),
+        root_admin,
+        created: now,
+        limits: std::collections::BTreeMap::new(),
+        user: User {
+            id: model.next_id(),
+            name: name.to_owned(),
+            first_name: name.to_owned(),
+            last_name: "devcloud".to_owned(),
+            email: format!("{name}@localhost"),
+            api_key: Some(model.next_secret(64)),
+            secret_key: SecretString::from(model.next_secret(64)),
+            password: SecretString::from(model.next_secret(18)),
+        },
+    };
+    model.accounts.insert(account);
+}
+
+fn describe(doing: &str, instance: Option<Uuid>) -> String {
+    match instance {
+        Some(instance) => format!("{doing}. ID: {instance}"),
+        None => doing.to_owned(),
+    }
+}
+
+/// What a job's failure is called: permissions and conflicts that show only in a job are internal errors there.
+fn job_code(error: &ApiError) -> u16 {
+    match error.code {
+        531 => 530,
+        code => code,
     }
 }

@@ -1,5 +1,23 @@
 //! The zone's door without its socket: a request goes in, a reply comes out. Signature, parameters, envelope, paging and
-//! errors are here, and here only.
+//! errors are here (with the commands' tables), and here only.
+
+mod envelope;
+mod form;
+mod session;
+mod signature;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::envelope::Form;
+pub(crate) use self::session::Sessions;
+use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, Who, check};
+use crate::error::{ApiError, UNVERIFIED};
+use crate::zone::Core;
 
 /// How a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +31,7 @@ pub enum Method {
 }
 
 /// A request to the API's one address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// How it came.
     pub method: Method,
@@ -25,6 +43,16 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The `Cookie` header, if there is one.
     pub cookie: Option<String>,
+}
+
+impl std::fmt::Debug for Request {
+    // Queries and bodies hold passwords, user-data and signatures.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request {
@@ -56,4 +84,200 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// The longest URL query taken; the real server's header buffer is 8 KiB.
+const QUERY_LIMIT: usize = 8000;
+/// The longest form taken; beyond it the real server answers with a page.
+const FORM_LIMIT: usize = 1 << 20;
+
+/// Answers a request.
+pub(crate) async fn handle(core: &Arc<Core>, request: Request) -> Reply {
+    if request.method == Method::Other {
+        return envelope::page(405, "Method Not Allowed");
+    }
+    if request.query.len() > QUERY_LIMIT {
+        return envelope::page(414, "URI Too Long");
+    }
+    if request.body.len() > FORM_LIMIT {
+        return envelope::page(404, "Not Found");
+    }
+    let received = form::decode(&request);
+    let form = Form::of(received.get("response").map(String::as_str));
+    let name = received.get("command").map(String::as_str);
+    match name {
+        Some("login") if request.method == Method::Get => {
+            return envelope::page(405, "Please use HTTP POST to authenticate using this API");
+        }
+        Some("login") => return session::login(core, form, &received),
+        Some("logout") => return session::logout(core, form, &request),
+        _ => {}
+    }
+    let command = name.and_then(command::named);
+    let key = match (name, command) {
+        (_, Some(command)) => command.response_key(),
+        (Some(_), None) => "errorresponse".to_owned(),
+        (None, _) => "null".to_owned(),
+    };
+    if core.is_closing() {
+        return envelope::error(form, &key, &ApiError::closing(), true);
+    }
+    let caller = match who(core, &received, &request, command.is_some()) {
+        Ok(caller) => caller,
+        Err(error) => return envelope::error(form, &key, &error, true),
+    };
+    let permitted = command.filter(|command| command.who == Who::Everyone || caller.root_admin);
+    let Some(command) = permitted else {
+        let error = ApiError::unavailable(name.unwrap_or_default(), &caller.name);
+        return envelope::error(form, "errorresponse", &error, caller.root_admin);
+    };
+    match run(core, command, &received, &caller, request.method).await {
+        Ok(answer) => envelope::answer(form, &key, answer),
+        Err(error) => envelope::error(form, &key, &error, caller.root_admin),
+    }
+}
+
+/// Who calls: by API key and signature, or by a session.
+fn who(
+    core: &Core,
+    received: &BTreeMap<String, String>,
+    request: &Request,
+    known_command: bool,
+) -> Result<Caller, ApiError> {
+    let unverified = || ApiError::unverified(UNVERIFIED);
+    let field = |name: &str| form::find(received, name);
+    let Some(api_key) = field("apikey") else { return session::caller(core, received, request) };
+    let signature = field("signature").ok_or_else(unverified)?;
+    if !known_command {
+        return Err(unverified());
+    }
+    if field("signatureversion") == Some("3") {
+        let expires = field("expires").and_then(signature::parse_expiry).ok_or_else(unverified)?;
+        if expires < Timestamp::now() {
+            return Err(unverified());
+        }
+    }
+    core.read(|model| {
+        let account = model.accounts.iter().find(|account| account.user.api_key.as_deref() == Some(api_key));
+        let account = account.ok_or_else(unverified)?;
+        let strict = core.settings().config.strict_signatures;
+        if !signature::verifies(received, &account.user.secret_key, signature, strict) {
+            return Err(unverified());
+        }
+        Ok(session::as_caller(account))
+    })
+}
+
+async fn run(
+    core: &Arc<Core>,
+    command: &'static Command,
+    received: &BTreeMap<String, String>,
+    caller: &Caller,
+    method: Method,
+) -> Result<Value, ApiError> {
+    if let Some((name, _)) = received.iter().find(|(_, value)| value.chars().any(unprintable)) {
+        let text =
+            format!("Received value containing illegal ASCII non-printable characters for parameter {name}");
+        return Err(ApiError::parameter(text));
+    }
+    let lowered = form::lower_names(received);
+    if method == Method::Get
+        && lowered.get("userdata").is_some_and(|data| data.len() > command::USER_DATA_GET_LIMIT)
+    {
+        return Err(ApiError::invalid("User data is too long for http GET request"));
+    }
+    let settings = core.settings();
+    let with_call = |model: &mut crate::model::Model,
+                     now,
+                     arguments: &Arguments,
+                     generated,
+                     then: &mut dyn FnMut(&mut Call<'_>) -> Result<(), ApiError>| {
+        let mut call =
+            Call { model, settings: &settings, caller, arguments, now, refresh: Vec::new(), generated };
+        then(&mut call)?;
+        Ok::<_, ApiError>(call.refresh)
+    };
+    let look = |model: &mut crate::model::Model| check(command, &lowered, model, &settings, caller);
+    match &command.run {
+        Run::List(list) => {
+            let answer = core.look(|model, now| {
+                let arguments = look(model)?;
+                let mut found = None;
+                with_call(model, now, &arguments, None, &mut |call| {
+                    found = Some(list(call)?);
+                    Ok(())
+                })?;
+                Ok(found.map(|found| found.into_answer()).unwrap_or_default())
+            })?;
+            core.durable().await?;
+            Ok(answer)
+        }
+        Run::Read(read) => {
+            let answer = core.look(|model, now| {
+                let arguments = look(model)?;
+                let mut found = None;
+                with_call(model, now, &arguments, None, &mut |call| {
+                    found = Some(read(call)?);
+                    Ok(())
+                })?;
+                Ok(found.unwrap_or_default())
+            })?;
+            core.durable().await?;
+            Ok(answer)
+        }
+        Run::Change(change) | Run::ChangeWithKey(change) => {
+            let mut generated = match command.run {
+                Run::ChangeWithKey(_) => Some(generate().await?),
+                _ => None,
+            };
+            let (answer, refresh) = core
+                .change(|model, now| {
+                    let arguments = look(model)?;
+                    let mut answer = Value::Null;
+                    let refresh = with_call(model, now, &arguments, generated.take(), &mut |call| {
+                        answer = change(call)?;
+                        Ok(())
+                    })?;
+                    Ok((answer, refresh))
+                })
+                .await?;
+            for network in refresh {
+                let told = Arc::clone(core);
+                let told = core.spawn(async move { told.refresh_router(network).await }).await;
+                if !matches!(told, Ok(Some(Ok(())))) {
+                    return Err(ApiError::internal(
+                        "The change is made, but the network's router could not be told",
+                    ));
+                }
+            }
+            Ok(answer)
+        }
+        Run::Job(kind, begin) => {
+            let (job, made) = core
+                .begin(caller, *kind, |model, now| {
+                    let arguments = look(model)?;
+                    let mut begun = None;
+                    with_call(model, now, &arguments, None, &mut |call| {
+                        begun = Some(begin(call)?);
+                        Ok(())
+                    })?;
+                    begun.ok_or_else(|| ApiError::internal("The job was not begun"))
+                })
+                .await?;
+            Ok(match made {
+                Some(made) => json!({ "id": made, "jobid": job }),
+                None => json!({ "jobid": job }),
+            })
+        }
+    }
+}
+
+/// A key, made on a thread of its own.
+async fn generate() -> Result<Generated, ApiError> {
+    let made = tokio::task::spawn_blocking(Generated::rsa).await;
+    made.map_err(|error| ApiError::internal(format!("Could not create SSH key pair: {error}")))?
+}
+
+fn unprintable(character: char) -> bool {
+    matches!(character, '\u{0}'..='\u{9}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}')
 }

@@ -1,0 +1,67 @@
+//! Jobs, as clients ask for them.
+
+use serde_json::{Value, json};
+
+use super::call::{View, object, time};
+use super::{Call, Command, Entity, Listing, Parameter};
+use crate::error::ApiError;
+use crate::model::{Job, JobStatus};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command::read(
+        "queryAsyncJobResult",
+        "Answers how far a job is, and its result",
+        &[Parameter::id("jobid", Entity::Job).required()],
+        query,
+    ),
+    Command::list("listAsyncJobs", "Lists jobs under way", &[Parameter::time("startdate")], list),
+];
+
+fn query(call: &Call<'_>) -> Result<Value, ApiError> {
+    let id = call.arguments.required_id("jobid")?;
+    let unknown = || ApiError::unknown_entity("queryasyncjobresult", "jobid", &id.to_string());
+    let job = call.model.jobs.get(id).ok_or_else(unknown)?;
+    call.must_be_mine(job.account)?;
+    Ok(view(call.view(), job))
+}
+
+fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let scope = call.scope()?;
+    let found = call.model.jobs.iter().filter(|job| {
+        job.status == JobStatus::Pending
+            && scope.includes(job.account)
+            && call.keyword_in(&[&job.class])
+            && call.arguments.time("startdate").is_none_or(|start| job.created >= start)
+    });
+    Listing::of("asyncjobs", call.arguments, found, |job| view(call.view(), job))
+}
+
+fn view(view: View<'_>, job: &Job) -> Value {
+    let account = view.model.accounts.get(job.account);
+    let (status, code, result) = match &job.status {
+        JobStatus::Pending => (0, 0, None),
+        JobStatus::Succeeded(result) => (1, 0, Some(result.clone())),
+        JobStatus::Failed { code, text } => (2, *code, Some(json!({ "errorcode": code, "errortext": text }))),
+    };
+    let pending = job.status == JobStatus::Pending;
+    object([json!({
+        "accountid": job.account,
+        "account": account.map(|account| &account.name),
+        "domainid": view.settings.catalogue.domain_id,
+        "domainpath": crate::catalogue::DOMAIN,
+        "userid": account.map(|account| account.user.id),
+        "cmd": format!("org.apache.cloudstack.api.command.{}", job.class),
+        "jobstatus": status,
+        "jobprocstatus": 0,
+        "jobresultcode": code,
+        "jobresulttype": result.as_ref().map(|_| "object"),
+        "jobresult": result,
+        "jobinstancetype": job.instance_kind,
+        "jobinstanceid": job.instance,
+        "managementserverid": pending.then_some(view.settings.catalogue.management_server),
+        "managementservername": pending.then_some("localhost"),
+        "created": time(job.created),
+        "completed": job.completed.map(time),
+        "jobid": job.id,
+    })])
+}

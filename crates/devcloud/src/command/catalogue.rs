@@ -1,0 +1,336 @@
+//! What the zone offers: zones, offerings, operating systems, hypervisors, capabilities.
+
+use serde_json::{Value, json};
+
+use super::call::{View, object, time};
+use super::{Call, Command, Entity, Listing, Parameter};
+use crate::catalogue::{DiskOffering, NetworkOffering, OsType, ServiceOffering};
+use crate::error::ApiError;
+
+/// The version whose API this is.
+const VERSION: &str = "4.22.0.0";
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command::read("listCapabilities", "Lists what this zone can do", &[], list_capabilities),
+    Command::list(
+        "listZones",
+        "Lists zones",
+        &[
+            Parameter::id("id", Entity::Zone),
+            Parameter::ids("ids", Entity::Zone),
+            Parameter::text("name"),
+            Parameter::text("networktype"),
+            Parameter::boolean("available"),
+            Parameter::boolean("showcapacities"),
+        ],
+        list_zones,
+    ),
+    Command::list(
+        "listServiceOfferings",
+        "Lists sizes of machines",
+        &[
+            Parameter::id("id", Entity::ServiceOffering),
+            Parameter::text("name"),
+            Parameter::id("virtualmachineid", Entity::VirtualMachine)
+                .about("leaves out the offering this machine has"),
+            Parameter::id("zoneid", Entity::Zone),
+            Parameter::boolean("issystem"),
+        ],
+        list_service_offerings,
+    ),
+    Command::list(
+        "listDiskOfferings",
+        "Lists sizes of data disks",
+        &[
+            Parameter::id("id", Entity::DiskOffering),
+            Parameter::text("name"),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        list_disk_offerings,
+    ),
+    Command::list(
+        "listNetworkOfferings",
+        "Lists kinds of networks",
+        &[
+            Parameter::id("id", Entity::NetworkOffering),
+            Parameter::text("name"),
+            Parameter::text("displaytext"),
+            Parameter::id("zoneid", Entity::Zone),
+            Parameter::text("state"),
+            Parameter::text("guestiptype"),
+            Parameter::text("availability"),
+            Parameter::text("traffictype"),
+            Parameter::texts("supportedservices"),
+            Parameter::boolean("forvpc"),
+            Parameter::boolean("isdefault"),
+        ],
+        list_network_offerings,
+    ),
+    Command::list(
+        "listOsTypes",
+        "Lists operating systems",
+        &[
+            Parameter::id("id", Entity::OsType),
+            Parameter::text("description"),
+            Parameter::id("oscategoryid", Entity::OsCategory),
+        ],
+        list_os_types,
+    ),
+    Command::list(
+        "listOsCategories",
+        "Lists families of operating systems",
+        &[Parameter::id("id", Entity::OsCategory), Parameter::text("name")],
+        list_os_categories,
+    ),
+    Command::read(
+        "listHypervisors",
+        "Lists hypervisors",
+        &[Parameter::id("zoneid", Entity::Zone)],
+        list_hypervisors,
+    ),
+];
+
+fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
+    let config = &call.settings.config;
+    Ok(json!({ "capability": {
+        "cloudstackversion": VERSION,
+        "securitygroupsenabled": false,
+        "dynamicrolesenabled": true,
+        "userpublictemplateenabled": false,
+        "supportELB": "false",
+        "projectinviterequired": false,
+        "allowusercreateprojects": false,
+        "customdiskofferingminsize": 1,
+        "customdiskofferingmaxsize": 1024,
+        "regionsecondaryenabled": false,
+        "kvmsnapshotenabled": false,
+        "allowuserviewdestroyedvm": false,
+        "allowuserexpungerecovervm": config.users_may_expunge,
+        "allowuserexpungerecovervolume": config.users_may_expunge,
+        "allowuserforcestopvm": true,
+        "defaultuipagesize": 20,
+        "dynamicscalingenabled": false,
+    }}))
+}
+
+fn list_zones(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let catalogue = call.catalogue();
+    // `available=false` asks for zones where the caller has a router.
+    let has_router = || {
+        let mut networks = call.model.networks.iter();
+        networks.any(|network| {
+            network.account == call.caller.account && network.state == crate::model::NetworkState::Implemented
+        })
+    };
+    let found = (call.wanted(catalogue.zone_id)
+        && call.name_is(&catalogue.zone_name)
+        && call.keyword_in(&[&catalogue.zone_name])
+        && call.arguments.map("tags").is_empty()
+        && call.arguments.text("networktype").is_none_or(|kind| kind.eq_ignore_ascii_case("Advanced"))
+        && (call.arguments.boolean("available") != Some(false) || call.caller.root_admin || has_router()))
+    .then_some(());
+    Listing::of("zone", call.arguments, found, |()| zone_view(call.view()))
+}
+
+fn zone_view(view: View<'_>) -> Value {
+    let catalogue = &view.settings.catalogue;
+    let config = &view.settings.config;
+    let admin = if view.root_admin {
+        json!({
+            "dns1": config.dns.to_string(),
+            "internaldns1": config.dns.to_string(),
+            "guestcidraddress": config.guest_range.to_string(),
+        })
+    } else {
+        Value::Null
+    };
+    object([
+        json!({
+            "id": catalogue.zone_id,
+            "name": catalogue.zone_name,
+            "networktype": "Advanced",
+            "securitygroupsenabled": false,
+            "allocationstate": "Enabled",
+            "zonetoken": catalogue.management_server,
+            "dhcpprovider": "VirtualRouter",
+            "localstorageenabled": false,
+            "tags": [],
+            "allowuserspecifyvrmtu": false,
+            "routerprivateinterfacemaxmtu": 1500,
+            "routerpublicinterfacemaxmtu": 1500,
+            "type": "Core",
+            "ismultiarch": false,
+            "hasannotations": false,
+        }),
+        admin,
+    ])
+}
+
+fn list_service_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let current = call
+        .arguments
+        .id("virtualmachineid")
+        .and_then(|machine| call.model.virtual_machines.get(machine))
+        .map(|machine| machine.offering);
+    let found = call.catalogue().service_offerings.iter().filter(|offering| {
+        call.wanted(offering.id)
+            && call.name_is(&offering.name)
+            && call.keyword_in(&[&offering.name])
+            && call.arguments.boolean("issystem") != Some(true)
+            && current != Some(offering.id)
+    });
+    Listing::of("serviceoffering", call.arguments, found, |offering| {
+        service_offering_view(call.view(), offering)
+    })
+}
+
+fn service_offering_view(view: View<'_>, offering: &ServiceOffering) -> Value {
+    json!({
+        "id": offering.id,
+        "name": offering.name,
+        "displaytext": offering.name,
+        "state": "Active",
+        "cpunumber": offering.processors,
+        "cpuspeed": offering.speed_mhz,
+        "memory": offering.memory_mib,
+        "created": time(view.settings.catalogue.created),
+        "storagetype": "shared",
+        "provisioningtype": "thin",
+        "offerha": false,
+        "limitcpuuse": false,
+        "isvolatile": false,
+        "issystem": false,
+        "defaultuse": false,
+        "iscustomized": false,
+        "rootdisksize": 0,
+        "dynamicscalingenabled": false,
+        "diskofferingstrictness": false,
+        "diskofferingid": offering.disk_offering,
+        "diskofferingname": offering.name,
+        "diskofferingdisplaytext": offering.name,
+        "encryptroot": false,
+        "hasannotations": false,
+    })
+}
+
+fn list_disk_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let found = call.catalogue().disk_offerings.iter().filter(|offering| {
+        call.wanted(offering.id)
+            && call.name_is(offering.name)
+            && call.keyword_in(&[offering.name, offering.display_text])
+    });
+    Listing::of("diskoffering", call.arguments, found, |offering| disk_offering_view(call.view(), offering))
+}
+
+fn disk_offering_view(view: View<'_>, offering: &DiskOffering) -> Value {
+    json!({
+        "id": offering.id,
+        "name": offering.name,
+        "displaytext": offering.display_text,
+        "state": "Active",
+        "disksize": offering.gigabytes,
+        "created": time(view.settings.catalogue.created),
+        "iscustomized": offering.gigabytes == 0,
+        "iscustomizediops": false,
+        "storagetype": "shared",
+        "provisioningtype": "thin",
+        "displayoffering": true,
+        "disksizestrictness": false,
+        "encrypt": false,
+        "hasannotations": false,
+    })
+}
+
+fn list_network_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let arguments = call.arguments;
+    let is = |name: &str, value: &str| {
+        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+    };
+    let found = call.catalogue().network_offerings.iter().filter(|offering| {
+        call.wanted(offering.id)
+            && call.name_is(offering.name)
+            && call.keyword_in(&[offering.name])
+            && is("displaytext", offering.display_text)
+            && is("state", "Enabled")
+            && is("guestiptype", "Isolated")
+            && is("traffictype", "Guest")
+            && is("availability", offering.availability)
+            && arguments.boolean("forvpc") != Some(true)
+            && arguments
+                .boolean("isdefault")
+                .is_none_or(|wanted| wanted == (offering.availability == "Required"))
+            && arguments.texts("supportedservices").is_none_or(|wanted| {
+                wanted.iter().all(|service| {
+                    super::network_view::SERVICES.iter().any(|(name, _)| name.eq_ignore_ascii_case(service))
+                })
+            })
+    });
+    Listing::of("networkoffering", arguments, found, |offering| network_offering_view(call.view(), offering))
+}
+
+fn network_offering_view(view: View<'_>, offering: &NetworkOffering) -> Value {
+    json!({
+        "id": offering.id,
+        "name": offering.name,
+        "displaytext": offering.display_text,
+        "created": time(view.settings.catalogue.created),
+        "traffictype": "Guest",
+        "isdefault": offering.availability == "Required",
+        "specifyvlan": false,
+        "conservemode": true,
+        "specifyipranges": false,
+        "availability": offering.availability,
+        "networkrate": 200,
+        "state": "Enabled",
+        "guestiptype": "Isolated",
+        "service": super::network_view::services(),
+        "forvpc": false,
+        "fornsx": false,
+        "fortungsten": false,
+        "ispersistent": false,
+        "egressdefaultpolicy": offering.egress_allowed,
+        "supportsstrechedl2subnet": false,
+        "supportspublicaccess": false,
+        "supportsinternallb": false,
+        "hasannotations": false,
+    })
+}
+
+fn list_os_types(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let arguments = call.arguments;
+    let found = call.catalogue().os_types.iter().filter(|os_type| {
+        call.wanted(os_type.id)
+            && arguments.text("description").is_none_or(|wanted| wanted.eq_ignore_ascii_case(os_type.name))
+            && arguments.id("oscategoryid").is_none_or(|wanted| wanted == os_type.category)
+            && call.keyword_in(&[os_type.name])
+    });
+    Listing::of("ostype", arguments, found, os_type_view)
+}
+
+fn os_type_view(os_type: &OsType) -> Value {
+    json!({
+        "id": os_type.id,
+        "oscategoryid": os_type.category,
+        "oscategoryname": os_type.category_name,
+        "name": os_type.name,
+        "description": os_type.name,
+        "isuserdefined": false,
+        "fordisplay": true,
+    })
+}
+
+fn list_os_categories(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let found = call.catalogue().os_categories.iter().filter(|category| {
+        call.wanted(category.id) && call.name_is(category.name) && call.keyword_in(&[category.name])
+    });
+    Listing::of(
+        "oscategory",
+        call.arguments,
+        found,
+        |category| json!({ "id": category.id, "name": category.name, "isfeatured": true }),
+    )
+}
+
+fn list_hypervisors(call: &Call<'_>) -> Result<Value, ApiError> {
+    Ok(json!({ "count": 1, "hypervisor": [{ "name": call.catalogue().hypervisor }] }))
+}

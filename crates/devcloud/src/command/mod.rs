@@ -1,0 +1,263 @@
+//! The commands: one room a resource, each with a table of what it answers to. The tables together are all the zone can
+//! do: they drive dispatch, parameter checks, roles and `listApis` alike.
+
+mod account;
+mod affinity_group;
+mod api;
+mod async_job;
+mod call;
+mod catalogue;
+mod egress_firewall_rule;
+mod event;
+mod firewall_rule;
+mod key_pair;
+mod listing;
+mod load_balancer_rule;
+mod network;
+mod network_view;
+mod parameter;
+mod port_forwarding_rule;
+mod public_ip_address;
+mod resource_limit;
+mod static_nat;
+mod tag;
+mod template;
+mod user;
+mod virtual_machine;
+mod volume;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(crate) use self::call::{Call, Caller, Settings, View};
+pub(crate) use self::key_pair::Generated;
+pub(crate) use self::listing::Listing;
+pub(crate) use self::parameter::{Arguments, Entity, Parameter, check};
+pub(crate) use self::virtual_machine::USER_DATA_GET_LIMIT;
+use self::virtual_machine::view as virtual_machine_view;
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::zone::Core;
+
+/// One command of the API.
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) parameters: &'static [Parameter],
+    pub(crate) who: Who,
+    pub(crate) run: Run,
+}
+
+/// Who may call a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Everyone,
+    RootAdmin,
+}
+
+/// How a command is carried out.
+pub(crate) enum Run {
+    /// Many things, in pages.
+    List(fn(&Call<'_>) -> Result<Listing, ApiError>),
+    /// One answer that changes nothing.
+    Read(fn(&Call<'_>) -> Result<Value, ApiError>),
+    /// A change that is done when it is answered.
+    Change(fn(&mut Call<'_>) -> Result<Value, ApiError>),
+    /// A change that needs a fresh RSA key, which takes too long to be made under the zone's lock.
+    ChangeWithKey(fn(&mut Call<'_>) -> Result<Value, ApiError>),
+    /// A change that is begun when it is answered.
+    Job(JobKind, fn(&mut Call<'_>) -> Result<Begun, ApiError>),
+}
+
+/// What clients see of a kind of job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobKind {
+    /// The class of the command, after `org.apache.cloudstack.api.command.`.
+    pub(crate) class: &'static str,
+    /// The class when a root admin calls, where it is another one.
+    pub(crate) admin_class: Option<&'static str>,
+    /// The type of the events it makes.
+    pub(crate) event: &'static str,
+    /// What the events say it does: `starting Vm`.
+    pub(crate) doing: &'static str,
+}
+
+/// A job that has been checked and written down, and waits to be run.
+pub(crate) struct Begun {
+    /// What was made, for commands that make something: the answer then carries its id.
+    pub(crate) made: Option<Uuid>,
+    /// The kind of the resource the job is about, and its id.
+    pub(crate) instance: Option<(&'static str, Option<Uuid>)>,
+    /// Whom it has to queue behind.
+    pub(crate) lane: Lane,
+    pub(crate) work: Work,
+}
+
+/// What a job does.
+pub(crate) type Work = Box<dyn FnOnce(Running) -> BoxFuture<'static, Result<Value, ApiError>> + Send>;
+
+/// A job's surroundings while it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) core: std::sync::Arc<Core>,
+    pub(crate) caller: Caller,
+}
+
+impl Begun {
+    /// A job that makes something.
+    pub(crate) fn making<F, W>(id: Uuid, instance: &'static str, lane: Lane, work: F) -> Self
+    where
+        F: FnOnce(Running) -> W + Send + 'static,
+        W: Future<Output = Result<Value, ApiError>> + Send + 'static,
+    {
+        Self {
+            made: Some(id),
+            instance: Some((instance, Some(id))),
+            lane,
+            work: Box::new(move |running| Box::pin(work(running))),
+        }
+    }
+
+    /// A job that does something.
+    pub(crate) fn doing<F, W>(instance: Option<(&'static str, Option<Uuid>)>, lane: Lane, work: F) -> Self
+    where
+        F: FnOnce(Running) -> W + Send + 'static,
+        W: Future<Output = Result<Value, ApiError>> + Send + 'static,
+    {
+        Self { made: None, instance, lane, work: Box::new(move |running| Box::pin(work(running))) }
+    }
+}
+
+/// Every command there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
+    [
+        account::COMMANDS,
+        affinity_group::COMMANDS,
+        api::COMMANDS,
+        async_job::COMMANDS,
+        catalogue::COMMANDS,
+        egress_firewall_rule::COMMANDS,
+        event::COMMANDS,
+        firewall_rule::COMMANDS,
+        key_pair::COMMANDS,
+        load_balancer_rule::COMMANDS,
+        network::COMMANDS,
+        port_forwarding_rule::COMMANDS,
+        public_ip_address::COMMANDS,
+        resource_limit::COMMANDS,
+        static_nat::COMMANDS,
+        tag::COMMANDS,
+        template::COMMANDS,
+        user::COMMANDS,
+        virtual_machine::COMMANDS,
+        virtual_machine::deploy::COMMANDS,
+        volume::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The command of exactly this name.
+pub(crate) fn named(name: &str) -> Option<&'static Command> {
+    all().find(|command| command.name == name)
+}
+
+impl Command {
+    pub(crate) const fn list(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [Parameter],
+        run: fn(&Call<'_>) -> Result<Listing, ApiError>,
+    ) -> Self {
+        Self { name, description, parameters, who: Who::Everyone, run: Run::List(run) }
+    }
+
+    pub(crate) const fn read(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [Parameter],
+        run: fn(&Call<'_>) -> Result<Value, ApiError>,
+    ) -> Self {
+        Self { name, description, parameters, who: Who::Everyone, run: Run::Read(run) }
+    }
+
+    pub(crate) const fn change(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [Parameter],
+        run: fn(&mut Call<'_>) -> Result<Value, ApiError>,
+    ) -> Self {
+        Self { name, description, parameters, who: Who::Everyone, run: Run::Change(run) }
+    }
+
+    pub(crate) const fn job(
+        name: &'static str,
+        description: &'static str,
+        kind: JobKind,
+        parameters: &'static [Parameter],
+        run: fn(&mut Call<'_>) -> Result<Begun, ApiError>,
+    ) -> Self {
+        Self { name, description, parameters, who: Who::Everyone, run: Run::Job(kind, run) }
+    }
+
+    pub(crate) const fn for_root_admin(mut self) -> Self {
+        self.who = Who::RootAdmin;
+        self
+    }
+
+    /// The one key of the answer. Most are the command's name; a few are not.
+    pub(crate) fn response_key(&self) -> String {
+        match self.name {
+            "updateVMAffinityGroup" => "updatevirtualmachineresponse".to_owned(),
+            "restoreVirtualMachine" => "restorevmresponse".to_owned(),
+            "resetSSHKeyForVirtualMachine" => "resetSSHKeyforvirtualmachineresponse".to_owned(),
+            name => format!("{}response", name.to_lowercase()),
+        }
+    }
+
+    /// The name that error texts use.
+    pub(crate) fn error_name(&self) -> String {
+        self.response_key().trim_end_matches("response").to_owned()
+    }
+
+    pub(crate) fn is_job(&self) -> bool {
+        matches!(self.run, Run::Job(..))
+    }
+
+    /// Whether it only looks.
+    pub(crate) fn only_reads(&self) -> bool {
+        matches!(self.run, Run::List(_) | Run::Read(_))
+    }
+}
+
+impl JobKind {
+    pub(crate) const fn new(class: &'static str, event: &'static str, doing: &'static str) -> Self {
+        Self { class, admin_class: None, event, doing }
+    }
+
+    pub(crate) const fn with_admin_class(mut self, class: &'static str) -> Self {
+        self.admin_class = Some(class);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_parameter_has_its_name_once() {
+        let mut names = BTreeSet::new();
+        for command in all() {
+            assert!(names.insert(command.name), "{} is there twice", command.name);
+            let mut parameters = BTreeSet::new();
+            for parameter in command.parameters {
+                assert!(parameters.insert(parameter.name), "{} has {} twice", command.name, parameter.name);
+                assert_eq!(parameter.name, parameter.name.to_lowercase());
+            }
+        }
+    }
+}

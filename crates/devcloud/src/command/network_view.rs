@@ -1,0 +1,96 @@
+//! How a network looks to clients.
+
+use serde_json::{Value, json};
+
+use super::call::{View, object, time};
+use crate::model::Network;
+
+/// The services of an isolated network, each done by the virtual router, and what it can do.
+pub(super) const SERVICES: [(&str, &[(&str, &str)]); 9] = [
+    ("SourceNat", &[("SupportedSourceNatTypes", "peraccount"), ("RedundantRouter", "false")]),
+    ("Dns", &[("AllowDnsSuffixModification", "false")]),
+    (
+        "Firewall",
+        &[
+            ("SupportedProtocols", "tcp,udp,icmp"),
+            ("SupportedEgressProtocols", "tcp,udp,icmp, all"),
+            ("MultipleIps", "true"),
+            ("SupportedTrafficDirection", "ingress, egress"),
+        ],
+    ),
+    (
+        "Lb",
+        &[
+            ("SupportedLbAlgorithms", "roundrobin,leastconn,source"),
+            ("SupportedProtocols", "tcp"),
+            ("SupportedLBIsolation", "dedicated"),
+            ("LbSchemes", "Public"),
+        ],
+    ),
+    ("Dhcp", &[]),
+    ("UserData", &[]),
+    ("PortForwarding", &[("SupportedProtocols", "tcp,udp")]),
+    ("StaticNat", &[("ElasticIp", "false"), ("AssociatePublicIP", "true")]),
+    ("Gateway", &[]),
+];
+
+pub(super) fn services() -> Value {
+    SERVICES
+        .iter()
+        .map(|(name, capabilities)| {
+            let capability: Value = capabilities
+                .iter()
+                .map(|(name, value)| json!({ "name": name, "value": value, "canchooseservicecapability": false }))
+                .collect();
+            json!({ "name": name, "provider": [{ "name": "VirtualRouter" }], "capability": capability })
+        })
+        .collect()
+}
+
+pub(super) fn view(view: View<'_>, network: &Network) -> Value {
+    let catalogue = &view.settings.catalogue;
+    let offering = catalogue.network_offering(network.offering);
+    object([
+        json!({
+            "id": network.id,
+            "name": network.name,
+            "displaytext": network.display_text,
+            "broadcastdomaintype": "Vlan",
+            "traffictype": "Guest",
+            "gateway": network.gateway.to_string(),
+            "netmask": network.range.netmask().to_string(),
+            "cidr": network.range.to_string(),
+            "networkofferingid": network.offering,
+            "networkofferingname": offering.map(|offering| offering.name),
+            "networkofferingdisplaytext": offering.map(|offering| offering.display_text),
+            "networkofferingconservemode": true,
+            "networkofferingavailability": offering.map(|offering| offering.availability),
+            "issystem": false,
+            "state": network.state.name(),
+            "related": network.id,
+            "dns1": view.settings.config.dns.to_string(),
+            "type": "Isolated",
+            "acltype": "Account",
+            "service": services(),
+            "networkdomain": network.domain,
+            "physicalnetworkid": catalogue.physical_network,
+            "restartrequired": false,
+            "specifyipranges": false,
+            "canusefordeploy": true,
+            "ispersistent": false,
+            "tags": view.tags(network.id),
+        }),
+        json!({
+            "strechedl2subnet": false,
+            "redundantrouter": false,
+            "supportsvmautoscaling": false,
+            "created": time(network.created),
+            "egressdefaultpolicy": offering.is_some_and(|offering| offering.egress_allowed),
+            "publicmtu": 1500,
+            "privatemtu": 1500,
+            "hasannotations": false,
+        }),
+        view.zone(),
+        view.ownership(network.account),
+    ])
+}

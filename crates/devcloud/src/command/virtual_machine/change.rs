@@ -1,0 +1,182 @@
+//! Changes to a machine that need no driver: its names, size, keys, user-data, and its way back from destruction.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::deploy::{keys, unique_name};
+use super::{user_data, view};
+use crate::command::{Begun, Call};
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::model::{MachineState, Model, VirtualMachine, is_host_name};
+
+fn find<'a>(call: &'a Call<'_>, id: Uuid) -> Result<&'a VirtualMachine, ApiError> {
+    let machine = call.model.virtual_machines.get(id);
+    machine.ok_or_else(|| ApiError::invalid("unable to find virtual machine with that id"))
+}
+
+fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
+    let machine = model.virtual_machines.edit(id);
+    machine.ok_or_else(|| ApiError::invalid("unable to find virtual machine with that id"))
+}
+
+fn answer(call: &Call<'_>, id: Uuid) -> Result<Value, ApiError> {
+    Ok(json!({ "virtualmachine": view(call.view(), find(call, id)?) }))
+}
+
+/// The machine's networks have to tell it something else from now on.
+fn tell(call: &mut Call<'_>, id: Uuid) {
+    let networks: Vec<Uuid> = call
+        .model
+        .virtual_machines
+        .get(id)
+        .map(|machine| machine.nics.iter().map(|nic| nic.network).collect())
+        .unwrap_or_default();
+    for network in networks {
+        call.model.touch(network);
+        call.refresh.push(network);
+    }
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let arguments = call.arguments;
+    let id = arguments.required_id("id")?;
+    let machine = find(call, id)?;
+    let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
+    if let Some(name) = arguments.text("name") {
+        if !is_host_name(name) {
+            return Err(ApiError::invalid(format!("Invalid name {name}: it is not a legal host name")));
+        }
+        for network in networks {
+            unique_name(call, network, name, Some(id))?;
+        }
+    }
+    let limit = call.settings.config.user_data_limit;
+    let new_user_data = arguments.text("userdata").map(|text| user_data::parse(text, limit)).transpose()?;
+    let tells = new_user_data.is_some() || arguments.text("name").is_some();
+    let machine = edit(call.model, id)?;
+    if let Some(name) = arguments.text("name") {
+        name.clone_into(&mut machine.name);
+    }
+    if let Some(name) = arguments.text("displayname") {
+        name.clone_into(&mut machine.display_name);
+    }
+    if let Some(group) = arguments.text("group") {
+        machine.group = Some(group.to_owned()).filter(|group| !group.is_empty());
+    }
+    if let Some(user_data) = new_user_data {
+        machine.user_data = user_data;
+    }
+    if let Some(protection) = arguments.boolean("deleteprotection") {
+        machine.delete_protection = protection;
+    }
+    if let Some(scalable) = arguments.boolean("isdynamicallyscalable") {
+        machine.dynamically_scalable = scalable;
+    }
+    if arguments.boolean("cleanupdetails") == Some(true) {
+        machine.details.clear();
+    } else if !arguments.map("details").is_empty() {
+        machine.details = arguments
+            .map("details")
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+    }
+    if tells {
+        tell(call, id);
+    }
+    answer(call, id)
+}
+
+pub(super) fn service(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let offering = call.arguments.required_id("serviceofferingid")?;
+    let machine = find(call, id)?;
+    if machine.state != MachineState::Stopped {
+        return Err(ApiError::invalid(format!(
+            "Unable to upgrade Instance {} in state {}; make sure the Instance is stopped",
+            machine.described(),
+            machine.state.name()
+        )));
+    }
+    if machine.offering == offering {
+        let name = call.catalogue().service_offering(offering).map(|offering| offering.name.clone());
+        return Err(ApiError::invalid(format!(
+            "Not upgrading vm {} since it already has the requested service offering ({})",
+            machine.described(),
+            name.unwrap_or_default()
+        )));
+    }
+    let (account, before) = (machine.account, machine.offering);
+    let (old, new) = (call.catalogue().size(before), call.catalogue().size(offering));
+    let more = |old: u64, new: u64| i64::try_from(new.saturating_sub(old)).unwrap_or(i64::MAX);
+    call.within_limit(account, crate::model::Resource::Processors, more(u64::from(old.0), u64::from(new.0)))?;
+    call.within_limit(account, crate::model::Resource::Memory, more(old.1, new.1))?;
+    edit(call.model, id)?.offering = offering;
+    tell(call, id);
+    answer(call, id)
+}
+
+pub(super) fn recover(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    if !call.caller.root_admin && !call.settings.config.users_may_expunge {
+        return Err(ApiError::permission(
+            "Recovering a vm can only be done by an Admin. Or when the allow.user.expunge.recover.vm key is set.",
+        ));
+    }
+    let machine = find(call, id)?;
+    if machine.state != MachineState::Destroyed {
+        return Err(ApiError::invalid(format!(
+            "Unable to recover instance {}: it is {} and not Destroyed",
+            machine.id,
+            machine.state.name()
+        )));
+    }
+    let (account, offering) = (machine.account, machine.offering);
+    let (processors, memory) = call.catalogue().size(offering);
+    call.within_limit(account, crate::model::Resource::Machines, 1)?;
+    call.within_limit(account, crate::model::Resource::Processors, i64::from(processors))?;
+    call.within_limit(account, crate::model::Resource::Memory, i64::try_from(memory).unwrap_or(i64::MAX))?;
+    let now = call.now;
+    let machine = edit(call.model, id)?;
+    machine.state = MachineState::Stopped;
+    machine.updated = Some(now);
+    answer(call, id)
+}
+
+// Everything is checked when the job runs, as on the real server.
+pub(super) fn reset_keys(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let found = keys(call, find(call, id)?.account);
+    let instance = Some(("VirtualMachine", Some(id)));
+    Ok(Begun::doing(instance, Lane::Machine(id), move |running| async move {
+        let (names, public_keys) = found?;
+        let networks = running
+            .core
+            .change(|model, _| {
+                let machine = edit(model, id)?;
+                if machine.state != MachineState::Stopped {
+                    return Err(ApiError::invalid(format!(
+                        "Vm {} should be stopped to do SSH Key reset",
+                        machine.described()
+                    )));
+                }
+                machine.details.insert("SSH.PublicKey".to_owned(), public_keys.join("\n"));
+                machine.details.insert("SSH.KeyPairNames".to_owned(), names.join(","));
+                machine.key_pairs = names;
+                machine.public_keys = public_keys;
+                let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
+                for network in &networks {
+                    model.touch(*network);
+                }
+                Ok(networks)
+            })
+            .await?;
+        for network in networks {
+            let told = running.core.refresh_router(network).await;
+            told.map_err(|error| ApiError::internal(format!("Failed to reset SSH key: {error}")))?;
+        }
+        running.machine_answer(id)
+    }))
+}

@@ -1,0 +1,371 @@
+//! `deployVirtualMachine`: everything is checked and written down before it is answered; only starting takes time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use uuid::Uuid;
+
+use super::user_data;
+use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network};
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::model::{
+    MachineState, Network, Nic, Resource, Template, VirtualMachine, Volume, first_free, is_host_name, usable,
+};
+
+pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
+    "deployVirtualMachine",
+    "Makes a machine, and starts it unless told otherwise",
+    JobKind::new("user.vm.DeployVMCmd", "VM.CREATE", "deploying Vm")
+        .with_admin_class("admin.vm.DeployVMCmdByAdmin"),
+    &[
+        Parameter::id("serviceofferingid", Entity::ServiceOffering).required(),
+        Parameter::id("zoneid", Entity::Zone).required(),
+        Parameter::id("templateid", Entity::Template).of_anyone(),
+        Parameter::text("name"),
+        Parameter::text("displayname"),
+        Parameter::ids("networkids", Entity::Network).of_anyone(),
+        Parameter::map("iptonetworklist"),
+        Parameter::text("ipaddress"),
+        Parameter::text("macaddress"),
+        Parameter::text("keypair"),
+        Parameter::texts("keypairs"),
+        Parameter::text("userdata").length(1_048_576),
+        Parameter::ids("affinitygroupids", Entity::AffinityGroup),
+        Parameter::texts("affinitygroupnames"),
+        Parameter::id("diskofferingid", Entity::DiskOffering),
+        Parameter::integer("rootdisksize").about("GiB"),
+        Parameter::map("details"),
+        Parameter::text("group"),
+        Parameter::text("hypervisor"),
+        Parameter::boolean("startvm").about("false leaves it stopped"),
+        Parameter::boolean("displayvm"),
+        Parameter::boolean("dynamicscalingenabled"),
+        Parameter::text("hostid"),
+        Parameter::text("podid"),
+        Parameter::text("clusterid"),
+        Parameter::text("account"),
+        Parameter::id("domainid", Entity::Domain),
+    ],
+    deploy,
+)];
+
+const NAME_RULE: &str = "Unable to execute API command deployvirtualmachine due to invalid value. Invalid value provided for API \
+    arg: name - it can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen ('-'), must be between \
+    1 and 63 characters long, and can't start or end with \"-\" and can't start with digit";
+
+fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let arguments = call.arguments;
+    for parameter in ["hostid", "podid", "clusterid"] {
+        if arguments.text(parameter).is_some() && !call.caller.root_admin {
+            return Err(ApiError::permission(format!(
+                "Parameter {parameter} can only be specified by a Root Admin, permission denied"
+            )));
+        }
+    }
+    let account = call.owner()?;
+    let named = arguments.text("name").filter(|name| !name.is_empty()).map(str::to_owned);
+    if named.as_deref().is_some_and(|name| !is_host_name(name)) {
+        return Err(ApiError::parameter(NAME_RULE));
+    }
+    if arguments.id("diskofferingid").is_some() {
+        return Err(ApiError::invalid("This zone has root disks only: leave diskofferingid out"));
+    }
+    let offering = arguments.required_id("serviceofferingid")?;
+    let requested_size = ["cpuNumber", "cpuSpeed", "memory"];
+    if arguments
+        .map("details")
+        .iter()
+        .any(|details| requested_size.iter().any(|name| details.contains_key(*name)))
+    {
+        return Err(ApiError::invalid(
+            "cpuNumber or cpuSpeed or memory should not be specified for static service offering",
+        ));
+    }
+    let (template, bytes) = template(call, account)?;
+    let (key_pairs, public_keys) = keys(call, account)?;
+    let user_data = match arguments.text("userdata") {
+        Some(text) => user_data::parse(text, call.settings.config.user_data_limit)?,
+        None => None,
+    };
+    let groups = affinity_group::named(call, account)?;
+    let wanted = networks(call, account)?;
+    let id = call.model.next_id();
+    let name = named.unwrap_or_else(|| format!("VM-{id}"));
+    for (network, _) in &wanted {
+        unique_name(call, *network, &name, None)?;
+    }
+    let (processors, memory) = call.catalogue().size(offering);
+    for (resource, more) in [
+        (Resource::Machines, 1),
+        (Resource::Volumes, 1),
+        (Resource::Processors, i64::from(processors)),
+        (Resource::Memory, i64::try_from(memory).unwrap_or(i64::MAX)),
+    ] {
+        call.within_limit(account, resource, more)?;
+    }
+    let nics = nics(call, &wanted)?;
+
+    let start = arguments.boolean("startvm").unwrap_or(true);
+    let mut details: BTreeMap<String, String> = arguments
+        .map("details")
+        .iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if !public_keys.is_empty() {
+        details.insert("SSH.PublicKey".to_owned(), public_keys.join("\n"));
+        details.insert("SSH.KeyPairNames".to_owned(), key_pairs.join(","));
+    }
+    if !start {
+        details.insert("deployvm".to_owned(), "true".to_owned());
+    }
+    let number = call.model.next_number();
+    let volume = Volume {
+        number: call.model.next_number(),
+        id: call.model.next_id(),
+        account,
+        name: format!("ROOT-{number}"),
+        virtual_machine: id,
+        template: template.id,
+        layers: template.layers,
+        bytes,
+        created: call.now,
+        ready: false,
+    };
+    let machine = VirtualMachine {
+        number,
+        id,
+        account,
+        display_name: arguments.text("displayname").unwrap_or(&name).to_owned(),
+        name,
+        state: MachineState::Stopped,
+        template: template.id,
+        offering,
+        nics,
+        volume: volume.id,
+        user_data,
+        key_pairs,
+        public_keys,
+        affinity_groups: groups,
+        details,
+        group: arguments.text("group").map(str::to_owned),
+        delete_protection: false,
+        dynamically_scalable: arguments.boolean("dynamicscalingenabled") == Some(true),
+        host: None,
+        created: call.now,
+        updated: None,
+    };
+    call.model.volumes.insert(volume);
+    call.model.virtual_machines.insert(machine);
+    for (network, _) in wanted {
+        call.model.touch(network);
+    }
+    Ok(Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
+        if start {
+            running.core.start_machine(id, MachineState::Error).await?;
+        }
+        running.machine_answer(id)
+    }))
+}
+
+/// The template, ready and the account's to use, and the size of a root disk from it.
+fn template(call: &Call<'_>, account: Uuid) -> Result<(Template, u64), ApiError> {
+    let Some(id) = call.arguments.id("templateid") else {
+        return Err(ApiError::internal(
+            "Unable to deploy Instance: one of templateid, volumeid and snapshotid has to be given",
+        ));
+    };
+    let template = call.model.templates.get(id).ok_or_else(|| ApiError::invalid("Unable to use template"))?;
+    if !template.usable_by(account) && !call.caller.root_admin {
+        return Err(ApiError::permission(format!(
+            "Account {} does not have permission to launch instances from template {}",
+            call.caller.name, template.name
+        )));
+    }
+    if !template.ready {
+        return Err(ApiError::internal(format!(
+            "Template {} is not ready in zone {}",
+            template.name,
+            call.catalogue().zone_name
+        )));
+    }
+    let hypervisor = call.catalogue().hypervisor;
+    if call.arguments.text("hypervisor").is_some_and(|wanted| !wanted.eq_ignore_ascii_case(hypervisor)) {
+        return Err(ApiError::invalid(
+            "Hypervisor passed to the deployVm call, is different from the hypervisor type of the template",
+        ));
+    }
+    let bytes = match call.arguments.integer("rootdisksize") {
+        None => template.bytes,
+        Some(gigabytes) => {
+            let wanted = u64::try_from(gigabytes).unwrap_or(0) << 30;
+            if wanted < template.bytes {
+                return Err(ApiError::invalid(format!(
+                    "rootdisksize override ({gigabytes} GB) is smaller than template size {} bytes",
+                    template.bytes
+                )));
+            }
+            wanted
+        }
+    };
+    Ok((template.clone(), bytes))
+}
+
+/// Key pairs by `keypair` and `keypairs`: their names, and the keys. Without any, the template's own key is used.
+pub(super) fn keys(call: &Call<'_>, account: Uuid) -> Result<(Vec<String>, Vec<String>), ApiError> {
+    let one = call.arguments.text("keypair").filter(|name| !name.is_empty());
+    let names: Vec<&str> = one
+        .into_iter()
+        .chain(call.arguments.texts("keypairs").unwrap_or_default().iter().map(String::as_str))
+        .collect();
+    if names.is_empty() {
+        let template = call.arguments.id("templateid").and_then(|id| call.model.templates.get(id));
+        let key = template.and_then(|template| template.details.get("SSH.PublicKey"));
+        return Ok((Vec::new(), key.into_iter().cloned().collect()));
+    }
+    let mut found = (Vec::new(), Vec::new());
+    for name in names {
+        let pair = call.model.key_pairs.iter().find(|pair| pair.account == account && pair.name == name);
+        let pair = pair.ok_or_else(|| ApiError::invalid("Not all specified keypairs exist"))?;
+        found.0.push(pair.name.clone());
+        found.1.push(pair.public_key.clone());
+    }
+    Ok(found)
+}
+
+/// The networks the machine goes into, the default one first, each with the address that is asked for.
+fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<(Uuid, Option<Ipv4Addr>)>, ApiError> {
+    let arguments = call.arguments;
+    let ids = arguments.ids("networkids").unwrap_or_default();
+    let list = arguments.map("iptonetworklist");
+    if !ids.is_empty() && !list.is_empty() {
+        return Err(ApiError::invalid(
+            "ipToNetworkMap can't be specified along with networkIds or ipAddress",
+        ));
+    }
+    let parse = |text: &str| {
+        text.parse::<Ipv4Addr>()
+            .map_err(|_| ApiError::invalid(format!("Invalid specified IPv4 address {text}")))
+    };
+    let default_address =
+        arguments.text("ipaddress").filter(|text| !text.is_empty()).map(parse).transpose()?;
+    let mut wanted: Vec<(Uuid, Option<Ipv4Addr>)> = if list.is_empty() {
+        ids.iter().map(|id| (*id, None)).collect()
+    } else {
+        list.iter()
+            .map(|entry| {
+                let text = entry.get("networkid").map(String::as_str).unwrap_or_default();
+                let network = text.parse().ok().and_then(|id| call.model.networks.get(id));
+                let network = network.ok_or_else(|| {
+                    ApiError::invalid(format!("Unable to translate and find entity with networkId: {text}"))
+                })?;
+                let address =
+                    entry.get("ip").filter(|text| !text.is_empty()).map(|text| parse(text)).transpose()?;
+                Ok((network.id, address))
+            })
+            .collect::<Result<_, ApiError>>()?
+    };
+    if wanted.is_empty() {
+        wanted.push((network::default_for(call, account)?, None));
+    }
+    if let (Some(first), Some(address)) = (wanted.first_mut(), default_address) {
+        first.1 = Some(address);
+    }
+    let mut seen = BTreeSet::new();
+    for (id, _) in &wanted {
+        let network =
+            call.model.networks.get(*id).ok_or_else(|| ApiError::invalid("Unable to find network"))?;
+        if network.account != account && !call.caller.root_admin {
+            return Err(ApiError::permission(format!(
+                "Unable to use network with id= {id}, permission denied"
+            )));
+        }
+        if !seen.insert(*id) {
+            return Err(ApiError::invalid(format!("The network {id} is named twice")));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Host names are unique per network domain, among all machines not yet expunged. The comparison minds the case, as the
+/// server's does.
+pub(super) fn unique_name(
+    call: &Call<'_>,
+    network: Uuid,
+    name: &str,
+    except: Option<Uuid>,
+) -> Result<(), ApiError> {
+    let Some(network) = call.model.networks.get(network) else { return Ok(()) };
+    let same_domain = |nic: &Nic| {
+        call.model.networks.get(nic.network).is_some_and(|other| {
+            other.id == network.id || (other.domain == network.domain && other.account == network.account)
+        })
+    };
+    let taken = call.model.virtual_machines.iter().any(|machine| {
+        machine.name == name && Some(machine.id) != except && machine.nics.iter().any(same_domain)
+    });
+    if taken {
+        return Err(ApiError::invalid(format!(
+            "The vm with hostName {name} already exists in the network domain: {}; network={}",
+            network.domain, network.name
+        )));
+    }
+    Ok(())
+}
+
+fn nics(call: &mut Call<'_>, wanted: &[(Uuid, Option<Ipv4Addr>)]) -> Result<Vec<Nic>, ApiError> {
+    let mac = match call.arguments.text("macaddress").filter(|mac| !mac.is_empty()) {
+        Some(mac) => Some(checked_mac(call, mac)?),
+        None => None,
+    };
+    let mut nics = Vec::new();
+    for (number, (id, wanted)) in wanted.iter().enumerate() {
+        let network =
+            call.model.networks.get(*id).ok_or_else(|| ApiError::invalid("Unable to find network"))?;
+        let address = guest_address(call, network, *wanted)?;
+        let mac = match (&mac, number) {
+            (Some(mac), 0) => mac.clone(),
+            _ => {
+                let [a, b, c, d] = u32::try_from(call.model.next_number()).unwrap_or(u32::MAX).to_be_bytes();
+                format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+            }
+        };
+        nics.push(Nic { id: call.model.next_id(), network: *id, address, mac });
+    }
+    Ok(nics)
+}
+
+fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
+    let mac = mac.to_lowercase();
+    let bytes: Vec<Option<u8>> =
+        mac.split(':').map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2)).collect();
+    let unicast =
+        bytes.len() == 6 && bytes.iter().all(Option::is_some) && bytes[0].is_some_and(|first| first & 1 == 0);
+    if !unicast {
+        return Err(ApiError::invalid(format!("Mac address is not valid or not unicast: {mac}")));
+    }
+    if call.model.virtual_machines.iter().any(|machine| machine.nics.iter().any(|nic| nic.mac == mac)) {
+        return Err(ApiError::invalid(format!("Mac address {mac} is already in use")));
+    }
+    Ok(mac)
+}
+
+fn guest_address(call: &Call<'_>, network: &Network, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, ApiError> {
+    let taken: BTreeSet<Ipv4Addr> = call
+        .model
+        .machines_in(network.id)
+        .filter_map(|machine| Some(machine.nic_in(network.id)?.address))
+        .collect();
+    let found = match wanted {
+        Some(address) => Some(address)
+            .filter(|address| usable(network.range, network.gateway, *address) && !taken.contains(address)),
+        None => first_free(network.range, network.gateway, &taken),
+    };
+    found.ok_or_else(|| {
+        ApiError::guest_address(format!(
+            "Unable to acquire Guest IP address for network Network {{\"id\": {}, \"name\": \"{}\", \"uuid\": \"{}\"}}",
+            network.number, network.name, network.id
+        ))
+    })
+}

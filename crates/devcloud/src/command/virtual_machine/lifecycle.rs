@@ -1,0 +1,106 @@
+//! Starting, stopping, rebooting, destroying, expunging, restoring: the checks before the job, and what it then does in
+//! which order.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::command::{Begun, Call};
+use crate::driver::Stop;
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::model::MachineState;
+
+fn instance(id: Uuid) -> Option<(&'static str, Option<Uuid>)> {
+    Some(("VirtualMachine", Some(id)))
+}
+
+pub(super) fn start(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        running.core.start_machine(id, MachineState::Stopped).await?;
+        running.machine_answer(id)
+    }))
+}
+
+pub(super) fn stop(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let how = if call.arguments.boolean("forced") == Some(true) { Stop::Forced } else { Stop::Orderly };
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        running.core.stop_machine(id, how).await?;
+        running.machine_answer(id)
+    }))
+}
+
+pub(super) fn reboot(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let how = if call.arguments.boolean("forced") == Some(true) { Stop::Forced } else { Stop::Orderly };
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        running.core.reboot_machine(id, how).await?;
+        running.machine_answer(id)
+    }))
+}
+
+pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let expunge = call.arguments.boolean("expunge") == Some(true);
+    let may_expunge = call.caller.root_admin || call.settings.config.users_may_expunge;
+    if call.model.virtual_machines.get(id).is_some_and(|machine| machine.delete_protection) {
+        return Err(ApiError::invalid(format!(
+            "Instance {id} has delete protection enabled and cannot be deleted."
+        )));
+    }
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        if expunge && !may_expunge {
+            return Err(ApiError::internal("Account does not have permission for expunging."));
+        }
+        let failed_before = running.core.destroy_machine(id).await?;
+        let answer = running.machine_answer(id)?;
+        if expunge || failed_before {
+            running.core.expunge_machine(id).await?;
+            // What the real server answers of a machine that is no more.
+            return Ok(json!({ "virtualmachine": {
+                "securitygroup": [], "nic": [], "affinitygroup": [], "deleteprotection": false, "tags": [],
+            }}));
+        }
+        Ok(answer)
+    }))
+}
+
+pub(super) fn expunge(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let may_expunge = call.caller.root_admin || call.settings.config.users_may_expunge;
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        if !may_expunge {
+            return Err(ApiError::internal(
+                "Expunging a vm can only be done by an Admin. Or when the allow.user.expunge.recover.vm key is set.",
+            ));
+        }
+        let state = running.core.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
+        match state {
+            None => Err(ApiError::invalid(format!("unable to find a virtual machine with id {id}"))),
+            Some(MachineState::Destroyed | MachineState::Expunging | MachineState::Error) => {
+                running.core.expunge_machine(id).await?;
+                Ok(json!({ "success": true }))
+            }
+            Some(_) => Err(ApiError::internal("Please destroy vm with specified vmId before expunge")),
+        }
+    }))
+}
+
+pub(super) fn restore(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("virtualmachineid")?;
+    let template = call.arguments.id("templateid");
+    let owner = call.model.virtual_machines.get(id).map_or(call.caller.account, |machine| machine.account);
+    if let Some(template) = template.and_then(|template| call.model.templates.get(template)) {
+        if !template.usable_by(owner) && !call.caller.root_admin {
+            return Err(ApiError::not_yours());
+        }
+        if !template.ready {
+            return Err(ApiError::internal(format!("Template {} is not ready", template.name)));
+        }
+    }
+    Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
+        running.core.restore_machine(id, template).await?;
+        running.machine_answer(id)
+    }))
+}

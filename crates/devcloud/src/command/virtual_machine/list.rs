@@ -1,0 +1,206 @@
+//! How machines are found, and how they look.
+
+use serde_json::{Value, json};
+
+use crate::command::call::{View, object, time};
+use crate::command::{Call, Listing};
+use crate::error::ApiError;
+use crate::model::{MachineState, Nic, VirtualMachine};
+
+const DETAILS: [&str; 15] = [
+    "all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume",
+    "min", "affgrp", "vgpu", "tags",
+];
+
+pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let scope = call.scope()?;
+    let arguments = call.arguments;
+    if arguments.id("id").is_some() && arguments.ids("ids").is_some() {
+        return Err(ApiError::invalid("Specify either id or ids but not both parameters"));
+    }
+    if let Some(wrong) = arguments
+        .texts("details")
+        .unwrap_or_default()
+        .iter()
+        .find(|detail| !DETAILS.contains(&detail.as_str()))
+    {
+        return Err(ApiError::invalid(format!(
+            "The details parameter contains a non permitted value: {wrong}. The allowed values are {}",
+            DETAILS.join(", ")
+        )));
+    }
+    let state = |machine: &VirtualMachine| match arguments.text("state") {
+        None => true,
+        Some(wanted) if wanted.eq_ignore_ascii_case("Present") => {
+            !matches!(machine.state, MachineState::Destroyed | MachineState::Expunging)
+        }
+        Some(wanted) => wanted.eq_ignore_ascii_case(machine.state.name()),
+    };
+    let gone =
+        |machine: &VirtualMachine| matches!(machine.state, MachineState::Destroyed | MachineState::Expunging);
+    let found = call.model.virtual_machines.iter().filter(|machine| {
+        scope.includes(machine.account)
+            && call.wanted(machine.id)
+            && (call.caller.root_admin || !gone(machine))
+            && call.name_is(&machine.name)
+            && state(machine)
+            && (arguments.text("keyword").is_none()
+                || call.keyword_in(&[
+                    &machine.name,
+                    &machine.display_name,
+                    machine.state.name(),
+                    &machine.nics.first().map(|nic| nic.address.to_string()).unwrap_or_default(),
+                ]))
+            && call.tags_match(machine.id)
+            && arguments.id("networkid").is_none_or(|network| machine.nic_in(network).is_some())
+            && arguments.id("templateid").is_none_or(|template| machine.template == template)
+            && arguments.id("serviceofferingid").is_none_or(|offering| machine.offering == offering)
+            && arguments.id("affinitygroupid").is_none_or(|group| machine.affinity_groups.contains(&group))
+            && arguments.text("keypair").is_none_or(|name| machine.key_pairs.iter().any(|pair| pair == name))
+            && arguments
+                .text("hypervisor")
+                .is_none_or(|name| name.eq_ignore_ascii_case(call.catalogue().hypervisor))
+    });
+    let with_user_data = arguments.boolean("userdata") == Some(true);
+    Listing::of("virtualmachine", arguments, found, |machine| {
+        let user_data = if with_user_data { json!({ "userdata": machine.user_data }) } else { Value::Null };
+        object([view(call.view(), machine), user_data])
+    })
+}
+
+pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let machine = call.arguments.id("virtualmachineid").and_then(|id| call.model.virtual_machines.get(id));
+    let machine = machine.filter(|machine| call.caller.root_admin || machine.account == call.caller.account);
+    let found = machine.into_iter().flat_map(|machine| {
+        machine.nics.iter().enumerate().map(move |(number, nic)| (machine, number, nic)).filter(
+            |(_, _, nic)| {
+                call.arguments.text("nicid").is_none_or(|wanted| wanted == nic.id.to_string())
+                    && call.arguments.id("networkid").is_none_or(|network| nic.network == network)
+            },
+        )
+    });
+    Listing::of("nic", call.arguments, found, |(machine, number, nic)| {
+        object([nic_view(call.view(), number, nic), json!({ "virtualmachineid": machine.id })])
+    })
+}
+
+fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
+    let network = view.model.networks.get(nic.network);
+    object([json!({
+        "id": nic.id,
+        "networkid": nic.network,
+        "networkname": network.map(|network| &network.name),
+        "netmask": network.map(|network| network.range.netmask().to_string()),
+        "gateway": network.map(|network| network.gateway.to_string()),
+        "ipaddress": nic.address.to_string(),
+        "traffictype": "Guest",
+        "type": "Isolated",
+        "isdefault": number == 0,
+        "macaddress": nic.mac,
+        "secondaryip": [],
+        "extradhcpoption": [],
+        "deviceid": number.to_string(),
+        "enabled": true,
+    })])
+}
+
+/// A machine as clients see it.
+pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
+    let catalogue = &view.settings.catalogue;
+    let owner = view.model.accounts.get(machine.account);
+    let template = view.model.templates.get(machine.template);
+    let offering = catalogue.service_offering(machine.offering);
+    let os_type = template.and_then(|template| catalogue.os_type(template.os_type));
+    let running = machine.state == MachineState::Running;
+    let public = view
+        .model
+        .public_ip_addresses
+        .iter()
+        .find(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine.id));
+    let job = view.model.under_way.get(&machine.id);
+    let admin = if view.root_admin {
+        json!({
+            "instancename": format!("i-{}-{}-VM", owner.map_or(0, |owner| owner.number), machine.number),
+            "hostid": machine.host.map(|host| catalogue.host_id(host)),
+            "hostname": machine.host.map(|host| catalogue.host_name(host)),
+            "arch": "x86_64",
+        })
+    } else {
+        Value::Null
+    };
+    object([
+        json!({
+            "id": machine.id,
+            "name": machine.name,
+            "displayname": machine.display_name,
+            "userid": owner.map(|owner| owner.user.id),
+            "username": owner.map(|owner| &owner.user.name),
+            "created": time(machine.created),
+            "lastupdated": machine.updated.map(time),
+            "state": machine.state.name(),
+            "haenable": false,
+            "group": machine.group,
+            "hostcontrolstate": running.then_some("Enabled"),
+            "templateid": machine.template,
+            "templatename": template.map(|template| &template.name),
+            "templatedisplaytext": template.map(|template| &template.display_text),
+            "templatetype": template.map(|template| template.kind.name()),
+            "templateformat": "QCOW2",
+            "passwordenabled": template.is_some_and(|template| template.password_enabled),
+            "isos": [],
+            "isomaxcount": 1,
+            "serviceofferingid": machine.offering,
+            "serviceofferingname": offering.map(|offering| &offering.name),
+            "cpunumber": offering.map(|offering| offering.processors),
+            "cpuspeed": offering.map(|offering| offering.speed_mhz),
+            "memory": offering.map(|offering| offering.memory_mib),
+            "guestosid": os_type.map(|os_type| os_type.id),
+            "ostypeid": os_type.map(|os_type| os_type.id),
+            "osdisplayname": os_type.map(|os_type| os_type.name),
+        }),
+        json!({
+            "rootdeviceid": 0,
+            "rootdevicetype": "ROOT",
+            "securitygroup": [],
+            "nic": machine.nics.iter().enumerate().map(|(number, nic)| nic_view(view, number, nic)).collect::<Vec<_>>(),
+            "hypervisor": catalogue.hypervisor,
+            "ipaddress": machine.nics.first().map(|nic| nic.address.to_string()),
+            "details": machine.details,
+            "readonlydetails": "",
+            "keypairs": (!machine.key_pairs.is_empty()).then(|| machine.key_pairs.join(",")),
+            "affinitygroup": affinity_groups(view, machine),
+            "isdynamicallyscalable": machine.dynamically_scalable,
+            "deleteprotection": machine.delete_protection,
+            "pooltype": machine.updated.map(|_| "Filesystem"),
+            "vmtype": "User",
+            "boottype": "Bios",
+            "bootmode": "legacy",
+            "publicipid": public.map(|address| address.id),
+            "publicip": public.map(|address| address.address.to_string()),
+            "receivedbytes": 0,
+            "sentbytes": 0,
+            "tags": view.tags(machine.id),
+            "hasannotations": false,
+            "jobid": job,
+            "jobstatus": job.map(|_| 0),
+        }),
+        view.zone(),
+        view.ownership(machine.account),
+        admin,
+    ])
+}
+
+fn affinity_groups(view: View<'_>, machine: &VirtualMachine) -> Value {
+    let account = view.model.accounts.get(machine.account).map(|account| &account.name);
+    let groups = machine.affinity_groups.iter().filter_map(|group| view.model.affinity_groups.get(*group));
+    groups
+        .map(|group| {
+            object([json!({
+                "id": group.id,
+                "name": group.name,
+                "description": group.description,
+                "account": account,
+            })])
+        })
+        .collect()
+}

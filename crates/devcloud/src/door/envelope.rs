@@ -1,0 +1,62 @@
+//! Envelopes: the one top-level key around every answer and error, as JSON or XML.
+
+use serde_json::{Value, json};
+
+use super::{Reply, xml};
+use crate::error::ApiError;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Xml,
+}
+
+impl Form {
+    /// JSON when asked for in any case, else XML, as the real server has it.
+    pub(super) fn of(response: Option<&str>) -> Self {
+        match response {
+            Some(response) if response.eq_ignore_ascii_case("json") => Self::Json,
+            _ => Self::Xml,
+        }
+    }
+}
+
+fn reply(form: Form, status: u16, key: &str, inner: &Value, description: Option<&str>) -> Reply {
+    let (content_type, body) = match form {
+        Form::Json => ("application/json;charset=utf-8", json!({ key: inner }).to_string()),
+        Form::Xml => ("text/xml;charset=utf-8", xml::document(key, inner)),
+    };
+    let mut headers = vec![
+        ("X-Content-Type-Options", "nosniff".to_owned()),
+        ("X-XSS-Protection", "1;mode=block".to_owned()),
+        ("content-security-policy", "default-src=none".to_owned()),
+    ];
+    if let Some(description) = description {
+        let printable = |character: char| if matches!(character, ' '..='~') { character } else { ' ' };
+        headers.push(("X-Description", description.chars().map(printable).collect()));
+    }
+    Reply { status, content_type, headers, body: body.into_bytes() }
+}
+
+pub(super) fn answer(form: Form, key: &str, inner: Value) -> Reply {
+    reply(form, 200, key, &inner, None)
+}
+
+pub(super) fn error(form: Form, key: &str, error: &ApiError, root_admin: bool) -> Reply {
+    let text = error.text_for(root_admin);
+    let ids: Vec<Value> =
+        error.ids.iter().map(|(id, description)| json!({ "uuid": id, "description": description })).collect();
+    let mut inner = json!({ "uuidList": ids, "errorcode": error.code, "errortext": text });
+    if let Some(cs_code) = error.cs_code {
+        inner["cserrorcode"] = json!(cs_code);
+    }
+    // Identity errors come without a description.
+    reply(form, error.code, key, &inner, error.cs_code.map(|_| text))
+}
+
+/// What the server around the API answers: a page, not an envelope.
+pub(super) fn page(status: u16, reason: &str) -> Reply {
+    let body = format!("<html><body><h1>{status}</h1><pre>{reason}</pre></body></html>\n");
+    Reply { status, content_type: "text/html;charset=utf-8", headers: Vec::new(), body: body.into_bytes() }
+}

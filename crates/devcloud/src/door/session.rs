@@ -1,0 +1,128 @@
+//! Sessions: `login` gives two cookies, and a call in a session needs both of them and the session's key as a parameter.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::time::{Duration, Instant};
+
+use super::envelope::{self, Form};
+use super::{Reply, Request};
+use crate::command::Caller;
+use crate::error::{ApiError, UNVERIFIED};
+use crate::model::Account;
+use crate::zone::Core;
+
+/// How long a session lives after its last call.
+const TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// Sessions of users who logged in with their password. They end with the process.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<BTreeMap<String, Session>>);
+
+struct Session {
+    key: String,
+    caller: Caller,
+    used: Instant,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+/// An account as it calls.
+pub(super) fn as_caller(account: &Account) -> Caller {
+    Caller {
+        account: account.id,
+        name: account.name.clone(),
+        user: account.user.id,
+        root_admin: account.root_admin,
+    }
+}
+
+fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut cookies = request.cookie.as_deref()?.split(';');
+    cookies.find_map(|cookie| {
+        cookie.trim().split_once('=').filter(|(found, _)| *found == name).map(|(_, value)| value)
+    })
+}
+
+pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>) -> Reply {
+    let user = received.get("username").map(String::as_str).unwrap_or_default();
+    let password = received.get("password").map(String::as_str).unwrap_or_default();
+    let known = core.read(|model| {
+        let account = model.accounts.iter().find(|account| account.user.name == user).cloned()?;
+        same(account.user.password.expose_secret(), password).then_some(account)
+    });
+    let Some(account) = known.filter(|_| !password.is_empty()) else {
+        return envelope::error(form, "loginresponse", &ApiError::login(user), true);
+    };
+    let secret = || {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
+    };
+    let (id, key) = (secret(), secret());
+    let session = Session { key: key.clone(), caller: as_caller(&account), used: Instant::now() };
+    core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
+    let mut reply = envelope::answer(
+        form,
+        "loginresponse",
+        json!({
+            "username": account.user.name,
+            "userid": account.user.id,
+            "domainid": core.settings().catalogue.domain_id,
+            "timeout": TIMEOUT.as_secs(),
+            "account": account.name,
+            "firstname": account.user.first_name,
+            "lastname": account.user.last_name,
+            "type": if account.root_admin { "1" } else { "0" },
+            "timezone": "UTC",
+            "timezoneoffset": "0.0",
+            "registered": "false",
+            "sessionkey": key,
+            "is2faenabled": "false",
+            "is2faverified": "true",
+        }),
+    );
+    reply.headers.push(("Set-Cookie", format!("JSESSIONID={id}; Path=/client; HttpOnly; SameSite=Lax")));
+    reply.headers.push(("Set-Cookie", format!("sessionkey={key}; Path=/client; HttpOnly; SameSite=Lax")));
+    reply
+}
+
+pub(super) fn logout(core: &Core, form: Form, request: &Request) -> Reply {
+    if let Some(id) = cookie(request, "JSESSIONID") {
+        core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+    envelope::answer(form, "logoutresponse", json!({ "description": "success" }))
+}
+
+/// The caller of a session. A call that has only part of what it needs ends its session.
+pub(super) fn caller(
+    core: &Core,
+    received: &BTreeMap<String, String>,
+    request: &Request,
+) -> Result<Caller, ApiError> {
+    let nobody = || ApiError::unverified(UNVERIFIED);
+    let mut sessions = core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
+    sessions.retain(|_, session| session.used.elapsed() < TIMEOUT);
+    let id = cookie(request, "JSESSIONID").ok_or_else(nobody)?;
+    let session = sessions.get_mut(id).ok_or_else(nobody)?;
+    let given = received.get("sessionkey").is_some_and(|given| same(&session.key, given))
+        && cookie(request, "sessionkey").is_some_and(|given| same(&session.key, given));
+    if !given {
+        sessions.remove(id);
+        return Err(ApiError::unverified("unable to verify user credentials"));
+    }
+    session.used = Instant::now();
+    Ok(session.caller.clone())
+}
+
+/// Compares secrets without telling by its time where they differ.
+fn same(one: &str, other: &str) -> bool {
+    let difference =
+        one.bytes().zip(other.bytes()).fold(0, |difference, (one, other)| difference | (one ^ other));
+    one.len() == other.len() && difference == 0
+}

@@ -1,0 +1,69 @@
+//! Answers as XML: what clients get that do not ask for JSON. Lists repeat their element, empty ones are not there.
+
+use serde_json::Value;
+
+pub(super) fn document(key: &str, inner: &Value) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    element(&mut text, key, inner);
+    text
+}
+
+fn element(text: &mut String, name: &str, value: &Value) {
+    match value {
+        Value::Array(items) => {
+            for item in items {
+                element(text, name, item);
+            }
+        }
+        Value::Null => {}
+        value => {
+            text.push_str(&format!("<{name}>"));
+            match value {
+                Value::Object(fields) => {
+                    for (name, value) in fields {
+                        // Details have names that XML can't have.
+                        if name
+                            .chars()
+                            .all(|character| character.is_ascii_alphanumeric() || "_-.".contains(character))
+                        {
+                            element(text, name, value);
+                        }
+                    }
+                }
+                Value::String(value) => escape(text, value),
+                other => text.push_str(&other.to_string()),
+            }
+            text.push_str(&format!("</{name}>"));
+        }
+    }
+}
+
+fn escape(text: &mut String, value: &str) {
+    for character in value.chars() {
+        match character {
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '&' => text.push_str("&amp;"),
+            '"' => text.push_str("&quot;"),
+            other => text.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::document;
+
+    #[test]
+    fn lists_repeat_their_element() {
+        let inner =
+            json!({ "count": 2, "zone": [{ "name": "a&b", "tags": [] }, { "name": "c", "up": true }] });
+        assert_eq!(
+            document("listzonesresponse", &inner),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><listzonesresponse><count>2</count><zone><name>a&amp;b</name></zone>\
+             <zone><name>c</name><up>true</up></zone></listzonesresponse>"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! How much an account may have, and has.
+
+use uuid::Uuid;
+
+use super::{MachineState, Model};
+use crate::config::Limits;
+
+/// What is limited here. The numbers are CloudStack's resource types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Machines = 0,
+    PublicAddresses = 1,
+    Volumes = 2,
+    Templates = 4,
+    Networks = 6,
+    Processors = 8,
+    Memory = 9,
+}
+
+/// Every resource type the API knows: its number, its name, and the limit of those this zone has none of.
+pub(crate) const RESOURCE_TYPES: [(u8, &str, i64); 17] = [
+    (0, "user_vm", 20),
+    (1, "public_ip", 20),
+    (2, "volume", 20),
+    (3, "snapshot", 20),
+    (4, "template", 20),
+    (5, "project", 10),
+    (6, "network", 20),
+    (7, "vpc", 20),
+    (8, "cpu", 40),
+    (9, "memory", 40_960),
+    (10, "primary_storage", 200),
+    (11, "secondary_storage", 400),
+    (12, "backup", 20),
+    (13, "backup_storage", 400),
+    (14, "bucket", 20),
+    (15, "object_storage", 400),
+    (16, "gpu", 20),
+];
+
+impl Resource {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Machines,
+        Self::PublicAddresses,
+        Self::Volumes,
+        Self::Templates,
+        Self::Networks,
+        Self::Processors,
+        Self::Memory,
+    ];
+
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        RESOURCE_TYPES[usize::from(self.number())].1
+    }
+
+    fn default_limit(self, limits: &Limits) -> i64 {
+        match self {
+            Self::Machines => limits.machines,
+            Self::PublicAddresses => limits.public_addresses,
+            Self::Volumes => limits.volumes,
+            Self::Templates => limits.templates,
+            Self::Networks => limits.networks,
+            Self::Processors => limits.processors,
+            Self::Memory => limits.memory_mib,
+        }
+    }
+}
+
+impl Model {
+    /// The account's limit; `-1` is none. Root admins have none.
+    pub(crate) fn limit(&self, account: Uuid, resource: Resource, limits: &Limits) -> i64 {
+        match self.accounts.get(account) {
+            Some(account) if account.root_admin => -1,
+            Some(account) => account
+                .limits
+                .get(&resource.number())
+                .copied()
+                .unwrap_or_else(|| resource.default_limit(limits)),
+            None => 0,
+        }
+    }
+
+    /// What the account has. Stopped machines count; destroyed and failed ones don't. `size` tells the processors and
+    /// the memory of an offering.
+    pub(crate) fn usage(&self, account: Uuid, resource: Resource, size: impl Fn(Uuid) -> (u32, u64)) -> i64 {
+        let machines = || {
+            self.virtual_machines.iter().filter(|machine| {
+                machine.account == account
+                    && !matches!(
+                        machine.state,
+                        MachineState::Destroyed | MachineState::Error | MachineState::Expunging
+                    )
+            })
+        };
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        match resource {
+            Resource::Machines => count(machines().count()),
+            Resource::PublicAddresses => count(
+                self.public_ip_addresses.iter().filter(|address| address.account == Some(account)).count(),
+            ),
+            Resource::Volumes => {
+                count(self.volumes.iter().filter(|volume| volume.account == account).count())
+            }
+            Resource::Templates => {
+                count(self.templates.iter().filter(|template| template.account == Some(account)).count())
+            }
+            Resource::Networks => {
+                count(self.networks.iter().filter(|network| network.account == account).count())
+            }
+            Resource::Processors => machines().map(|machine| i64::from(size(machine.offering).0)).sum(),
+            Resource::Memory => {
+                machines().map(|machine| i64::try_from(size(machine.offering).1).unwrap_or(i64::MAX)).sum()
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Load balancer rules and their members.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Entity, RuleState};
+use crate::driver::{Algorithm, Protocol};
+
+/// Traffic to a port of a public address that goes to one of several guests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LoadBalancerRule {
+    pub(crate) number: u64,
+    pub(crate) id: Uuid,
+    pub(crate) account: Uuid,
+    pub(crate) network: Uuid,
+    pub(crate) address: Uuid,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) public_port: u16,
+    pub(crate) private_port: u16,
+    pub(crate) algorithm: Algorithm,
+    /// TCP or UDP.
+    pub(crate) protocol: Protocol,
+    /// The protocol as it was given, if it was.
+    pub(crate) named_protocol: Option<String>,
+    pub(crate) source_list: Option<String>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) state: RuleState,
+    /// Whether a machine was ever assigned.
+    pub(crate) assigned: bool,
+}
+
+/// A machine behind a load balancer rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) virtual_machine: Uuid,
+    pub(crate) guest: Ipv4Addr,
+}
+
+impl LoadBalancerRule {
+    /// Its state: `Add` until a machine is assigned, as on the real server.
+    pub(crate) fn state_name(&self) -> &'static str {
+        match self.state {
+            RuleState::Active if !self.assigned => "Add",
+            state => state.name(),
+        }
+    }
+}
+
+impl Entity for LoadBalancerRule {
+    const KIND: &'static str = "load balancer rule";
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}

@@ -1,0 +1,302 @@
+//! What the zone knows: its entities in tables, and the rules between them. Nothing here waits, talks or decides what
+//! an answer looks like; a change is made under the zone's lock and is whole or not at all.
+
+mod account;
+mod affinity_group;
+mod event;
+mod firewall_rule;
+mod guest_address;
+mod host_name;
+mod job;
+mod key_pair;
+mod limit;
+mod load_balancer_rule;
+mod network;
+mod placement;
+mod port_forwarding_rule;
+mod port_range;
+mod public_ip_address;
+mod router;
+mod secret;
+mod table;
+mod tag;
+mod template;
+mod virtual_machine;
+mod volume;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use uuid::Uuid;
+
+pub(crate) use self::account::{Account, User};
+pub(crate) use self::affinity_group::{AffinityGroup, AffinityType};
+pub(crate) use self::event::Event;
+pub(crate) use self::firewall_rule::{Clash, Direction, FirewallRule, Matcher, RuleState};
+pub(crate) use self::guest_address::{first_free, usable};
+pub(crate) use self::host_name::is_host_name;
+pub(crate) use self::job::{Job, JobStatus};
+pub(crate) use self::key_pair::KeyPair;
+pub(crate) use self::limit::{RESOURCE_TYPES, Resource};
+pub(crate) use self::load_balancer_rule::{LoadBalancerRule, Member};
+pub(crate) use self::network::{Network, NetworkState};
+pub(crate) use self::placement::place;
+pub(crate) use self::port_forwarding_rule::{Holder, PortForwardingRule};
+pub(crate) use self::port_range::PortRange;
+pub(crate) use self::public_ip_address::{AddressState, PublicIpAddress, StaticNat};
+pub(crate) use self::table::{Entity, Table};
+pub(crate) use self::tag::{TagSet, TaggedKind};
+pub(crate) use self::template::{Template, TemplateKind};
+pub(crate) use self::virtual_machine::{MachineState, Nic, VirtualMachine};
+pub(crate) use self::volume::Volume;
+use crate::records::{RecordsError, Row, StoredRow};
+
+/// Something that once was: its id still resolves, but nothing is found under it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Removed {
+    pub(crate) number: u64,
+    pub(crate) id: Uuid,
+    /// What it was: the kind of the table it was in.
+    pub(crate) kind: String,
+}
+
+impl Entity for Removed {
+    const KIND: &'static str = "removed";
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+macro_rules! tables {
+    ($($field:ident: $entity:ty,)*) => {
+        /// All entities of the zone.
+        pub(crate) struct Model {
+            $(pub(crate) $field: Table<$entity>,)*
+            /// Jobs under way, by the resource they are about.
+            pub(crate) under_way: BTreeMap<Uuid, Uuid>,
+            random: StdRng,
+            last_number: u64,
+        }
+
+        impl Model {
+            /// A model of these rows.
+            pub(crate) fn load(rows: Vec<StoredRow>, seed: Option<u64>) -> Result<Self, RecordsError> {
+                let mut model = Self {
+                    $($field: Table::default(),)*
+                    under_way: BTreeMap::new(),
+                    random: seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64),
+                    last_number: 0,
+                };
+                for row in rows {
+                    model.last_number = model.last_number.max(row.number);
+                    let wrap = |source| RecordsError::Row { kind: row.kind.clone(), number: row.number, source };
+                    match row.kind.as_str() {
+                        $(<$entity>::KIND => model.$field.load(serde_json::from_str(&row.json).map_err(wrap)?),)*
+                        other => tracing::warn!(kind = other, "a kind of record that this mesostack does not know"),
+                    }
+                }
+                Ok(model)
+            }
+
+            /// Ends a transaction: what changed since the last one.
+            pub(crate) fn commit(&mut self) -> Result<Vec<Row>, serde_json::Error> {
+                let mut rows = Vec::new();
+                $(self.$field.changes(&mut rows)?;)*
+                $(self.$field.forget_changes();)*
+                Ok(rows)
+            }
+
+            /// Ends a transaction as if it had not been.
+            pub(crate) fn roll_back(&mut self) {
+                $(self.$field.roll_back();)*
+            }
+        }
+    };
+}
+
+tables! {
+    accounts: Account,
+    affinity_groups: AffinityGroup,
+    events: Event,
+    firewall_rules: FirewallRule,
+    jobs: Job,
+    key_pairs: KeyPair,
+    load_balancer_rules: LoadBalancerRule,
+    networks: Network,
+    port_forwarding_rules: PortForwardingRule,
+    public_ip_addresses: PublicIpAddress,
+    removed: Removed,
+    tags: TagSet,
+    templates: Template,
+    virtual_machines: VirtualMachine,
+    volumes: Volume,
+}
+
+impl std::fmt::Debug for Model {
+    // Entities hold keys and user-data: their contents are not for logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("last_number", &self.last_number).finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// A new number, higher than all before it.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// A new random id.
+    pub(crate) fn next_id(&mut self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// Random text that can't be guessed: keys, passwords, sessions.
+    pub(crate) fn next_secret(&mut self, bytes: usize) -> String {
+        use base64::Engine;
+        let mut buffer = vec![0; bytes];
+        self.random.fill_bytes(&mut buffer);
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(buffer)
+    }
+
+    /// Leaves a mark where something was, so that its id still resolves.
+    pub(crate) fn bury(&mut self, id: Uuid, kind: &str) {
+        let number = self.next_number();
+        self.removed.insert(Removed { number, id, kind: kind.to_owned() });
+        self.tags.remove(id);
+    }
+
+    /// The account with this name (names are compared without regard to case, as the server's database does).
+    pub(crate) fn account_named(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether anything still needs a layer.
+    pub(crate) fn layer_in_use(&self, layer: &crate::driver::LayerId) -> bool {
+        self.templates.iter().any(|template| template.layers.contains(layer))
+            || self.volumes.iter().any(|volume| volume.layers.contains(layer))
+    }
+
+    /// Machines with an interface in `network`, in the order they were made.
+    pub(crate) fn machines_in(&self, network: Uuid) -> impl Iterator<Item = &VirtualMachine> {
+        self.virtual_machines.iter().filter(move |machine| machine.nic_in(network).is_some())
+    }
+
+    /// What the router of `network` does has changed.
+    pub(crate) fn touch(&mut self, network: Uuid) {
+        if let Some(network) = self.networks.edit(network) {
+            network.revision += 1;
+        }
+    }
+
+    /// Removes the rules of a machine that is expunged: its forwards, its places in load balancers, its static NAT.
+    pub(crate) fn forget_rules_of(&mut self, machine: Uuid) {
+        let forwards: Vec<Uuid> = self
+            .port_forwarding_rules
+            .iter()
+            .filter(|rule| rule.virtual_machine == machine)
+            .map(|rule| rule.id)
+            .collect();
+        for rule in forwards {
+            self.port_forwarding_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        let balanced: Vec<Uuid> = self
+            .load_balancer_rules
+            .iter()
+            .filter(|rule| rule.members.iter().any(|member| member.virtual_machine == machine))
+            .map(|rule| rule.id)
+            .collect();
+        for rule in balanced {
+            if let Some(rule) = self.load_balancer_rules.edit(rule) {
+                rule.members.retain(|member| member.virtual_machine != machine);
+            }
+        }
+        let translated: Vec<Uuid> = self
+            .public_ip_addresses
+            .iter()
+            .filter(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine))
+            .map(|address| address.id)
+            .collect();
+        for address in translated {
+            if let Some(address) = self.public_ip_addresses.edit(address) {
+                address.static_nat = None;
+            }
+        }
+    }
+
+    /// Removes every rule of a public address and makes it free.
+    pub(crate) fn release(&mut self, address: Uuid) {
+        for rule in self
+            .firewall_rules
+            .iter()
+            .filter(|rule| rule.address == Some(address))
+            .map(|rule| rule.id)
+            .collect::<Vec<_>>()
+        {
+            self.firewall_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        for rule in self
+            .port_forwarding_rules
+            .iter()
+            .filter(|rule| rule.address == address)
+            .map(|rule| rule.id)
+            .collect::<Vec<_>>()
+        {
+            self.port_forwarding_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        for rule in self
+            .load_balancer_rules
+            .iter()
+            .filter(|rule| rule.address == address)
+            .map(|rule| rule.id)
+            .collect::<Vec<_>>()
+        {
+            self.load_balancer_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        self.tags.remove(address);
+        if let Some(address) = self.public_ip_addresses.edit(address) {
+            address.make_free();
+        }
+    }
+
+    /// Takes a free public address for a network.
+    pub(crate) fn take_address(
+        &mut self,
+        account: Uuid,
+        network: Option<Uuid>,
+        wanted: Option<std::net::Ipv4Addr>,
+        now: Timestamp,
+    ) -> Option<Uuid> {
+        let id = self
+            .public_ip_addresses
+            .iter()
+            .find(|address| {
+                address.state == AddressState::Free && wanted.is_none_or(|wanted| address.address == wanted)
+            })?
+            .id;
+        let source_nat = network.is_some_and(|network| self.source_nat_of(network).is_none());
+        let address = self.public_ip_addresses.edit(id)?;
+        address.state = AddressState::Allocating;
+        address.account = Some(account);
+        address.network = network;
+        address.allocated = Some(now);
+        address.source_nat = source_nat;
+        Some(id)
+    }
+
+    /// The address under which a network's guests appear outside.
+    pub(crate) fn source_nat_of(&self, network: Uuid) -> Option<&PublicIpAddress> {
+        self.public_ip_addresses.iter().find(|address| address.network == Some(network) && address.source_nat)
+    }
+}

@@ -1,0 +1,158 @@
+//! Entities of one kind in the order they were made, found by number or id, with the changes of the transaction under
+//! way.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::records::Row;
+
+/// Something the records keep.
+pub(crate) trait Entity: Clone + Serialize + DeserializeOwned {
+    /// What its rows are called.
+    const KIND: &'static str;
+    /// Its place in the order of creation, unique among its kind.
+    fn number(&self) -> u64;
+    /// Its id as the API shows it.
+    fn id(&self) -> Uuid;
+}
+
+/// All entities of one kind.
+pub(crate) struct Table<T> {
+    rows: BTreeMap<u64, T>,
+    index: BTreeMap<Uuid, u64>,
+    before: BTreeMap<u64, Option<T>>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), index: BTreeMap::new(), before: BTreeMap::new() }
+    }
+}
+
+impl<T: Entity> Table<T> {
+    pub(crate) fn get(&self, id: Uuid) -> Option<&T> {
+        self.rows.get(self.index.get(&id)?)
+    }
+
+    pub(crate) fn numbered(&self, number: u64) -> Option<&T> {
+        self.rows.get(&number)
+    }
+
+    pub(crate) fn contains(&self, id: Uuid) -> bool {
+        self.index.contains_key(&id)
+    }
+
+    /// In the order of creation.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.rows.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn insert(&mut self, entity: T) {
+        let number = entity.number();
+        self.index.insert(entity.id(), number);
+        let before = self.rows.insert(number, entity);
+        self.before.entry(number).or_insert(before);
+    }
+
+    /// The entity, to be changed; it is written with the transaction.
+    pub(crate) fn edit(&mut self, id: Uuid) -> Option<&mut T> {
+        let number = *self.index.get(&id)?;
+        let row = self.rows.get_mut(&number)?;
+        self.before.entry(number).or_insert_with(|| Some(row.clone()));
+        Some(row)
+    }
+
+    pub(crate) fn remove(&mut self, id: Uuid) -> Option<T> {
+        let number = self.index.remove(&id)?;
+        let row = self.rows.remove(&number)?;
+        self.before.entry(number).or_insert_with(|| Some(row.clone()));
+        Some(row)
+    }
+
+    pub(super) fn load(&mut self, entity: T) {
+        self.index.insert(entity.id(), entity.number());
+        self.rows.insert(entity.number(), entity);
+    }
+
+    pub(super) fn changes(&self, rows: &mut Vec<Row>) -> Result<(), serde_json::Error> {
+        for (&number, before) in &self.before {
+            let json = self.rows.get(&number).map(serde_json::to_string).transpose()?;
+            if json.is_some() || before.is_some() {
+                rows.push(Row { kind: T::KIND, number, json });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_changes(&mut self) {
+        self.before.clear();
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        for (number, before) in std::mem::take(&mut self.before) {
+            if let Some(now) = self.rows.remove(&number) {
+                self.index.remove(&now.id());
+            }
+            if let Some(before) = before {
+                self.load(before);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Thing(u64, Uuid, String);
+
+    impl Entity for Thing {
+        const KIND: &'static str = "thing";
+        fn number(&self) -> u64 {
+            self.0
+        }
+        fn id(&self) -> Uuid {
+            self.1
+        }
+    }
+
+    fn thing(number: u64, name: &str) -> Thing {
+        Thing(number, Uuid::from_u128(u128::from(number)), name.to_owned())
+    }
+
+    #[test]
+    fn a_rolled_back_transaction_leaves_everything_as_it_was() {
+        let mut table = Table::default();
+        table.insert(thing(1, "one"));
+        table.insert(thing(2, "two"));
+        table.forget_changes();
+        table.edit(Uuid::from_u128(1)).expect("there").2 = "changed".to_owned();
+        table.remove(Uuid::from_u128(2));
+        table.insert(thing(3, "three"));
+        table.roll_back();
+        let left: Vec<_> = table.iter().cloned().collect();
+        assert_eq!(left, [thing(1, "one"), thing(2, "two")]);
+        assert!(table.get(Uuid::from_u128(3)).is_none());
+        let mut rows = Vec::new();
+        table.changes(&mut rows).expect("rows");
+        assert!(rows.is_empty());
+    }
+
+    #[test]
+    fn what_is_made_and_removed_in_one_transaction_is_never_written() {
+        let mut table = Table::default();
+        table.insert(thing(1, "one"));
+        table.remove(Uuid::from_u128(1));
+        let mut rows = Vec::new();
+        table.changes(&mut rows).expect("rows");
+        assert!(rows.is_empty());
+    }
+}

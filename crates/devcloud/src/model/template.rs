@@ -1,0 +1,75 @@
+//! Templates: what root disks are made from.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Entity;
+use crate::driver::LayerId;
+
+/// A template.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Template {
+    pub(crate) number: u64,
+    pub(crate) id: Uuid,
+    /// Who made it; none for the zone's own.
+    pub(crate) account: Option<Uuid>,
+    pub(crate) name: String,
+    pub(crate) display_text: String,
+    pub(crate) kind: TemplateKind,
+    pub(crate) created: Timestamp,
+    pub(crate) os_type: Uuid,
+    /// Lowest first; empty until it is ready.
+    pub(crate) layers: Vec<LayerId>,
+    /// The size of a root disk made from it, in bytes.
+    pub(crate) bytes: u64,
+    /// Bytes its layers hold.
+    pub(crate) physical_bytes: u64,
+    pub(crate) ready: bool,
+    pub(crate) public: bool,
+    pub(crate) featured: bool,
+    pub(crate) password_enabled: bool,
+    pub(crate) dynamically_scalable: bool,
+    pub(crate) details: BTreeMap<String, String>,
+    /// The template of the machine it was made from.
+    pub(crate) source: Option<Uuid>,
+    /// The volume being captured and the name of the layer it becomes, while it is not ready.
+    pub(crate) capture: Option<(Uuid, LayerId)>,
+}
+
+/// Where a template comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TemplateKind {
+    /// It comes with the zone.
+    Builtin,
+    /// An account made it.
+    User,
+}
+
+impl TemplateKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Builtin => "BUILTIN",
+            Self::User => "USER",
+        }
+    }
+}
+
+impl Entity for Template {
+    const KIND: &'static str = "template";
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Template {
+    /// Whether an account may make machines of it.
+    pub(crate) fn usable_by(&self, account: Uuid) -> bool {
+        self.public || self.account == Some(account)
+    }
+}

@@ -1,0 +1,116 @@
+//! Virtual machines and their interfaces.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Entity;
+
+/// A machine, from its deployment until it is expunged.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct VirtualMachine {
+    pub(crate) number: u64,
+    pub(crate) id: Uuid,
+    pub(crate) account: Uuid,
+    /// Its host name.
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+    pub(crate) state: MachineState,
+    pub(crate) template: Uuid,
+    /// The id of its service offering.
+    pub(crate) offering: Uuid,
+    /// The default one first.
+    pub(crate) nics: Vec<Nic>,
+    pub(crate) volume: Uuid,
+    /// Base64, as it came.
+    pub(crate) user_data: Option<String>,
+    /// Names of its key pairs when it was made; the pairs may be gone.
+    pub(crate) key_pairs: Vec<String>,
+    /// The public keys themselves.
+    pub(crate) public_keys: Vec<String>,
+    pub(crate) affinity_groups: Vec<Uuid>,
+    pub(crate) details: BTreeMap<String, String>,
+    pub(crate) group: Option<String>,
+    pub(crate) delete_protection: bool,
+    pub(crate) dynamically_scalable: bool,
+    /// The number of the host it runs on, while it runs.
+    pub(crate) host: Option<u32>,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Option<Timestamp>,
+}
+
+/// A machine's state, in CloudStack's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MachineState {
+    Stopped,
+    Starting,
+    Running,
+    Stopping,
+    Destroyed,
+    Expunging,
+    Error,
+}
+
+impl MachineState {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "Stopped",
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Stopping => "Stopping",
+            Self::Destroyed => "Destroyed",
+            Self::Expunging => "Expunging",
+            Self::Error => "Error",
+        }
+    }
+}
+
+/// A machine's interface in a guest network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Nic {
+    pub(crate) id: Uuid,
+    pub(crate) network: Uuid,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) mac: String,
+}
+
+impl Entity for VirtualMachine {
+    const KIND: &'static str = "virtual machine";
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl std::fmt::Debug for VirtualMachine {
+    // User-data may hold private keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VirtualMachine")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VirtualMachine {
+    /// Its interface in this network.
+    pub(crate) fn nic_in(&self, network: Uuid) -> Option<&Nic> {
+        self.nics.iter().find(|nic| nic.network == network)
+    }
+
+    /// How the server's own texts show a machine.
+    pub(crate) fn described(&self) -> String {
+        format!(
+            "VM instance {{\"id\":{number},\"instanceName\":\"i-2-{number}-VM\",\"state\":\"{}\",\"type\":\"User\",\"uuid\":\"{}\"}}",
+            self.state.name(),
+            self.id,
+            number = self.number,
+        )
+    }
+}

@@ -1,0 +1,138 @@
+//! What nobody asks for: noticing machines that stopped by themselves, expunging what was destroyed long ago, taking down
+//! routers nobody needs, forgetting old jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::model::{MachineState, NetworkState};
+use crate::zone::Core;
+
+impl Core {
+    /// Looks after the zone every `period`, for ever.
+    pub(crate) async fn look_after(self: Arc<Self>, period: Duration) {
+        let mut idle: BTreeMap<Uuid, Instant> = BTreeMap::new();
+        loop {
+            tokio::time::sleep(period).await;
+            for result in [
+                self.notice_stopped_machines().await,
+                self.expunge_destroyed_machines().await,
+                self.take_down_idle_routers(&mut idle).await,
+                self.forget_old_jobs().await,
+            ] {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "the zone could not be looked after");
+                }
+            }
+        }
+    }
+
+    /// A machine that is `Running` in the records and not in reality, and that no job is busy with, is `Stopped`.
+    async fn notice_stopped_machines(&self) -> Result<(), ApiError> {
+        let running = |core: &Self| -> Vec<Uuid> {
+            core.read(|model| {
+                let machines = model.virtual_machines.iter();
+                machines
+                    .filter(|machine| machine.state == MachineState::Running)
+                    .map(|machine| machine.id)
+                    .collect()
+            })
+        };
+        // Asked for before the driver is: one that starts in between is not missed by mistake.
+        let believed = running(self);
+        if believed.is_empty() {
+            return Ok(());
+        }
+        let found = self.driver().running().await;
+        let found: BTreeSet<Uuid> =
+            found.map_err(|error| ApiError::internal(error.to_string()))?.into_iter().collect();
+        for id in believed.into_iter().filter(|id| !found.contains(id)) {
+            if self.lanes().is_busy(Lane::Machine(id)) {
+                continue;
+            }
+            self.change(|model, now| {
+                if let Some(machine) = model.virtual_machines.edit(id)
+                    && machine.state == MachineState::Running
+                {
+                    machine.state = MachineState::Stopped;
+                    machine.host = None;
+                    machine.updated = Some(now);
+                }
+                Ok(())
+            })
+            .await?;
+            tracing::info!(machine = %id, "a machine stopped by itself");
+        }
+        Ok(())
+    }
+
+    async fn expunge_destroyed_machines(&self) -> Result<(), ApiError> {
+        let now = self.now();
+        let delay =
+            SignedDuration::try_from(self.settings().config.expunge_delay).unwrap_or(SignedDuration::MAX);
+        let due: Vec<Uuid> = self.read(|model| {
+            let machines = model.virtual_machines.iter().filter(|machine| {
+                machine.state == MachineState::Destroyed
+                    && machine.updated.is_some_and(|updated| now.duration_since(updated) >= delay)
+            });
+            machines.map(|machine| machine.id).collect()
+        });
+        for id in due {
+            let Some(_turn) = self.lanes().join(Lane::Machine(id)).turn().await else { continue };
+            let still = self.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
+            if still == Some(MachineState::Destroyed) {
+                self.expunge_machine(id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_down_idle_routers(&self, idle: &mut BTreeMap<Uuid, Instant>) -> Result<(), ApiError> {
+        let Some(patience) = self.settings().config.network_gc else { return Ok(()) };
+        let needed =
+            |state| !matches!(state, MachineState::Stopped | MachineState::Destroyed | MachineState::Error);
+        let unneeded: BTreeSet<Uuid> = self.read(|model| {
+            let networks = model.networks.iter().filter(|network| network.state == NetworkState::Implemented);
+            networks
+                .map(|network| network.id)
+                .filter(|network| !model.machines_in(*network).any(|machine| needed(machine.state)))
+                .collect()
+        });
+        idle.retain(|network, _| unneeded.contains(network));
+        for network in unneeded {
+            let since = *idle.entry(network).or_insert_with(Instant::now);
+            if since.elapsed() >= patience {
+                let Some(_turn) = self.lanes().join(Lane::Network(network)).turn().await else { continue };
+                self.lower_router(network).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget_old_jobs(&self) -> Result<(), ApiError> {
+        let now = self.now();
+        let kept =
+            SignedDuration::try_from(self.settings().config.job_retention).unwrap_or(SignedDuration::MAX);
+        let old: Vec<Uuid> = self.read(|model| {
+            let ended =
+                |job: &&crate::model::Job| job.completed.is_some_and(|end| now.duration_since(end) >= kept);
+            model.jobs.iter().filter(ended).map(|job| job.id).collect()
+        });
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.change(|model, _| {
+            for job in old {
+                model.jobs.remove(job);
+            }
+            Ok(())
+        })
+        .await
+    }
+}

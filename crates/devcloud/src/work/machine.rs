@@ -1,0 +1,295 @@
+//! Machines: started, stopped, destroyed, expunged, restored.
+
+use uuid::Uuid;
+
+use crate::driver::{DriverError, LayerId, Stop};
+use crate::error::ApiError;
+use crate::model::{Entity, MachineState, Model, VirtualMachine, place};
+use crate::zone::Core;
+
+fn gone(id: Uuid) -> ApiError {
+    ApiError::invalid(format!("unable to find a virtual machine with id {id}"))
+}
+
+fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
+    model.virtual_machines.edit(id).ok_or_else(|| gone(id))
+}
+
+impl Core {
+    async fn set_machine_state(&self, id: Uuid, state: MachineState) -> Result<(), ApiError> {
+        self.change(|model, now| {
+            let machine = edit(model, id)?;
+            machine.state = state;
+            machine.updated = Some(now);
+            if !matches!(state, MachineState::Running | MachineState::Starting | MachineState::Stopping) {
+                machine.host = None;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn machine_state(&self, id: Uuid) -> Result<MachineState, ApiError> {
+        self.read(|model| model.virtual_machines.get(id).map(|machine| machine.state)).ok_or_else(|| gone(id))
+    }
+
+    /// Starts a stopped machine: finds it a host, has its networks' routers stand, starts it. When that fails it is left
+    /// as `after_failure` says.
+    pub(crate) async fn start_machine(&self, id: Uuid, after_failure: MachineState) -> Result<(), ApiError> {
+        let hosts = self.settings().config.hosts;
+        let (networks, number) = self
+            .change(|model, now| {
+                let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
+                match machine.state {
+                    MachineState::Stopped => {}
+                    MachineState::Running => {
+                        return Err(ApiError::invalid(format!(
+                            "The virtual machine {id} ({}) is already running",
+                            machine.display_name
+                        )));
+                    }
+                    state => {
+                        return Err(ApiError::internal(format!(
+                            "Unable to start a VM [{id}]: it is in state {}",
+                            state.name()
+                        )));
+                    }
+                }
+                let host = place(model, machine, hosts);
+                let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
+                let description = machine.described();
+                let machine = edit(model, id)?;
+                machine.updated = Some(now);
+                match host {
+                    Some(host) => {
+                        machine.host = Some(host);
+                        machine.state = MachineState::Starting;
+                        Ok((networks, None))
+                    }
+                    None => {
+                        machine.state = after_failure;
+                        Ok((networks, Some(description)))
+                    }
+                }
+            })
+            .await?;
+        if let Some(description) = number {
+            return Err(ApiError::capacity(
+                4335,
+                format!(
+                    "No destination found for a deployment for {description}, Please check the affinity groups provided, there \
+                     may not be sufficient capacity to follow them"
+                ),
+            ));
+        }
+        let started = self.bring_up(id, &networks).await;
+        match started {
+            Ok(()) => self.set_machine_state(id, MachineState::Running).await,
+            Err(error) => {
+                tracing::warn!(machine = %id, %error, "a machine could not be started");
+                // Whatever of it did start must not go on beside records that say it did not.
+                if let Err(error) = self.driver().stop_machine(id, Stop::Forced).await {
+                    tracing::warn!(machine = %id, %error, "a half-started machine could not be stopped");
+                }
+                self.set_machine_state(id, after_failure).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn bring_up(&self, id: Uuid, networks: &[Uuid]) -> Result<(), ApiError> {
+        for network in networks {
+            self.raise_router(*network).await?;
+        }
+        let machine =
+            self.read(|model| model.machine(id, &self.settings().catalogue)).ok_or_else(|| gone(id))?;
+        // From here on there may be a disk, whatever becomes of the machine.
+        self.change(|model, _| {
+            let volume = model.virtual_machines.get(id).map(|machine| machine.volume);
+            if let Some(volume) =
+                volume.filter(|volume| model.volumes.get(*volume).is_some_and(|volume| !volume.ready))
+                && let Some(volume) = model.volumes.edit(volume)
+            {
+                volume.ready = true;
+            }
+            Ok(())
+        })
+        .await?;
+        self.driver().start_machine(&machine).await.map_err(|error| match error {
+            DriverError::Capacity(why) => ApiError::capacity(
+                4335,
+                format!("Unable to create a deployment for VM [{id}] after 1 attempts: {why}"),
+            ),
+            DriverError::Failed(why) => ApiError::internal(format!(
+                "Unable to start a VM [{id}] due to insufficient capacity. ({why})"
+            )),
+        })
+    }
+
+    /// Stops a running machine; a stopped one is stopped already.
+    pub(crate) async fn stop_machine(&self, id: Uuid, how: Stop) -> Result<(), ApiError> {
+        match self.machine_state(id)? {
+            MachineState::Stopped => return Ok(()),
+            MachineState::Running => {}
+            state => {
+                return Err(ApiError::internal(format!(
+                    "Unable to stop VM [{id}]: it is in state {}",
+                    state.name()
+                )));
+            }
+        }
+        self.set_machine_state(id, MachineState::Stopping).await?;
+        if let Err(error) = self.driver().stop_machine(id, how).await {
+            tracing::warn!(machine = %id, %error, "a machine could not be stopped");
+            self.set_machine_state(id, MachineState::Running).await?;
+            let machine = self.read(|model| model.virtual_machines.get(id).map(VirtualMachine::described));
+            return Err(ApiError::internal(format!("Unable to stop {}", machine.unwrap_or_default())));
+        }
+        self.set_machine_state(id, MachineState::Stopped).await
+    }
+
+    /// Stops and starts a running machine, which is `Running` all the while.
+    pub(crate) async fn reboot_machine(&self, id: Uuid, how: Stop) -> Result<(), ApiError> {
+        if self.machine_state(id)? != MachineState::Running {
+            let name = self.read(|model| model.virtual_machines.get(id).map(|machine| machine.name.clone()));
+            return Err(ApiError::invalid(format!(
+                "The Instance {id} ({}) is not running, unable to reboot it",
+                name.unwrap_or_default()
+            )));
+        }
+        let networks = self.read(|model| {
+            let machine = model.virtual_machines.get(id);
+            machine
+                .map(|machine| machine.nics.iter().map(|nic| nic.network).collect::<Vec<_>>())
+                .unwrap_or_default()
+        });
+        let rebooted = match self.driver().stop_machine(id, how).await {
+            Ok(()) => self.bring_up(id, &networks).await,
+            Err(error) => return Err(ApiError::internal(format!("Failed to reboot vm instance: {error}"))),
+        };
+        if let Err(error) = rebooted {
+            tracing::warn!(machine = %id, %error, "a machine did not come back from its reboot");
+            self.set_machine_state(id, MachineState::Stopped).await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Stops a machine for good. Answers whether it had failed to start, in which case nothing of it is worth keeping.
+    pub(crate) async fn destroy_machine(&self, id: Uuid) -> Result<bool, ApiError> {
+        let state = self.machine_state(id)?;
+        match state {
+            MachineState::Running | MachineState::Starting | MachineState::Stopping => {
+                self.set_machine_state(id, MachineState::Stopping).await?;
+                if let Err(error) = self.driver().stop_machine(id, Stop::Forced).await {
+                    tracing::warn!(machine = %id, %error, "a machine could not be stopped to be destroyed");
+                    self.set_machine_state(id, MachineState::Running).await?;
+                    return Err(ApiError::internal(format!(
+                        "Failed to destroy vm with specified vmId: {error}"
+                    )));
+                }
+            }
+            MachineState::Stopped | MachineState::Error => {}
+            MachineState::Destroyed | MachineState::Expunging => return Ok(false),
+        }
+        self.set_machine_state(id, MachineState::Destroyed).await?;
+        Ok(state == MachineState::Error)
+    }
+
+    /// Removes a destroyed machine: its disk, its rules, its records.
+    pub(crate) async fn expunge_machine(&self, id: Uuid) -> Result<(), ApiError> {
+        self.set_machine_state(id, MachineState::Expunging).await?;
+        let (volume, networks) = self
+            .read(|model| {
+                let machine = model.virtual_machines.get(id)?;
+                Some((machine.volume, machine.nics.iter().map(|nic| nic.network).collect::<Vec<_>>()))
+            })
+            .ok_or_else(|| gone(id))?;
+        let failed = |error: DriverError| ApiError::internal(format!("Failed to expunge vm [{id}]: {error}"));
+        // An earlier process may have died with the machine half up.
+        self.driver().stop_machine(id, Stop::Forced).await.map_err(failed)?;
+        self.driver().remove_volume(volume).await.map_err(failed)?;
+        let layers = self
+            .change(|model, _| {
+                model.forget_rules_of(id);
+                model.virtual_machines.remove(id);
+                model.bury(id, VirtualMachine::KIND);
+                let layers = model.volumes.remove(volume).map(|volume| volume.layers).unwrap_or_default();
+                model.bury(volume, "volume");
+                for network in &networks {
+                    model.touch(*network);
+                }
+                Ok(layers.into_iter().filter(|layer| !model.layer_in_use(layer)).collect())
+            })
+            .await?;
+        self.remove_layers(layers).await;
+        for network in networks {
+            // The machine is gone whatever the router says; the next change tells it again.
+            if let Err(error) = self.refresh_router(network).await {
+                tracing::warn!(%network, %error, "a router could not be told that a machine is gone");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a machine's root disk anew, from its template or another one; a running machine is stopped for it and
+    /// started again.
+    pub(crate) async fn restore_machine(&self, id: Uuid, template: Option<Uuid>) -> Result<(), ApiError> {
+        let before = self.machine_state(id)?;
+        match before {
+            MachineState::Running => self.stop_machine(id, Stop::Forced).await?,
+            MachineState::Stopped => {}
+            state => {
+                return Err(ApiError::internal(format!(
+                    "Vm {id} currently in {} state, restore vm can only execute when VM in Running or Stopped",
+                    state.name()
+                )));
+            }
+        }
+        let (old, layers) = self
+            .change(|model, now| {
+                let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
+                let template = template.unwrap_or(machine.template);
+                let source = model.templates.get(template).filter(|template| template.ready).cloned();
+                let source = source.ok_or_else(|| {
+                    ApiError::invalid(format!("Cannot find template {template} to restore machine {id} from"))
+                })?;
+                let old = machine.volume;
+                let mut volume = model.volumes.remove(old).ok_or_else(|| gone(id))?;
+                model.bury(old, "volume");
+                let layers = std::mem::replace(&mut volume.layers, source.layers);
+                volume.number = model.next_number();
+                volume.id = model.next_id();
+                volume.template = template;
+                volume.bytes = volume.bytes.max(source.bytes);
+                volume.created = now;
+                volume.ready = false;
+                let machine = edit(model, id)?;
+                machine.volume = volume.id;
+                machine.template = template;
+                machine.updated = Some(now);
+                model.volumes.insert(volume);
+                Ok((old, layers))
+            })
+            .await?;
+        if let Err(error) = self.driver().remove_volume(old).await {
+            tracing::warn!(volume = %old, %error, "a replaced root disk could not be removed");
+        }
+        let layers =
+            self.read(|model| layers.into_iter().filter(|layer| !model.layer_in_use(layer)).collect());
+        self.remove_layers(layers).await;
+        if before == MachineState::Running {
+            self.start_machine(id, MachineState::Stopped).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes layers nobody needs any more. One that could not be removed only takes room.
+    pub(crate) async fn remove_layers(&self, layers: Vec<LayerId>) {
+        for layer in layers {
+            if let Err(error) = self.driver().remove_layer(&layer).await {
+                tracing::warn!(layer = %layer.0, %error, "a layer could not be removed");
+            }
+        }
+    }
+}

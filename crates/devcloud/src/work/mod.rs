@@ -1,0 +1,11 @@
+//! What jobs have the driver do, and in which order records and reality change: first it is written down what is being
+//! done, then it is done, then that it is done. So that at every instant the records tell a later process enough.
+
+mod caretaker;
+mod machine;
+mod recovery;
+mod router;
+mod template;
+
+pub(crate) use self::recovery::RecoveryError;
+pub(crate) use self::router::Routers;
