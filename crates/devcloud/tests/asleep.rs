@@ -28,7 +28,8 @@ async fn everything_written_down_while_the_network_sleeps_is_in_force_once_it_wa
     )
     .await;
     let address = user.address(&network).await;
-    let listed = user.only("listPublicIpAddresses", "publicipaddress", &[("associatednetworkid", &network)]).await;
+    let listed =
+        user.only("listPublicIpAddresses", "publicipaddress", &[("associatednetworkid", &network)]).await;
     assert_eq!((&listed["issourcenat"], &listed["state"]), (&json!(true), &json!("Allocated")));
     let began = Instant::now();
     user.run(
@@ -112,7 +113,12 @@ async fn everything_written_down_while_the_network_sleeps_is_in_force_once_it_wa
     let hosts: std::collections::BTreeSet<String> = {
         let admin = world.admin();
         let found = admin.call("listVirtualMachines", &[("listall", "true")]).await;
-        found["virtualmachine"].as_array().expect("machines").iter().map(|one| text(&one["hostname"])).collect()
+        found["virtualmachine"]
+            .as_array()
+            .expect("machines")
+            .iter()
+            .map(|one| text(&one["hostname"]))
+            .collect()
     };
     assert_eq!(hosts.len(), 3, "anti-affinity is kept");
 
@@ -122,7 +128,13 @@ async fn everything_written_down_while_the_network_sleeps_is_in_force_once_it_wa
         assert!(ended["virtualmachine"].get("id").is_none());
     }
     user.run("deleteNetwork", &[("id", &network)]).await;
-    for list in ["listNetworks", "listPublicIpAddresses", "listVirtualMachines", "listPortForwardingRules", "listVolumes"] {
+    for list in [
+        "listNetworks",
+        "listPublicIpAddresses",
+        "listVirtualMachines",
+        "listPortForwardingRules",
+        "listVolumes",
+    ] {
         assert_eq!(user.call(list, &[]).await, json!({}), "{list}");
     }
     assert!(world.driver.router(network.parse().expect("an id")).is_none());

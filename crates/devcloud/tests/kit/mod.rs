@@ -10,18 +10,18 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// A zone with its driver, and what it would leave behind.
-pub struct World {
-    pub zone: Arc<Zone>,
-    pub driver: Arc<Simulator>,
-    pub disk: MemoryRecords,
+pub(crate) struct World {
+    pub(crate) zone: Arc<Zone>,
+    pub(crate) driver: Arc<Simulator>,
+    pub(crate) disk: MemoryRecords,
 }
 
 /// A zone on the runtime's clock, with the simulator's usual latencies.
-pub async fn world() -> World {
+pub(crate) async fn world() -> World {
     world_with(ZoneConfig::simulated_time(), Latencies::default(), Capacity::default()).await
 }
 
-pub async fn world_with(config: ZoneConfig, latencies: Latencies, capacity: Capacity) -> World {
+pub(crate) async fn world_with(config: ZoneConfig, latencies: Latencies, capacity: Capacity) -> World {
     let driver = Arc::new(Simulator::new(latencies, capacity));
     let disk = MemoryRecords::default();
     let zone = Zone::open(config, driver.clone(), Records::memory(disk.clone())).await.expect("a zone opens");
@@ -30,30 +30,30 @@ pub async fn world_with(config: ZoneConfig, latencies: Latencies, capacity: Capa
 
 /// One account's calls.
 #[derive(Clone)]
-pub struct Caller {
-    pub zone: Arc<Zone>,
-    pub keys: Keys,
+pub(crate) struct Caller {
+    pub(crate) zone: Arc<Zone>,
+    pub(crate) keys: Keys,
 }
 
 /// An error answer: HTTP status, cserrorcode, text.
-pub type Refusal = (u16, Option<u64>, String);
+pub(crate) type Refusal = (u16, Option<u64>, String);
 
 impl World {
-    pub fn caller(&self, account: &str) -> Caller {
+    pub(crate) fn caller(&self, account: &str) -> Caller {
         Caller { zone: self.zone.clone(), keys: self.zone.credentials(account).expect("the account exists") }
     }
 
-    pub fn user(&self) -> Caller {
+    pub(crate) fn user(&self) -> Caller {
         self.caller("mesostack")
     }
 
-    pub fn admin(&self) -> Caller {
+    pub(crate) fn admin(&self) -> Caller {
         self.caller("admin")
     }
 }
 
 /// Parameters, signed as the real server wants them.
-pub fn signed(keys: &Keys, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn signed(keys: &Keys, parameters: &[(&str, &str)]) -> String {
     let mut pairs: Vec<(String, String)> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     pairs.push(("response".to_owned(), "json".to_owned()));
@@ -63,12 +63,12 @@ pub fn signed(keys: &Keys, parameters: &[(&str, &str)]) -> String {
     form(&pairs)
 }
 
-pub fn json_of(reply: &Reply) -> Value {
+pub(crate) fn json_of(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&reply.body)))
 }
 
 /// The inside of an answer's one key.
-pub fn inside(reply: &Reply) -> Value {
+pub(crate) fn inside(reply: &Reply) -> Value {
     let Value::Object(whole) = json_of(reply) else { panic!("no envelope: {:?}", json_of(reply)) };
     assert_eq!(whole.len(), 1, "exactly one key: {whole:?}");
     whole.into_iter().next().expect("one").1
@@ -76,21 +76,21 @@ pub fn inside(reply: &Reply) -> Value {
 
 impl Caller {
     /// Sends a command; the reply as it came.
-    pub async fn send(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn send(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
         let mut all = vec![("command", command)];
         all.extend_from_slice(parameters);
         self.zone.handle(Request::post(signed(&self.keys, &all))).await
     }
 
     /// Sends a command that has to succeed at once.
-    pub async fn call(&self, command: &str, parameters: &[(&str, &str)]) -> Value {
+    pub(crate) async fn call(&self, command: &str, parameters: &[(&str, &str)]) -> Value {
         let reply = self.send(command, parameters).await;
         assert_eq!(reply.status, 200, "{command}: {}", json_of(&reply));
         inside(&reply)
     }
 
     /// Sends a command that has to be refused at once.
-    pub async fn refused(&self, command: &str, parameters: &[(&str, &str)]) -> Refusal {
+    pub(crate) async fn refused(&self, command: &str, parameters: &[(&str, &str)]) -> Refusal {
         let reply = self.send(command, parameters).await;
         let inside = inside(&reply);
         assert_ne!(reply.status, 200, "{command} was not refused: {inside}");
@@ -100,7 +100,7 @@ impl Caller {
     }
 
     /// Waits for a job's end: its last answer.
-    pub async fn wait(&self, job: &str) -> Value {
+    pub(crate) async fn wait(&self, job: &str) -> Value {
         loop {
             let answer = self.call("queryAsyncJobResult", &[("jobid", job)]).await;
             if answer["jobstatus"] != json!(0) {
@@ -111,7 +111,7 @@ impl Caller {
     }
 
     /// Sends a command whose job has to succeed: what it answered first, and the job's result.
-    pub async fn run(&self, command: &str, parameters: &[(&str, &str)]) -> (Value, Value) {
+    pub(crate) async fn run(&self, command: &str, parameters: &[(&str, &str)]) -> (Value, Value) {
         let begun = self.call(command, parameters).await;
         let ended = self.wait(begun["jobid"].as_str().expect("a job")).await;
         assert_eq!(ended["jobstatus"], json!(1), "{command}: {ended}");
@@ -119,7 +119,7 @@ impl Caller {
     }
 
     /// Sends a command whose job has to fail: its code and text.
-    pub async fn fails(&self, command: &str, parameters: &[(&str, &str)]) -> (u64, String) {
+    pub(crate) async fn fails(&self, command: &str, parameters: &[(&str, &str)]) -> (u64, String) {
         let begun = self.call(command, parameters).await;
         let ended = self.wait(begun["jobid"].as_str().expect("a job")).await;
         assert_eq!(ended["jobstatus"], json!(2), "{command}: {ended}");
@@ -129,27 +129,27 @@ impl Caller {
     }
 
     /// The only thing a list finds.
-    pub async fn only(&self, command: &str, object: &str, parameters: &[(&str, &str)]) -> Value {
+    pub(crate) async fn only(&self, command: &str, object: &str, parameters: &[(&str, &str)]) -> Value {
         let found = self.call(command, parameters).await;
         assert_eq!(found["count"], json!(1), "{command}: {found}");
         found[object][0].clone()
     }
 
-    pub async fn zone_id(&self) -> String {
+    pub(crate) async fn zone_id(&self) -> String {
         text(&self.only("listZones", "zone", &[]).await["id"])
     }
 
-    pub async fn offering_id(&self, name: &str) -> String {
+    pub(crate) async fn offering_id(&self, name: &str) -> String {
         text(&self.only("listServiceOfferings", "serviceoffering", &[("name", name)]).await["id"])
     }
 
-    pub async fn template_id(&self) -> String {
+    pub(crate) async fn template_id(&self) -> String {
         let parameters = [("templatefilter", "featured"), ("name", "Debian 12")];
         text(&self.only("listTemplates", "template", &parameters).await["id"])
     }
 
     /// A network 172.16.0.0/24.
-    pub async fn network(&self, name: &str) -> String {
+    pub(crate) async fn network(&self, name: &str) -> String {
         let offering = [("name", "DefaultIsolatedNetworkOfferingWithSourceNatService")];
         let offering = text(&self.only("listNetworkOfferings", "networkoffering", &offering).await["id"]);
         let zone = self.zone_id().await;
@@ -169,7 +169,7 @@ impl Caller {
     }
 
     /// The parameters of a small machine in this network.
-    pub async fn machine(&self, network: &str, name: &str) -> Vec<(String, String)> {
+    pub(crate) async fn machine(&self, network: &str, name: &str) -> Vec<(String, String)> {
         [
             ("zoneid", self.zone_id().await),
             ("serviceofferingid", self.offering_id("t1.small").await),
@@ -183,31 +183,34 @@ impl Caller {
     }
 
     /// Deploys a small machine; its id.
-    pub async fn deploy(&self, network: &str, name: &str, more: &[(&str, &str)]) -> String {
+    pub(crate) async fn deploy(&self, network: &str, name: &str, more: &[(&str, &str)]) -> String {
         let machine = self.machine(network, name).await;
         let parameters: Vec<(&str, &str)> = borrowed(&machine, more);
         text(&self.run("deployVirtualMachine", &parameters).await.0["id"])
     }
 
     /// A public address in this network; its id.
-    pub async fn address(&self, network: &str) -> String {
+    pub(crate) async fn address(&self, network: &str) -> String {
         text(&self.run("associateIpAddress", &[("networkid", network)]).await.0["id"])
     }
 
-    pub async fn network_state(&self, network: &str) -> String {
+    pub(crate) async fn network_state(&self, network: &str) -> String {
         text(&self.only("listNetworks", "network", &[("id", network)]).await["state"])
     }
 
-    pub async fn machine_state(&self, machine: &str) -> String {
+    pub(crate) async fn machine_state(&self, machine: &str) -> String {
         text(&self.only("listVirtualMachines", "virtualmachine", &[("id", machine)]).await["state"])
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-pub fn borrowed<'a>(owned: &'a [(String, String)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn borrowed<'a>(
+    owned: &'a [(String, String)],
+    more: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
     let owned = owned.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     owned.chain(more.iter().copied()).collect()
 }
