@@ -71,6 +71,9 @@ pub enum Action {
     Deploy { host_name: String, node: Node, offering: Named, template: Named, apart: bool },
     /// Forwards a port of the public address to a machine's SSH port.
     Forward { host_name: String, public_port: u16 },
+    /// Nothing by itself: everything that is written down while the network sleeps has been, or has failed. The first
+    /// machine that starts wakes the router, which takes no rules until it stands.
+    WrittenDown,
     /// Starts a machine, or waits until it runs.
     Start { host_name: String, fresh: bool },
     /// Brings a node's configuration to it.
@@ -143,6 +146,7 @@ impl Action {
             Self::Discard { host_name, .. } => format!("discard {host_name}"),
             Self::Deploy { host_name, .. } => format!("deploy {host_name}"),
             Self::Forward { public_port, .. } => format!("forward {public_port}"),
+            Self::WrittenDown => "everything written down".to_owned(),
             Self::Start { host_name, .. } => format!("start {host_name}"),
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
             Self::AwaitHealth { .. } => "await health".to_owned(),
@@ -197,6 +201,7 @@ impl Action {
             Self::AwaitNetwork
             | Self::WriteTags { .. }
             | Self::AssignBalancer { .. }
+            | Self::WrittenDown
             | Self::Start { .. }
             | Self::SetUp { .. }
             | Self::AwaitHealth { .. }

@@ -172,7 +172,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
                 forward.machine == observed.machine(host_name).expect("a machine").named.id
             }));
         }
-        Action::AwaitHealth { .. } => {}
+        Action::WrittenDown | Action::AwaitHealth { .. } => {}
         Action::MarkSetUp { host_names } => {
             for name in host_names {
                 let machine = observed.machine(name).expect("a machine").clone();

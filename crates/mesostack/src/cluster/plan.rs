@@ -159,9 +159,10 @@ impl fmt::Display for Plan {
         for obstacle in &self.obstacles {
             writeln!(f, "  ✗ {}", obstacle.message)?;
         }
-        match self.is_empty() {
-            true => write!(f, "cluster {}: no changes", self.cluster),
-            false => write!(f, "cluster {}: {}", self.cluster, self.totals()),
+        match (self.obstacles.len(), self.is_empty()) {
+            (0, true) => write!(f, "cluster {}: no changes", self.cluster),
+            (0, false) => write!(f, "cluster {}: {}", self.cluster, self.totals()),
+            (many, _) => write!(f, "cluster {}: nothing can be changed ({many} in the way)", self.cluster),
         }
     }
 }

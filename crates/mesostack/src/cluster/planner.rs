@@ -73,9 +73,11 @@ fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted
     let deployed = machines::deploy(desired, observed, machines, &before, plan);
     rules::assign(desired, observed, &balancers, &deployed, plan);
     let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
-    // Asleep: whatever is written down has to be before the first machine wakes the router.
-    let barrier = if asleep { (0..plan.steps.len()).collect() } else { Vec::new() };
-    let started = machines::start(machines, &before, &deployed, &barrier, plan);
+    let written = (asleep && machines.any_to_start()).then(|| {
+        let everything = 0..plan.steps.len();
+        plan.add(Action::WrittenDown, [], everything)
+    });
+    let started = machines::start(machines, &before, &deployed, written, plan);
     machines::set_up(desired, observed, &machines::Reached { started, forwards, openings }, plan);
 }
 

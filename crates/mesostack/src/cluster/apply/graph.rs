@@ -3,7 +3,11 @@
 //! Knows nothing of clouds. A step that fails takes down what needs it and nothing else; a stop lets running steps end
 //! within a grace period, and starts no more.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
@@ -39,7 +43,8 @@ impl<E> Outcome<E> {
     }
 }
 
-/// Runs the graph to its end. `width` says how many steps of a lane may run side by side, at least one.
+/// Runs the graph to its end. `width` says how many steps of a lane may run side by side, at least one. Within a lane
+/// earlier steps go first.
 pub(super) async fn run<L, E, F>(
     nodes: &[Node<L>],
     width: impl Fn(L) -> usize,
@@ -51,34 +56,14 @@ where
     L: Copy + Ord,
     F: Future<Output = Result<(), E>>,
 {
-    let mut outcomes = nodes.iter().map(|_| None).collect::<Vec<Option<Outcome<E>>>>();
-    let mut begun = vec![false; nodes.len()];
-    let mut busy: BTreeMap<L, usize> = BTreeMap::new();
+    let mut board = Board::new(nodes);
     let mut running = FuturesUnordered::new();
     let mut give_up: Option<Instant> = None;
     loop {
-        // Earlier steps first: the order of the plan is the order within a lane.
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for (at, node) in nodes.iter().enumerate() {
-                if begun[at] || outcomes[at].is_some() {
-                    continue;
-                }
-                let over = |step: &usize| outcomes[*step].is_some();
-                let failed =
-                    |step: &usize| outcomes[*step].as_ref().is_some_and(|outcome| !outcome.is_done());
-                if stop.is_cancelled() || node.after.iter().any(failed) {
-                    outcomes[at] = Some(Outcome::Skipped);
-                    changed = true;
-                } else if node.after.iter().chain(&node.once_over).all(over)
-                    && busy.get(&node.lane).copied().unwrap_or(0) < width(node.lane).max(1)
-                {
-                    begun[at] = true;
-                    *busy.entry(node.lane).or_default() += 1;
-                    let step = act(at);
-                    running.push(async move { (at, step.await) });
-                }
+        if !stop.is_cancelled() {
+            for at in board.take_ready(&width) {
+                let step = act(at);
+                running.push(async move { (at, step.await) });
             }
         }
         if running.is_empty() {
@@ -93,15 +78,93 @@ where
             () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break,
         };
         if let Some((at, result)) = ended {
-            *busy.entry(nodes[at].lane).or_default() -= 1;
-            outcomes[at] = Some(result.map_or_else(Outcome::Failed, |()| Outcome::Done));
+            board.end(at, result.map_or_else(Outcome::Failed, |()| Outcome::Done));
         }
     }
-    outcomes
-        .into_iter()
-        .zip(begun)
-        .map(|(outcome, begun)| outcome.unwrap_or(if begun { Outcome::Abandoned } else { Outcome::Skipped }))
-        .collect()
+    board.outcomes()
+}
+
+/// Who waits for whom, and how far everybody is.
+struct Board<'a, L, E> {
+    nodes: &'a [Node<L>],
+    /// For each step, the later ones that wait for it, and whether they need it to end well.
+    waiting: Vec<Vec<(usize, bool)>>,
+    /// For each step, how many it still waits for.
+    left: Vec<usize>,
+    /// Steps that could begin.
+    ready: BTreeMap<L, BTreeSet<usize>>,
+    /// How many run in each lane.
+    busy: BTreeMap<L, usize>,
+    begun: Vec<bool>,
+    outcomes: Vec<Option<Outcome<E>>>,
+}
+
+impl<'a, L: Copy + Ord, E> Board<'a, L, E> {
+    fn new(nodes: &'a [Node<L>]) -> Self {
+        let mut board = Self {
+            nodes,
+            waiting: vec![Vec::new(); nodes.len()],
+            left: nodes.iter().map(|node| node.after.len() + node.once_over.len()).collect(),
+            ready: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            begun: vec![false; nodes.len()],
+            outcomes: nodes.iter().map(|_| None).collect(),
+        };
+        for (at, node) in nodes.iter().enumerate() {
+            node.after.iter().for_each(|before| board.waiting[*before].push((at, true)));
+            node.once_over.iter().for_each(|before| board.waiting[*before].push((at, false)));
+            if board.left[at] == 0 {
+                board.ready.entry(node.lane).or_default().insert(at);
+            }
+        }
+        board
+    }
+
+    /// Steps that begin now, as far as their lanes hold them.
+    fn take_ready(&mut self, width: impl Fn(L) -> usize) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for (lane, ready) in &mut self.ready {
+            let busy = self.busy.entry(*lane).or_default();
+            while *busy < width(*lane).max(1)
+                && let Some(at) = ready.pop_first()
+            {
+                *busy += 1;
+                self.begun[at] = true;
+                taken.push(at);
+            }
+        }
+        taken
+    }
+
+    /// A step is over, and with it every one that needed it to end well when it did not.
+    fn end(&mut self, at: usize, outcome: Outcome<E>) {
+        *self.busy.entry(self.nodes[at].lane).or_default() -= 1;
+        let mut over = vec![(at, outcome)];
+        while let Some((at, outcome)) = over.pop() {
+            let well = outcome.is_done();
+            self.outcomes[at] = Some(outcome);
+            for (later, needs) in std::mem::take(&mut self.waiting[at]) {
+                self.left[later] -= 1;
+                if self.outcomes[later].is_some() || over.iter().any(|(at, _)| *at == later) {
+                    continue;
+                }
+                if needs && !well {
+                    over.push((later, Outcome::Skipped));
+                } else if self.left[later] == 0 {
+                    self.ready.entry(self.nodes[later].lane).or_default().insert(later);
+                }
+            }
+        }
+    }
+
+    fn outcomes(self) -> Vec<Outcome<E>> {
+        let rest = |begun: bool| if begun { Outcome::Abandoned } else { Outcome::Skipped };
+        self.outcomes
+            .into_iter()
+            .zip(self.begun)
+            .map(|(outcome, begun)| outcome.unwrap_or_else(|| rest(begun)))
+            .collect()
+    }
 }
 
 #[cfg(test)]

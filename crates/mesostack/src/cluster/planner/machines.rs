@@ -32,6 +32,12 @@ pub(super) struct Sorted<'a> {
     pub(super) sleeping: Vec<&'a WantedMachine>,
 }
 
+impl Sorted<'_> {
+    pub(super) fn any_to_start(&self) -> bool {
+        !self.missing.is_empty() || !self.sleeping.is_empty()
+    }
+}
+
 /// Sorts the wanted machines, and notes what makes one impossible.
 pub(super) fn sort<'a>(
     desired: &'a Desired,
@@ -134,12 +140,12 @@ pub(super) fn deploy(
     deployed
 }
 
-/// Steps that start machines, new and old, by the machine's name. A `barrier` has to be over before any.
+/// Steps that start machines, new and old, by the machine's name; in a sleeping network once everything is `written`.
 pub(super) fn start(
     machines: &Sorted<'_>,
     before: &Before,
     deployed: &BTreeMap<String, usize>,
-    barrier: &[usize],
+    written: Option<usize>,
     plan: &mut Plan,
 ) -> BTreeMap<String, usize> {
     let fresh = machines.missing.iter().map(|wanted| (*wanted, true));
@@ -148,9 +154,9 @@ pub(super) fn start(
         .chain(old)
         .map(|(wanted, fresh)| {
             let host_name = wanted.host_name.clone();
-            let after = deployed.get(&host_name).copied().into_iter().chain(before.network.iter().copied());
+            let after = deployed.get(&host_name).copied().into_iter().chain(written);
             let action = Action::Start { host_name: host_name.clone(), fresh };
-            let step = plan.add(action, after.collect::<Vec<_>>(), barrier.iter().copied());
+            let step = plan.add(action, after.chain(before.network.iter().copied()).collect::<Vec<_>>(), []);
             (host_name, step)
         })
         .collect()
