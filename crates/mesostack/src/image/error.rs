@@ -19,7 +19,7 @@ pub enum Error {
 
     /// The stand-ins are asked for, but what makes their packages is not there.
     #[error(
-        "packages = \"standin\" needs the program mesostack-standin{}; build it with `make standin`, or name it with {variable}",
+        "packages = \"standin\" needs the program mesostack-standin{}; build it with `make build`, or name it with {variable}",
         looked_at.as_ref().map(|path| format!(" (looked for {})", path.display())).unwrap_or_default(),
         variable = super::recipe::STANDIN_VARIABLE,
     )]

@@ -1,10 +1,11 @@
 # What is in here, as JSON. Names and versions of packages are of a few plain characters, so they need no escapes.
 # shellcheck source=/dev/null
 . /etc/os-release
+# The package that brings a path: as it is named, or where it leads when it is a link of the alternatives system.
 owner() {
-    local path package
-    path=$(readlink -f "$1")
-    package=$(dpkg-query --search "$path" 2>/dev/null | head -n 1 | cut -d: -f1) || true
+    local package
+    package=$(dpkg-query --search "$1" 2>/dev/null || dpkg-query --search "$(readlink -f "$1")" 2>/dev/null) || true
+    package=$(printf '%s\n' "$package" | head -n 1 | cut -d: -f1)
     [ -n "$package" ] && dpkg-query --show --showformat '${Package} ${Version}' "$package"
 }
 program() { printf '"%s":"%s"' "$1" "$2"; }
