@@ -16,5 +16,8 @@ pub mod manifest;
 pub mod recipe;
 pub mod validate;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use build::{Builder, Built};
 pub use error::{Error, Result};

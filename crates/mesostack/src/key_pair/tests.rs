@@ -1,4 +1,7 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
+use crate::image::testing::{Cloud, Trouble};
 
 #[test]
 fn one_public_key_is_taken_as_it_stands() {
@@ -16,4 +19,73 @@ fn what_is_no_single_public_key_is_refused_with_its_reason() {
     refused("", "empty");
     refused("ssh-rsa A\nssh-rsa B\n", "more than one");
     refused("sk-ssh-ed25519@openssh.com AAAA", "does not begin");
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_key_made_by_either_side_can_be_logged_in_with_and_is_readable_by_its_owner_alone() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    for (name, maker) in [("here", Maker::Here), ("there", Maker::Cloud)] {
+        let path = directory.path().join(name);
+        let pair = create(&cloud.client, name, &path, maker).await.unwrap();
+        assert_eq!(pair.name, name);
+        assert_eq!(mode(&path), 0o600);
+        Identity::load(&path).unwrap();
+    }
+    let names: Vec<String> = list(&cloud.client).await.unwrap().into_iter().map(|pair| pair.name).collect();
+    assert_eq!(names, ["here", "there"]);
+}
+
+#[tokio::test]
+async fn a_file_that_exists_is_never_written_over_and_nothing_is_made() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    std::fs::write(&path, "precious").unwrap();
+    for maker in [Maker::Here, Maker::Cloud] {
+        let error = create(&cloud.client, "new", &path, maker).await.unwrap_err();
+        assert!(matches!(error, Error::Exists { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    assert_eq!(list(&cloud.client).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_leaves_no_file() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    create(&cloud.client, "mine", &directory.path().join("first"), Maker::Here).await.unwrap();
+    for maker in [Maker::Here, Maker::Cloud] {
+        let path = directory.path().join("second");
+        let error = create(&cloud.client, "mine", &path, maker).await.unwrap_err();
+        assert!(matches!(error, Error::Cloud { .. }), "{error}");
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_key_is_kept_when_its_public_half_may_have_been_registered() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    cloud.door.make(Trouble::Lost(1));
+    create(&cloud.client, "mine", &path, Maker::Here).await.unwrap_err();
+    Identity::load(&path).unwrap();
+}
+
+#[tokio::test]
+async fn a_public_key_is_registered_from_its_file_and_deleted_by_its_name() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pub");
+    std::fs::write(&path, format!("{} me@here\n", Identity::generate().public_openssh())).unwrap();
+    register(&cloud.client, "laptop", &path).await.unwrap();
+    let error = delete(&cloud.client, "labtop").await.unwrap_err();
+    assert!(error.to_string().contains("is \"laptop\" meant?"), "{error}");
+    delete(&cloud.client, "laptop").await.unwrap();
+    assert_eq!(list(&cloud.client).await.unwrap(), []);
 }
