@@ -33,7 +33,8 @@ const FILES: &[(&str, &str)] = &[
     (
         "etc/systemd/network/10-eth0.network",
         // The lease belongs to the hardware address, whatever machine-id a clone gets.
-        "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
+        "[Match]\nName=eth*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\
+         LLMNR=no\nMulticastDNS=no\n\n\
          [DHCPv4]\nClientIdentifier=mac\nUseDomains=yes\nUseHostname=no\n",
     ),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"),

@@ -50,6 +50,18 @@ impl Places {
         }
     }
 
+    /// The other zones of this host and what they were raised with.
+    pub(super) fn others(&self, than: &ZoneName) -> Vec<(String, Settings)> {
+        let Ok(entries) = fs::read_dir(self.zones()) else { return Vec::new() };
+        entries
+            .filter_map(|entry| {
+                let name: ZoneName = entry.ok()?.file_name().to_str()?.parse().ok()?;
+                let settings = self.zone(&name).settings().ok()??;
+                (name != *than).then(|| (name.to_string(), settings))
+            })
+            .collect()
+    }
+
     /// Makes the directory that all zones are in.
     pub(super) fn make(&self) -> Result<()> {
         fs::create_dir_all(self.zones()).at("make", &self.zones())

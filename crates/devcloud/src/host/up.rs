@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::places::{ZonePlace, tail};
 use super::status::{KeyFile, Status, status};
-use super::{At, Error, Options, Places, Result, lock, requirements};
+use super::{At, Error, Options, Places, Result, Settings, lock, requirements};
 
 /// How long another up or down of the same zone is waited for.
 pub(super) const BUSY: Duration = Duration::from_secs(60);
@@ -76,6 +76,25 @@ fn check_same(place: &ZonePlace, options: &Options) -> Result<()> {
     }
 }
 
+/// No two zones have the same port or public addresses, whether they are served at the moment or not.
+fn check_others(others: &[(String, Settings)], options: &Options) -> Result<()> {
+    for (name, other) in others {
+        let overlap = other.public_range.contains(&options.public_range.network())
+            || options.public_range.contains(&other.public_range.network());
+        let taken = match () {
+            () if other.port == options.port => format!("port {}", other.port),
+            () if overlap && !other.simulator && !options.simulator => {
+                format!("range {}", other.public_range)
+            }
+            () => continue,
+        };
+        return Err(Error::Option(format!(
+            "zone {name} of this host has {taken} already; choose another, or take it down first"
+        )));
+    }
+    Ok(())
+}
+
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only machines need preparation"))]
 async fn prepare(
     places: &Places,
@@ -98,6 +117,7 @@ async fn prepare(
             if settings.simulator { "the simulator" } else { "machines" }
         )));
     }
+    check_others(&places.others(&options.name), options)?;
     #[cfg(target_os = "linux")]
     if !options.simulator {
         crate::machines::check_public_range(&options.name, options.public_range)?;
@@ -138,5 +158,30 @@ async fn wait_until_served(
             Err(error) => format!("the process that serves it cannot be watched ({error})"),
         })),
         () = tokio::time::sleep(UP) => Err(not_up(format!("it gave no answer within {} s", UP.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_side_by_side_share_neither_port_nor_range() {
+        let other = |port, range: &str, simulator| {
+            let public_range = range.parse().expect("a range");
+            [("other".to_owned(), Settings { port, public_range, simulator })]
+        };
+        let options = Options {
+            name: "mine".parse().expect("a name"),
+            port: 8880,
+            public_range: "198.18.0.0/24".parse().expect("a range"),
+            simulator: false,
+        };
+        let refused = |others: &[_]| check_others(others, &options).is_err();
+        assert!(refused(&other(8880, "198.18.1.0/24", false)));
+        assert!(refused(&other(8881, "198.18.0.128/25", false)));
+        assert!(refused(&other(8881, "198.18.0.0/16", false)));
+        assert!(!refused(&other(8881, "198.18.1.0/24", false)));
+        assert!(!refused(&other(8881, "198.18.0.0/24", true)), "a simulator's addresses are only records");
     }
 }

@@ -13,7 +13,7 @@ use super::program::ip;
 pub(crate) const DIRECTORY: &str = "/run/netns";
 
 /// What `statfs` says of a namespace's file (NSFS_MAGIC in linux/magic.h).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
+const NSFS_MAGIC: rustix::fs::FsWord = 0x6e73_6673;
 
 /// The file of a namespace.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -22,7 +22,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
 
 /// Whether the namespace stands. A file alone is what a killed `ip netns add` leaves.
 pub(crate) fn exists(name: &str) -> bool {
-    rustix::fs::statfs(path(name)).is_ok_and(|found| i64::from(found.f_type) == NSFS_MAGIC)
+    rustix::fs::statfs(path(name)).is_ok_and(|found| found.f_type == NSFS_MAGIC)
 }
 
 /// Makes the namespace with its loopback up, unless it stands already; says whether it was made.

@@ -44,7 +44,7 @@ impl Zone {
         let directory = Path::new("/var/tmp").join(format!("mesostack-{name}"));
         // What an earlier run that was killed has left.
         remove_everything(&name, &directory, Some(range)).expect("a clean start");
-        let before = seen(&name);
+        let before = seen(&name, range);
         let config = MachinesConfig::new(name.clone(), directory.clone(), range);
         let cache = Path::new("/var/cache/mesostack");
         let base =
@@ -72,7 +72,7 @@ impl Zone {
         remove_everything(&self.name, &self.directory, Some(self.range)).expect("the zone goes down");
         println!("down took {:?}", started.elapsed());
         remove_everything(&self.name, &self.directory, Some(self.range)).expect("going down twice is fine");
-        let after = seen(&self.name);
+        let after = seen(&self.name, self.range);
         let left: Vec<_> = after.difference(&self.before).collect();
         assert!(left.is_empty(), "left on the host: {left:#?}");
         assert!(!self.directory.exists());
@@ -103,8 +103,9 @@ fn missing() -> Option<String> {
 }
 
 /// What a zone could leave on the host: namespaces, interfaces, mounts, tables, routes, processes, groups, nspawn's
-/// files. Things of other zones, which other tests raise and take down meanwhile, are left out.
-fn seen(zone: &ZoneName) -> BTreeSet<String> {
+/// files. All of it carries the zone's name or lies in its range; anything else is others' business, who come and go
+/// meanwhile.
+fn seen(zone: &ZoneName, range: Ipv4Net) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut add = |kind: &str, line: &str| all.insert(format!("{kind}: {line}"));
     let output = |program: &str, arguments: &[&str]| {
@@ -112,7 +113,8 @@ fn seen(zone: &ZoneName) -> BTreeSet<String> {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let own = zone.as_str();
-    let foreign = |text: &str| !text.contains(own) && (text.contains("ms") || text.contains("mesostack"));
+    let prefix = range.network().to_string();
+    let prefix = prefix.trim_end_matches('0');
     for line in output("ip", &["netns", "list"]).lines().filter(|line| line.contains(own)) {
         add("namespace", line);
     }
@@ -121,23 +123,21 @@ fn seen(zone: &ZoneName) -> BTreeSet<String> {
     for link in links.filter_map(Result::ok) {
         let name = link.file_name().to_string_lossy().into_owned();
         let alias = fs::read_to_string(link.path().join("ifalias")).unwrap_or_default();
-        if !name.starts_with("ms") || alias.contains(own) {
+        if alias.contains(own) {
             add("interface", &name);
         }
     }
     for line in fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines() {
         let place = line.split(' ').nth(4).unwrap_or_default();
-        if place != "/run/netns"
-            && (place.contains(own) || !place.starts_with("/run/netns") && !foreign(place))
-        {
+        if place.contains(own) {
             add("mount", place);
         }
     }
-    for line in output("nft", &["list", "tables"]).lines().filter(|line| !foreign(line)) {
+    for line in output("nft", &["list", "tables"]).lines().filter(|line| line.contains(own)) {
         add("table", line);
     }
     for line in output("ip", &["route", "show", "table", "all"]).lines() {
-        if !line.contains(" dev ms") && !line.starts_with("unreachable") || line.contains(own) {
+        if line.contains(prefix) {
             add("route", line);
         }
     }
