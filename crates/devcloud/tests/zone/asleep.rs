@@ -1,13 +1,11 @@
 //! The order mesostack works in: everything is written down while the network sleeps, then all machines are started.
 
-mod kit;
-
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use kit::text;
+use crate::kit::{self, text};
 
 #[tokio::test(start_paused = true)]
 async fn everything_written_down_while_the_network_sleeps_is_in_force_once_it_wakes() {

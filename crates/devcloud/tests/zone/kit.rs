@@ -1,5 +1,4 @@
 //! A zone in this process, and clients of it that sign what they send.
-#![allow(dead_code, reason = "each test binary uses its part of the kit")]
 
 use std::sync::Arc;
 

@@ -1,0 +1,13 @@
+//! A zone as its clients see it: whole conversations through its door, most of them on a paused clock.
+
+mod accounts;
+mod asleep;
+mod client;
+mod door;
+mod jobs;
+mod kit;
+mod machines;
+mod networks;
+mod restart;
+mod rules;
+mod templates;

@@ -1,0 +1,196 @@
+//! A zone that ends without a word, and the next one over the same records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use devcloud::simulator::{Capacity, Latencies, Operation, Simulator};
+use devcloud::{Records, Zone, ZoneConfig};
+use serde_json::json;
+
+use crate::kit::{self, World, text};
+
+/// The zone is dropped as it is; another one is opened over what is on its disk at that instant, with the same machines.
+async fn crash(world: World) -> World {
+    let World { zone, driver, disk } = world;
+    let config = zone.config().clone();
+    let disk = disk.snapshot();
+    drop(zone);
+    let zone =
+        Zone::open(config, driver.clone(), Records::memory(disk.clone())).await.expect("it opens again");
+    World { zone, driver, disk }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_answered_for_is_there_again_with_the_same_keys() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let address = user.address(&network).await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    let forward = [
+        ("ipaddressid", address.as_str()),
+        ("protocol", "tcp"),
+        ("publicport", "22"),
+        ("privateport", "22"),
+        ("virtualmachineid", machine.as_str()),
+    ];
+    let (made, _) = user.run("createPortForwardingRule", &forward).await;
+    let lists = [
+        ("listZones", vec![]),
+        ("listServiceOfferings", vec![]),
+        ("listNetworkOfferings", vec![]),
+        ("listNetworks", vec![]),
+        ("listPublicIpAddresses", vec![]),
+        ("listVirtualMachines", vec![]),
+        ("listVolumes", vec![]),
+        ("listPortForwardingRules", vec![]),
+        ("listFirewallRules", vec![]),
+        ("listTemplates", vec![("templatefilter", "executable")]),
+        ("queryAsyncJobResult", vec![("jobid", made["jobid"].as_str().expect("an id"))]),
+    ];
+    let mut before = Vec::new();
+    for (list, parameters) in &lists {
+        before.push(user.call(list, parameters).await);
+    }
+    drop(user.zone.clone());
+    let keys = user.keys.clone();
+    drop(user);
+    let world = crash(world).await;
+    let user = kit::Caller { zone: world.zone.clone(), keys };
+    for ((list, parameters), before) in lists.iter().zip(before) {
+        assert_eq!(user.call(list, parameters).await, before, "{list}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_were_cut_off_have_failed_and_their_machines_can_be_started() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[("startvm", "false")]).await;
+    // In every stretch of a start: while the router is raised, while the machine starts.
+    let mut world = world;
+    let mut user = user;
+    for instant in [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(2500)] {
+        let job = text(&user.call("startVirtualMachine", &[("id", &machine)]).await["jobid"]);
+        tokio::time::sleep(instant).await;
+        drop(user);
+        world = crash(world).await;
+        user = world.user();
+        let ended = user.call("queryAsyncJobResult", &[("jobid", &job)]).await;
+        assert_eq!((&ended["jobstatus"], &ended["jobresultcode"]), (&json!(2), &json!(530)), "{instant:?}");
+        assert_eq!(user.machine_state(&machine).await, "Stopped", "{instant:?}");
+        assert_eq!(user.call("listAsyncJobs", &[]).await, json!({}));
+        assert!(["Allocated", "Implemented"].contains(&user.network_state(&network).await.as_str()));
+    }
+    user.run("startVirtualMachine", &[("id", &machine)]).await;
+    drop(user);
+    let world = crash(world).await;
+    let user = world.user();
+    assert_eq!(user.machine_state(&machine).await, "Running", "what runs goes on running");
+    world.driver.power_off(machine.parse().expect("an id"));
+    drop(user);
+    let world = crash(world).await;
+    assert_eq!(world.user().machine_state(&machine).await, "Stopped", "what does not, does not");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_was_being_made_is_not_there_and_can_be_made() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let address = user.address(&network).await;
+    user.deploy(&network, "m", &[]).await;
+    let rule = [("ipaddressid", address.as_str()), ("protocol", "tcp"), ("startport", "22")];
+    user.call("createFirewallRule", &rule).await;
+    drop(user);
+    let world = crash(world).await;
+    let user = world.user();
+    assert_eq!(user.call("listFirewallRules", &[]).await, json!({}));
+    let router = world.driver.router(network.parse().expect("an id")).expect("it stands");
+    assert!(router.ingress.is_empty());
+    user.run("createFirewallRule", &rule).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_that_was_cut_off_is_finished() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    user.run("stopVirtualMachine", &[("id", &machine)]).await;
+    let volume = text(&user.only("listVolumes", "volume", &[]).await["id"]);
+    let os = text(&user.call("listOsTypes", &[]).await["ostype"][0]["id"]);
+    user.call("createTemplate", &[("name", "t"), ("ostypeid", &os), ("volumeid", &volume)]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(user);
+    let world = crash(world).await;
+    let user = world.user();
+    let template = user.only("listTemplates", "template", &[("templatefilter", "self")]).await;
+    assert_eq!(template["isready"], json!(true));
+    user.run("startVirtualMachine", &[("id", &machine)]).await;
+    let started = world.driver.machine(machine.parse().expect("an id")).expect("it runs");
+    assert_eq!(started.layers.len(), 2, "the machine stands on the frozen layer, not beside it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expunging_that_was_cut_off_is_finished() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    user.call("destroyVirtualMachine", &[("id", &machine), ("expunge", "true")]).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(user);
+    let world = crash(world).await;
+    assert_eq!(world.admin().call("listVirtualMachines", &[("listall", "true")]).await, json!({}));
+    assert!(world.driver.machine(machine.parse().expect("an id")).is_none());
+    world.user().run("deleteNetwork", &[("id", &network)]).await;
+}
+
+/// On a real file: the zone is dropped in the middle of its work, several times over.
+#[tokio::test]
+async fn a_file_of_records_survives_its_zone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("zone").join("records.sqlite");
+    let latencies = Latencies { start: Duration::from_millis(200), ..Latencies::NONE };
+    let driver = Arc::new(Simulator::new(latencies, Capacity::default()));
+    let open = || Zone::open(ZoneConfig::default(), driver.clone(), Records::file(&path).expect("a file"));
+    let zone = open().await.expect("it opens");
+    let keys = zone.credentials("mesostack").expect("keys");
+    let user = kit::Caller { zone, keys };
+    let network = user.network("n").await;
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("a file").permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds secret keys");
+    let mut user = user;
+    for round in 0..3 {
+        let parameters = user.machine(&network, &format!("m{round}")).await;
+        let begun = user.call("deployVirtualMachine", &kit::borrowed(&parameters, &[])).await;
+        let kit::Caller { zone, keys } = user;
+        drop(zone);
+        let zone = open().await.expect("it opens again");
+        assert_eq!(zone.credentials("mesostack").expect("keys").api_key, keys.api_key);
+        user = kit::Caller { zone, keys };
+        let ended = user.call("queryAsyncJobResult", &[("jobid", &text(&begun["jobid"]))]).await;
+        assert_eq!(ended["jobstatus"], json!(2));
+        assert_eq!(user.call("listVirtualMachines", &[]).await["count"], json!(round + 1));
+        assert_eq!(user.machine_state(&text(&begun["id"])).await, "Stopped");
+    }
+    user.zone.shut_down(tokio::time::Instant::now() + Duration::from_secs(5)).await;
+    assert_eq!(user.send("listZones", &[]).await.status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_failed_half_way_before_the_crash_is_taken_down() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[("startvm", "false")]).await;
+    world.driver.fail(Operation::Raise, 1);
+    user.fails("startVirtualMachine", &[("id", &machine)]).await;
+    drop(user);
+    let world = crash(world).await;
+    assert_eq!(world.user().network_state(&network).await, "Allocated");
+    world.user().run("startVirtualMachine", &[("id", &machine)]).await;
+}
