@@ -6,12 +6,11 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{UnmountFlags, unmount};
 use uuid::Uuid;
 
 use super::error::{At, HostError, Result};
-use super::files;
 use super::program::Program;
+use super::{files, mounts};
 use crate::driver::{Captured, LayerId};
 
 /// Where a zone keeps its disks.
@@ -86,6 +85,7 @@ impl Disks {
         let upper = directory.join("upper");
         let frozen = self.layer(layer)?;
         if !frozen.is_dir() {
+            self.unmount(volume)?;
             for path in [&upper, &self.layers()] {
                 fs::create_dir_all(path).at("make", path)?;
             }
@@ -102,29 +102,26 @@ impl Disks {
         Ok(Captured { bytes: size(&frozen)?, layer: layer.clone() })
     }
 
+    /// A machine that powered itself off leaves its disk mounted until it is started or stopped again.
+    fn unmount(&self, volume: Uuid) -> Result<()> {
+        let upper = format!("upperdir={}", self.volume(volume).join("upper").display());
+        for mount in mounts::all()? {
+            if mount.options.split(',').any(|option| option == upper) {
+                mounts::unmount_if_mounted(&mount.place)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the volume. Its layers stay: templates may rest on them.
     pub(crate) fn remove(&self, volume: Uuid) -> Result<()> {
+        self.unmount(volume)?;
         files::remove_tree(&self.volume(volume))
     }
 
     /// Removes a layer.
     pub(crate) fn remove_layer(&self, layer: &LayerId) -> Result<()> {
         files::remove_tree(&self.layer(layer)?)
-    }
-}
-
-/// Takes the file system at `root` away, if one is mounted there.
-pub(crate) fn unmount_if_mounted(root: &Path) -> Result<()> {
-    match unmount(root, UnmountFlags::NOFOLLOW) {
-        Ok(()) => Ok(()),
-        // Not a mount point, or not there at all.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => Ok(()),
-        // Something on the host still looks into it (a shell, an indexer): it goes when that leaves.
-        Err(rustix::io::Errno::BUSY) => {
-            tracing::warn!(root = %root.display(), "a machine's root is in use on the host; it is detached");
-            unmount(root, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH).at("unmount", root)
-        }
-        Err(error) => Err(error).at("unmount", root),
     }
 }
 

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipnet::Ipv4Net;
 
 use super::cgroup::Hierarchies;
-use super::disk::unmount_if_mounted;
 use super::error::{At, HostError, Result};
 use super::names::Owner;
-use super::{machine, namespace, router, uplink};
+use super::{machine, mounts, namespace, router, uplink};
 use crate::host::ZoneName;
 
 /// What of a zone stands on this host.
@@ -80,17 +79,14 @@ fn remove_namespaces(zone: &ZoneName) -> Result<()> {
 }
 
 fn unmount_below(state: &Path) -> Result<()> {
-    let path = Path::new("/proc/self/mountinfo");
-    let text = fs::read_to_string(path).at("read", path)?;
-    let mounted: BTreeSet<PathBuf> = text
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape)
-        .filter(|mount| mount.starts_with(state) && mount != state)
+    let mounted: BTreeSet<_> = mounts::all()?
+        .into_iter()
+        .map(|mount| mount.place)
+        .filter(|place| place.starts_with(state) && place != state)
         .collect();
-    for mount in mounted.iter().rev() {
-        let lock = machine::lock_of(mount);
-        unmount_if_mounted(mount)?;
+    for place in mounted.iter().rev() {
+        let lock = machine::lock_of(place);
+        mounts::unmount_if_mounted(place)?;
         if let Some(lock) = lock {
             super::files::remove(&lock)?;
         }
@@ -98,32 +94,6 @@ fn unmount_below(state: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Blanks and the like stand in mountinfo as a backslash and three octal digits.
-fn unescape(text: &str) -> PathBuf {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = (first == b'\\')
-            .then(|| after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &after[3..] } else { after };
-    }
-    PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 fn remove_state(state: &Path) -> Result<()> {
     if state.exists() { fs::remove_dir_all(state).at("remove", state) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mount_points_with_blanks_are_read_as_they_are() {
-        assert_eq!(unescape("/var/a\\040b\\134c"), Path::new("/var/a b\\c"));
-        assert_eq!(unescape("/var/lib"), Path::new("/var/lib"));
-    }
 }

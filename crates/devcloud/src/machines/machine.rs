@@ -9,10 +9,10 @@ use rustix::process::Signal;
 use uuid::Uuid;
 
 use super::cgroup::{Group, Limits};
-use super::disk::{self, Disks};
+use super::disk::Disks;
 use super::error::{At, HostError, Result};
 use super::process::{Detached, tail};
-use super::{files, namespace, router};
+use super::{files, mounts, namespace, router};
 use crate::driver::{Machine, Stop};
 use crate::host::ZoneName;
 
@@ -183,7 +183,7 @@ impl Place<'_> {
     fn clear(&self) -> Result<()> {
         let root = self.root();
         let lock = lock_of(&root);
-        disk::unmount_if_mounted(&root)?;
+        mounts::unmount_if_mounted(&root)?;
         if let Some(lock) = lock {
             files::remove(&lock)?;
         }

@@ -19,6 +19,7 @@ mod firewall;
 mod haproxy;
 mod machine;
 mod metadata;
+mod mounts;
 mod names;
 mod namespace;
 mod process;

@@ -69,7 +69,13 @@ async fn a_frozen_disk_becomes_a_template_and_clones_are_machines_of_their_own()
     keys.wait_for(public, 1222);
     keys.ssh(public, 1222, "echo software | sudo tee /opt/software; sudo rm /etc/default/locale")
         .expect("installed");
-    zone.driver.stop_machine(builder.id, Stop::Orderly).await.expect("stopped");
+    // It powers itself off: nobody has told the driver that its disk is free.
+    let _ = keys.ssh(public, 1222, "sudo systemctl --no-block poweroff");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !zone.driver.running().await.expect("a look").is_empty() {
+        assert!(Instant::now() < deadline, "it does not power off");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let layer = LayerId("template-1".into());
     let freezing = Instant::now();
     let captured = zone.driver.capture_volume(builder.volume, &layer).await.expect("captured");
