@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 use zookeeper_client::{Acl, Acls, Client, CreateMode, Error, Permission, SessionState};
 
@@ -44,6 +45,20 @@ impl Access {
     }
 }
 
+/// Whether any server takes connections. The client tries refused addresses again without a pause, for as long as a
+/// session may take: on a machine that is still starting its ZooKeeper that would cost a whole processor.
+async fn listening(servers: &[String], patience: Duration) -> Result<(), String> {
+    let mut refusal = "there is no server".to_owned();
+    for server in servers {
+        match tokio::time::timeout(patience / 5, TcpStream::connect(server)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => refusal = format!("{server}: {error}"),
+            Err(_) => refusal = format!("{server}: no answer"),
+        }
+    }
+    Err(refusal)
+}
+
 impl Session {
     /// Tries until there is a session.
     pub(crate) async fn open(ensemble: &Ensemble, timeout: Duration, readable: bool) -> Self {
@@ -67,6 +82,7 @@ impl Session {
             let address = host::resolve_socket(name, *port).map_err(|unknown| unknown.to_string())?;
             servers.push(address.to_string());
         }
+        listening(&servers, timeout).await?;
         // Short enough to try two dead servers and still reach the third before the session expires.
         let idle = (timeout / 5).max(Duration::from_millis(400));
         let mut connector = Client::connector().with_session_timeout(timeout).with_connection_timeout(idle);
