@@ -1,9 +1,13 @@
 //! Through a session to elsewhere: streams, and further sessions.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use remote::{Command, Error, HostKeyPair, Identity, Session, Target};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{Instant, timeout},
 };
 
 use crate::{deadline, logged_in, server::Server};
@@ -74,4 +78,43 @@ async fn one_machine_is_reached_through_another_with_its_own_pinned_key() {
     let wrong = Target { host_key: HostKeyPair::generate().public, ..behind.target() };
     let error = Session::connect_through(&first, &wrong, &identity, deadline()).await.unwrap_err();
     assert!(matches!(error, Error::HostKeyMismatch { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_machine_that_does_not_answer_keeps_no_other_from_being_asked() {
+    let Some((_server, session)) = logged_in().await else { return };
+    // Nobody accepts, and the queue is full: further connections are neither made nor refused.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = silent.listen(1).unwrap();
+    let dead = silent.local_addr().unwrap().port();
+    let mut queue = Vec::new();
+    while let Ok(queued) = timeout(Duration::from_millis(300), TcpStream::connect(("127.0.0.1", dead))).await
+    {
+        queue.push(queued.unwrap());
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let live = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"live").await.unwrap();
+        }
+    });
+    for _ in 0..20 {
+        let until = Instant::now() + Duration::from_millis(200);
+        let hopeless = join_all((0..4).map(|_| session.open_stream("127.0.0.1", dead, until)));
+        let hopeful = join_all((0..4).map(|_| async {
+            let mut stream = session.open_stream("127.0.0.1", live, deadline()).await.unwrap();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.unwrap();
+            assert_eq!(said, "live");
+        }));
+        let (hopeless, hopeful) = tokio::join!(hopeless, timeout(Duration::from_secs(10), hopeful));
+        hopeful.unwrap();
+        for stream in hopeless {
+            assert!(matches!(stream, Err(Error::Deadline { .. })), "{stream:?}");
+        }
+    }
+    let output = session.run(&Command::new("echo well"), deadline(), |_, _| ()).await.unwrap();
+    assert_eq!(output.stdout_text(), "well\n");
 }
