@@ -116,33 +116,45 @@ pub(super) struct Answers {
     pub(super) marathon: Result<Ping, String>,
 }
 
-/// Asks all masters, through each one's own session, or through another's where it has none; agents are known from the
-/// leading master. Takes as long as the slowest answer, `deadline` at most.
+/// Asks all masters, each through its own session; then those that could not be reached through another's, because a master
+/// may do well though its forwarded port does not. Agents are known from the leading master. Takes until `deadline` at most,
+/// and half of that for reaching the masters.
 pub async fn status(nodes: &SshNodes, spec: &Spec, masters: &[Whereabouts], deadline: Instant) -> Status {
-    // A master that does not answer must not eat the time for asking its daemons through another.
     let reach_by = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-    let sessions: Vec<Result<Session, String>> = join_all(
-        masters.iter().map(|at| async move { nodes.reach(at, reach_by).await.map_err(|e| e.to_string()) }),
-    )
+    let asked = join_all(masters.iter().map(|at| async move {
+        let session = nodes.reach(at, reach_by).await.map_err(|error| error.to_string())?;
+        let answers = ask(Arc::new(ThroughSession(session.clone())), &at.node, deadline).await;
+        Ok((session, answers))
+    }))
     .await;
-    let any = sessions.iter().find_map(|session| session.as_ref().ok());
-    let answers = join_all(masters.iter().zip(&sessions).map(|(at, own)| async move {
-        match own.as_ref().ok().or(any) {
-            Some(session) => ask(Arc::new(ThroughSession(session.clone())), &at.node, deadline).await,
-            None => {
-                let reason = own.as_ref().err().cloned().unwrap_or_default();
-                Answers {
-                    node: at.node.clone(),
-                    zookeeper: Err(reason.clone()),
-                    elected: Err(reason.clone()),
-                    agents: None,
-                    marathon: Err(reason),
-                }
+    let other: Option<Session> = asked
+        .iter()
+        .find_map(|reached: &Result<_, String>| reached.as_ref().ok())
+        .map(|(session, _)| session.clone());
+    let answers = join_all(masters.iter().zip(asked).map(|(at, asked)| {
+        let other = other.clone();
+        async move {
+            match (asked, other) {
+                (Ok((_, answers)), _) => answers,
+                (Err(_), Some(session)) => ask(Arc::new(ThroughSession(session)), &at.node, deadline).await,
+                (Err(reason), None) => Answers::none(&at.node, &reason),
             }
         }
     }))
     .await;
     judge(spec, &answers)
+}
+
+impl Answers {
+    fn none(node: &Node, reason: &str) -> Self {
+        Self {
+            node: node.clone(),
+            zookeeper: Err(reason.to_owned()),
+            elected: Err(reason.to_owned()),
+            agents: None,
+            marathon: Err(reason.to_owned()),
+        }
+    }
 }
 
 async fn ask(connect: Arc<dyn Connect>, node: &Node, deadline: Instant) -> Answers {
