@@ -4,20 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
-use crate::command::{Begun, Caller, JobKind, Running, Settings};
+use crate::command::Settings;
 use crate::config::{ClockSource, ZoneConfig};
 use crate::door::{Reply, Request, Sessions};
 use crate::driver::{BaseTemplate, Driver, DriverError};
 use crate::error::ApiError;
 use crate::job::Lanes;
-use crate::model::{Account, AddressState, Event, Job, JobStatus, Model, PublicIpAddress, User};
+use crate::model::Model;
 use crate::records::{Records, RecordsError};
 use crate::work::{RecoveryError, Routers};
 
@@ -253,7 +251,8 @@ impl Core {
         self.durable_up_to(place).await
     }
 
-    async fn durable_up_to(&self, place: u64) -> Result<(), ApiError> {
+    /// Waits until the transaction at this place is durable.
+    pub(crate) async fn durable_up_to(&self, place: u64) -> Result<(), ApiError> {
         self.records.durable(place).await.map_err(|error| ApiError::internal(error.to_string()))
     }
 
@@ -267,7 +266,8 @@ impl Core {
         Ok(changed)
     }
 
-    fn transact<T>(
+    /// Changes the zone in one transaction, and answers at which place it will be durable.
+    pub(crate) fn transact<T>(
         &self,
         change: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
     ) -> Result<(T, u64), ApiError> {
@@ -286,120 +286,6 @@ impl Core {
         }
     }
 
-    /// Begins a job: what the command wrote down and the job itself are one transaction. Answers the job's id and that of
-    /// what is being made.
-    pub(crate) async fn begin(
-        self: &Arc<Self>,
-        caller: &Caller,
-        kind: JobKind,
-        begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
-    ) -> Result<(Uuid, Option<Uuid>), ApiError> {
-        let ((job, made), place) = {
-            // Begun and given its place in its lane under one lock, so that the order of lanes is the order of records.
-            let mut ticket = None;
-            let (result, place) = self.transact(|model, now| {
-                let begun = begin(model, now)?;
-                let id = model.next_id();
-                let class = kind.admin_class.filter(|_| caller.root_admin).unwrap_or(kind.class);
-                let (instance_kind, instance) =
-                    begun.instance.map_or((None, None), |(kind, id)| (Some(kind), id));
-                let number = model.next_number();
-                model.jobs.insert(Job {
-                    number,
-                    id,
-                    account: caller.account,
-                    class: class.to_owned(),
-                    instance_kind: instance_kind.map(str::to_owned),
-                    instance,
-                    created: now,
-                    completed: None,
-                    status: JobStatus::Pending,
-                });
-                let event = Event {
-                    number: model.next_number(),
-                    id: model.next_id(),
-                    account: caller.account,
-                    kind: kind.event.to_owned(),
-                    error: false,
-                    description: describe(kind.doing, instance),
-                    state: "Scheduled".to_owned(),
-                    created: now,
-                    resource_kind: instance_kind.map(str::to_owned),
-                    resource: instance,
-                    parent: None,
-                };
-                let scheduled = event.clone();
-                model.record(event);
-                if let Some(instance) = instance {
-                    model.under_way.insert(instance, id);
-                }
-                ticket = Some((self.lanes.join(begun.lane), begun.work));
-                Ok((id, begun.made, scheduled))
-            })?;
-            let (id, made, scheduled) = result;
-            if let Some((ticket, work)) = ticket {
-                let core = Arc::clone(self);
-                let running = Running { core: Arc::clone(self), caller: caller.clone() };
-                let ended = self.ended.clone();
-                self.tasks.spawn(async move {
-                    let run = async move {
-                        let _turn = ticket.turn().await;
-                        let result = match core.durable_up_to(place).await {
-                            Ok(()) => work(running).await,
-                            Err(error) => Err(error),
-                        };
-                        core.end(id, kind, scheduled, result).await;
-                    };
-                    ended.run_until_cancelled_owned(run).await
-                });
-            }
-            ((id, made), place)
-        };
-        self.durable_up_to(place).await?;
-        Ok((job, made))
-    }
-
-    async fn end(&self, id: Uuid, kind: JobKind, scheduled: Event, result: Result<Value, ApiError>) {
-        let ended = self
-            .change(|model, now| {
-                if let Err(error) = &result {
-                    tracing::info!(job = %id, class = kind.class, code = error.code, text = %error.text, "a job failed");
-                }
-                if let Some(job) = model.jobs.edit(id) {
-                    job.completed = Some(now);
-                    job.status = match &result {
-                        Ok(result) => JobStatus::Succeeded(result.clone()),
-                        Err(error) => JobStatus::Failed { code: job_code(error), text: error.text.clone() },
-                    };
-                }
-                if let Some(instance) = scheduled.resource
-                    && model.under_way.get(&instance) == Some(&id)
-                {
-                    model.under_way.remove(&instance);
-                }
-                let description = match &result {
-                    Ok(_) => format!("Successfully completed {}", describe(kind.doing, scheduled.resource)),
-                    Err(_) => format!("Error while {}", describe(kind.doing, scheduled.resource)),
-                };
-                let event = Event {
-                    number: model.next_number(),
-                    id: model.next_id(),
-                    error: result.is_err(),
-                    description,
-                    state: "Completed".to_owned(),
-                    created: now,
-                    parent: Some(scheduled.id),
-                    ..scheduled
-                };
-                model.record(event);
-                Ok(())
-            })
-            .await;
-        if let Err(error) = ended {
-            tracing::error!(job = %id, %error, "the end of a job could not be written down");
-        }
-    }
-
     /// Runs something to its end even when whoever waits for it goes away.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
@@ -407,77 +293,5 @@ impl Core {
     ) -> tokio::task::JoinHandle<Option<T>> {
         let ended = self.ended.clone();
         self.tasks.spawn(async move { ended.run_until_cancelled_owned(work).await })
-    }
-
-    /// Makes what every zone has: its accounts and its public addresses.
-    async fn furnish(&self) -> Result<(), ApiError> {
-        let config = &self.settings.config;
-        self.change(|model, now| {
-            let names = config.accounts.iter().map(String::as_str);
-            for (name, root_admin) in
-                [("admin", true), ("mesostack", false)].into_iter().chain(names.map(|name| (name, false)))
-            {
-                if model.account_named(name).is_none() {
-                    furnish_account(model, name, root_admin, now);
-                }
-            }
-            let (first, last) = (u32::from(config.public.first), u32::from(config.public.last));
-            for address in (first..=last).map(std::net::Ipv4Addr::from) {
-                if model.public_ip_addresses.iter().any(|known| known.address == address) {
-                    continue;
-                }
-                let address = PublicIpAddress {
-                    number: model.next_number(),
-                    id: model.next_id(),
-                    address,
-                    state: AddressState::Free,
-                    account: None,
-                    network: None,
-                    source_nat: false,
-                    static_nat: None,
-                    allocated: None,
-                };
-                model.public_ip_addresses.insert(address);
-            }
-            Ok(())
-        })
-        .await
-    }
-}
-
-fn furnish_account(model: &mut Model, name: &str, root_admin: bool, now: Timestamp) {
-    let account = Account {
-        number: model.next_number(),
-        id: model.next_id(),
-        name: name.to_owned(),
-        root_admin,
-        created: now,
-        limits: std::collections::BTreeMap::new(),
-        user: User {
-            id: model.next_id(),
-            name: name.to_owned(),
-            first_name: name.to_owned(),
-            last_name: "devcloud".to_owned(),
-            email: format!("{name}@localhost"),
-            api_key: Some(model.next_secret(64)),
-            secret_key: SecretString::from(model.next_secret(64)),
-            password: SecretString::from(model.next_secret(18)),
-        },
-    };
-    model.accounts.insert(account);
-}
-
-fn describe(doing: &str, instance: Option<Uuid>) -> String {
-    match instance {
-        Some(instance) => format!("{doing}. ID: {instance}"),
-        None => doing.to_owned(),
-    }
-}
-
-/// What a job's failure is called: permissions and conflicts that show only in a job are internal errors there.
-fn job_code(error: &ApiError) -> u16 {
-    match error.code {
-        531 => 530,
-        code => code,
     }
 }

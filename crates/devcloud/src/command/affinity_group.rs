@@ -121,7 +121,7 @@ fn list_types(call: &Call<'_>) -> Result<Listing, ApiError> {
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let account = call.owner()?;
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("AffinityGroup", arguments.id("id"))), Lane::Free, move |running| async move {
+    Ok(Begun::doing(Some(("AffinityGroup", None)), Lane::Free, move |running| async move {
         running
             .core
             .change(|model, _| {

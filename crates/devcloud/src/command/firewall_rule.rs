@@ -251,9 +251,8 @@ pub(super) fn begin_delete(call: &mut Call<'_>, direction: Direction) -> Result<
         rule.ok_or_else(|| ApiError::invalid(format!("Unable to find the firewall rule by id {id}")))?;
     rule.state = RuleState::Revoked;
     let network = rule.network;
+    call.model.touch(network);
     Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
-        let touch = |model: &mut crate::model::Model| model.touch(network);
-        running.core.change(|model, _| Ok(touch(model))).await?;
         if let Err(error) = running.core.apply_rules(network).await {
             tracing::info!(%error, rule = %id, "a firewall rule was not taken away");
             running

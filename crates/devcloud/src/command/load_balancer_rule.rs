@@ -10,7 +10,7 @@ use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::{Algorithm, Protocol};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{LoadBalancerRule, Matcher, Member, PortRange, RuleState};
+use crate::model::{LoadBalancerRule, Matcher, PortRange, RuleState};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -50,22 +50,6 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         list,
     ),
-    Command::list(
-        "listLoadBalancerRuleInstances",
-        "Lists the machines behind a load balancer rule",
-        &[
-            Parameter::id("id", Entity::LoadBalancerRule).required(),
-            Parameter::boolean("applied").about("false lists machines that could be assigned"),
-            Parameter::boolean("lbvmips"),
-        ],
-        list_instances,
-    ),
-    Command::list(
-        "listAutoScaleVmGroups",
-        "Lists autoscale groups; there are none here",
-        &[Parameter::id("lbruleid", Entity::LoadBalancerRule), Parameter::id("id", Entity::Nothing)],
-        list_no_groups,
-    ),
     Command::job(
         "updateLoadBalancerRule",
         "Changes a load balancer rule",
@@ -78,36 +62,6 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("protocol"),
         ],
         update,
-    ),
-    Command::job(
-        "assignToLoadBalancerRule",
-        "Puts machines behind a load balancer rule",
-        JobKind::new(
-            "user.loadbalancer.AssignToLoadBalancerRuleCmd",
-            "LB.ASSIGN.TO.RULE",
-            "assigning to load balancer",
-        ),
-        &[
-            Parameter::id("id", Entity::LoadBalancerRule).required(),
-            Parameter::ids("virtualmachineids", Entity::VirtualMachine),
-            Parameter::map("vmidipmap"),
-        ],
-        assign,
-    ),
-    Command::job(
-        "removeFromLoadBalancerRule",
-        "Takes machines from behind a load balancer rule",
-        JobKind::new(
-            "user.loadbalancer.RemoveFromLoadBalancerRuleCmd",
-            "LB.REMOVE.FROM.RULE",
-            "removing from load balancer",
-        ),
-        &[
-            Parameter::id("id", Entity::LoadBalancerRule).required(),
-            Parameter::ids("virtualmachineids", Entity::VirtualMachine),
-            Parameter::map("vmidipmap"),
-        ],
-        remove,
     ),
     Command::job(
         "deleteLoadBalancerRule",
@@ -257,117 +211,14 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     Listing::of("loadbalancerrule", arguments, found, |rule| view(call.view(), rule))
 }
 
-fn list_instances(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let arguments = call.arguments;
-    let rule = arguments.id("id").and_then(|id| call.model.load_balancer_rules.get(id));
-    let rule = rule.filter(|rule| call.caller.root_admin || rule.account == call.caller.account);
-    let applied = arguments.boolean("applied").unwrap_or(true);
-    let found: Vec<_> = match rule {
-        None => Vec::new(),
-        Some(rule) => call
-            .model
-            .machines_in(rule.network)
-            .filter(|machine| {
-                rule.members.iter().any(|member| member.virtual_machine == machine.id) == applied
-                    && machine.account == rule.account
-            })
-            .collect(),
-    };
-    let look = call.view();
-    if arguments.boolean("lbvmips") == Some(true) {
-        return Listing::of("lbrulevmidip", arguments, found, |machine| {
-            let members = rule.map(|rule| rule.members.as_slice()).unwrap_or_default();
-            let addresses: Vec<String> = members
-                .iter()
-                .filter(|member| member.virtual_machine == machine.id)
-                .map(|member| member.guest.to_string())
-                .collect();
-            json!({
-                "loadbalancerruleinstance": super::virtual_machine_view(look, machine),
-                "lbvmipaddresses": addresses,
-            })
-        });
-    }
-    Listing::of("loadbalancerruleinstance", arguments, found, |machine| {
-        super::virtual_machine_view(look, machine)
-    })
-}
-
-fn list_no_groups(call: &Call<'_>) -> Result<Listing, ApiError> {
-    Listing::of("autoscalevmgroup", call.arguments, std::iter::empty::<()>(), |()| Value::Null)
-}
-
-/// The machines a command names, by `virtualmachineids` or `vmidipmap`.
-fn machines(call: &Call<'_>) -> Result<Vec<Uuid>, ApiError> {
-    let mut machines = call.arguments.ids("virtualmachineids").unwrap_or_default().to_vec();
-    for entry in call.arguments.map("vmidipmap") {
-        let text = entry.get("vmid").map(String::as_str).unwrap_or_default();
-        let machine = text.parse().ok().and_then(|id| call.model.virtual_machines.get(id));
-        let machine = machine
-            .ok_or_else(|| ApiError::invalid(format!("Unable to find virtual machine by id {text}")))?;
-        call.must_be_mine(machine.account)?;
-        let wanted = entry.get("vmip").map(String::as_str).unwrap_or_default();
-        if !wanted.is_empty() && !machine.nics.iter().any(|nic| nic.address.to_string() == wanted) {
-            return Err(ApiError::invalid(format!("VM {} has no address {wanted}", machine.id)));
-        }
-        machines.push(machine.id);
-    }
-    if machines.is_empty() {
-        return Err(ApiError::invalid("virtualMachineIds or vmidipmap must be specified"));
-    }
-    Ok(machines)
-}
-
-fn network_of(call: &Call<'_>, id: Uuid) -> Result<Uuid, ApiError> {
+pub(super) fn network_of(call: &Call<'_>, id: Uuid) -> Result<Uuid, ApiError> {
     let rule = call.model.load_balancer_rules.get(id);
     rule.map(|rule| rule.network)
         .ok_or_else(|| ApiError::invalid(format!("Unable to find load balancer rule: {id}")))
 }
 
-fn assign(call: &mut Call<'_>) -> Result<Begun, ApiError> {
-    let id = call.arguments.required_id("id")?;
-    let machines = machines(call)?;
-    let network = network_of(call, id)?;
-    Ok(Begun::doing(None, Lane::Network(network), move |running| async move {
-        let failed =
-            |why: String| ApiError::internal(format!("Failed to assign load balancer rule due to: {why}"));
-        let core = &running.core;
-        let before = core.read(|model| model.load_balancer_rules.get(id).cloned());
-        core.change(|model, _| {
-            for machine in &machines {
-                let gone = || ApiError::invalid("Invalid virtual machine");
-                let machine = model.virtual_machines.get(*machine).ok_or_else(gone)?;
-                let nic = machine.nic_in(network).ok_or_else(|| {
-                    ApiError::invalid(format!(
-                        "VM {} cannot be added because it doesn't belong in the network of the rule",
-                        machine.id
-                    ))
-                })?;
-                let (id_of, number, guest) = (machine.id, machine.number, nic.address);
-                let rule = model.load_balancer_rules.edit(id);
-                let rule = rule.ok_or_else(|| failed("the rule is gone".to_owned()))?;
-                if rule.members.iter().any(|member| member.virtual_machine == id_of) {
-                    return Err(failed(format!(
-                        "VM {number} with {guest} is already mapped to load balancer."
-                    )));
-                }
-                rule.members.push(Member { virtual_machine: id_of, guest });
-                rule.assigned = true;
-            }
-            model.touch(network);
-            Ok(())
-        })
-        .await?;
-        if let Err(error) = core.apply_rules(network).await {
-            put_back(&running, before, network).await?;
-            return Err(failed(error.to_string()));
-        }
-        Ok(json!({ "success": true }))
-    }))
-}
-
 /// A rule as it was before the router refused what was to become of it.
-async fn put_back(
+pub(super) async fn put_back(
     running: &Running,
     before: Option<LoadBalancerRule>,
     network: Uuid,
@@ -384,30 +235,6 @@ async fn put_back(
             Ok(())
         })
         .await
-}
-
-fn remove(call: &mut Call<'_>) -> Result<Begun, ApiError> {
-    let id = call.arguments.required_id("id")?;
-    let machines = machines(call)?;
-    let network = network_of(call, id)?;
-    Ok(Begun::doing(None, Lane::Network(network), move |running| async move {
-        let core = &running.core;
-        let before = core.read(|model| model.load_balancer_rules.get(id).cloned());
-        core.change(|model, _| {
-            let gone =
-                || ApiError::internal("Failed to remove instance from load balancer: the rule is gone");
-            let rule = model.load_balancer_rules.edit(id).ok_or_else(gone)?;
-            rule.members.retain(|member| !machines.contains(&member.virtual_machine));
-            model.touch(network);
-            Ok(())
-        })
-        .await?;
-        if let Err(error) = core.apply_rules(network).await {
-            put_back(&running, before, network).await?;
-            return Err(ApiError::internal(format!("Failed to remove instance from load balancer: {error}")));
-        }
-        Ok(json!({ "success": true }))
-    }))
 }
 
 fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
@@ -448,12 +275,16 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         rule.state = RuleState::Revoked;
     }
     follow(call.model, id, Some(RuleState::Revoked));
+    call.model.touch(network);
     Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
         let core = &running.core;
-        core.change(|model, _| Ok(model.touch(network))).await?;
         if let Err(error) = core.apply_rules(network).await {
             put_back(&running, before, network).await?;
-            core.change(|model, _| Ok(follow(model, id, Some(RuleState::Active)))).await?;
+            core.change(|model, _| {
+                follow(model, id, Some(RuleState::Active));
+                Ok(())
+            })
+            .await?;
             return Err(ApiError::internal(format!("Failed to delete load balancer: {error}")));
         }
         core.change(|model, _| {

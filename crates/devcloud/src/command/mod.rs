@@ -4,17 +4,22 @@
 mod account;
 mod affinity_group;
 mod api;
+mod arguments;
 mod async_job;
 mod call;
 mod catalogue;
 mod egress_firewall_rule;
+mod entity;
 mod event;
 mod firewall_rule;
+mod infrastructure;
 mod key_pair;
 mod listing;
+mod load_balancer_member;
 mod load_balancer_rule;
 mod network;
 mod network_view;
+mod none;
 mod parameter;
 mod port_forwarding_rule;
 mod public_ip_address;
@@ -30,12 +35,13 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::arguments::{Arguments, check};
 pub(crate) use self::call::{Call, Caller, Settings, View};
+pub(crate) use self::entity::Entity;
 pub(crate) use self::key_pair::Generated;
 pub(crate) use self::listing::Listing;
-pub(crate) use self::parameter::{Arguments, Entity, Parameter, check};
+pub(crate) use self::parameter::Parameter;
 pub(crate) use self::virtual_machine::USER_DATA_GET_LIMIT;
-use self::virtual_machine::view as virtual_machine_view;
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::zone::Core;
@@ -104,6 +110,30 @@ pub(crate) struct Running {
     pub(crate) caller: Caller,
 }
 
+impl Running {
+    /// Changes the zone as the caller of the command would: for checks that the real server makes only in the job.
+    pub(crate) async fn change_as_caller<T>(
+        &self,
+        arguments: &Arguments,
+        change: impl FnOnce(&mut Call<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let settings = self.core.settings();
+        self.core
+            .change(|model, now| {
+                change(&mut Call {
+                    model,
+                    settings: &settings,
+                    caller: &self.caller,
+                    arguments,
+                    now,
+                    refresh: Vec::new(),
+                    generated: None,
+                })
+            })
+            .await
+    }
+}
+
 impl Begun {
     /// A job that makes something.
     pub(crate) fn making<F, W>(id: Uuid, instance: &'static str, lane: Lane, work: F) -> Self
@@ -141,7 +171,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         event::COMMANDS,
         firewall_rule::COMMANDS,
         key_pair::COMMANDS,
+        infrastructure::COMMANDS,
+        load_balancer_member::COMMANDS,
         load_balancer_rule::COMMANDS,
+        none::COMMANDS,
         network::COMMANDS,
         port_forwarding_rule::COMMANDS,
         public_ip_address::COMMANDS,

@@ -218,9 +218,9 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     rule.state = RuleState::Revoked;
     let network = rule.network;
     follow(call.model, id, Some(RuleState::Revoked));
+    call.model.touch(network);
     Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
         let core = &running.core;
-        core.change(|model, _| Ok(model.touch(network))).await?;
         if let Err(error) = core.apply_rules(network).await {
             tracing::info!(%error, rule = %id, "a port forwarding rule was not taken away");
             core.change(|model, _| {

@@ -85,28 +85,15 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let wanted = tags_of(call.arguments.map("tags"));
     let arguments = call.arguments.clone();
     Ok(Begun::doing(None, Lane::Free, move |running| async move {
-        let settings = running.core.settings();
-        running
-            .core
-            .change(|model, now| {
-                let call = Call {
-                    model,
-                    settings: &settings,
-                    caller: &running.caller,
-                    arguments: &arguments,
-                    now,
-                    refresh: Vec::new(),
-                    generated: None,
-                };
-                let resources = resources(&call)?;
-                for (resource, kind, account) in resources {
-                    for (key, value) in &wanted {
-                        put(call.model, resource, kind, account, key, value)?;
-                    }
+        let put_all = |call: &mut Call<'_>| {
+            for (resource, kind, account) in resources(call)? {
+                for (key, value) in &wanted {
+                    put(call.model, resource, kind, account, key, value)?;
                 }
-                Ok(json!({ "success": true }))
-            })
-            .await
+            }
+            Ok(json!({ "success": true }))
+        };
+        running.change_as_caller(&arguments, put_all).await
     }))
 }
 
@@ -140,44 +127,37 @@ fn tags_of(maps: &[BTreeMap<String, String>]) -> Vec<(String, String)> {
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments.clone();
     Ok(Begun::doing(None, Lane::Free, move |running| async move {
-        let settings = running.core.settings();
-        running
-            .core
-            .change(|model, now| {
-                let call = Call {
-                    model,
-                    settings: &settings,
-                    caller: &running.caller,
-                    arguments: &arguments,
-                    now,
-                    refresh: Vec::new(),
-                    generated: None,
-                };
-                let wanted = arguments.map("tags");
-                let mut removed = 0;
-                for (resource, ..) in resources(&call)? {
-                    let Some(set) = call.model.tags.edit(resource) else { continue };
-                    let before = set.tags.len();
-                    set.tags.retain(|(key, value)| {
-                        let named = wanted.iter().any(|tag| {
-                            tag.get("key").is_some_and(|wanted| wanted == key)
-                                && tag.get("value").is_none_or(|wanted| wanted == value)
-                        });
-                        !(named || wanted.is_empty())
-                    });
-                    removed += before - set.tags.len();
-                    if set.tags.is_empty() {
-                        call.model.tags.remove(resource);
-                    }
-                }
-                if removed == 0 {
-                    Err(ApiError::internal("Failed to delete tags"))
-                } else {
-                    Ok(json!({ "success": true }))
-                }
-            })
-            .await
+        let take_all = |call: &mut Call<'_>| {
+            let wanted = call.arguments.map("tags");
+            let mut taken = 0;
+            for (resource, ..) in resources(call)? {
+                taken += take(call.model, resource, wanted);
+            }
+            if taken == 0 {
+                return Err(ApiError::internal("Failed to delete tags"));
+            }
+            Ok(json!({ "success": true }))
+        };
+        running.change_as_caller(&arguments, take_all).await
     }))
+}
+
+/// Takes the wanted tags, or all when none are named, from a thing; how many there were.
+fn take(model: &mut Model, resource: Uuid, wanted: &[BTreeMap<String, String>]) -> usize {
+    let Some(set) = model.tags.edit(resource) else { return 0 };
+    let before = set.tags.len();
+    set.tags.retain(|(key, value)| {
+        let named = wanted.iter().any(|tag| {
+            tag.get("key").is_some_and(|wanted| wanted == key)
+                && tag.get("value").is_none_or(|wanted| wanted == value)
+        });
+        !(named || wanted.is_empty())
+    });
+    let (taken, none_left) = (before - set.tags.len(), set.tags.is_empty());
+    if none_left {
+        model.tags.remove(resource);
+    }
+    taken
 }
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {

@@ -5,16 +5,21 @@ use uuid::Uuid;
 use super::{AffinityType, Model, VirtualMachine};
 
 /// The host a machine starts on, or none when its affinity groups can't be satisfied: among the hosts they leave, one
-/// that they would rather have, then the one with the fewest machines, then the lowest number.
+/// that they would rather have, then the one with the fewest machines, then the lowest number. Machines without groups
+/// are dealt out in turn.
 pub(crate) fn place(model: &Model, machine: &VirtualMachine, hosts: u32) -> Option<u32> {
-    let mut load = vec![0_usize; hosts as usize];
-    let mut allowed = vec![true; hosts as usize];
-    let mut liked = vec![0_i64; hosts as usize];
     let groups: Vec<(Uuid, AffinityType)> = machine
         .affinity_groups
         .iter()
         .filter_map(|id| model.affinity_groups.get(*id).map(|group| (group.id, group.kind)))
         .collect();
+    if groups.is_empty() {
+        let host = machine.number.checked_rem(u64::from(hosts))?;
+        return u32::try_from(host).ok();
+    }
+    let mut load = vec![0_usize; hosts as usize];
+    let mut allowed = vec![true; hosts as usize];
+    let mut liked = vec![0_i64; hosts as usize];
     for other in model.virtual_machines.iter().filter(|other| other.id != machine.id) {
         let Some(host) = other.host.map(|host| host as usize).filter(|host| *host < load.len()) else {
             continue;

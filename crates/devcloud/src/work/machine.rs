@@ -37,7 +37,7 @@ impl Core {
     /// as `after_failure` says.
     pub(crate) async fn start_machine(&self, id: Uuid, after_failure: MachineState) -> Result<(), ApiError> {
         let hosts = self.settings().config.hosts;
-        let (networks, number) = self
+        let (networks, no_host) = self
             .change(|model, now| {
                 let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
                 match machine.state {
@@ -64,6 +64,8 @@ impl Core {
                     Some(host) => {
                         machine.host = Some(host);
                         machine.state = MachineState::Starting;
+                        // It says that a machine was made without being started.
+                        machine.details.remove("deployvm");
                         Ok((networks, None))
                     }
                     None => {
@@ -73,7 +75,7 @@ impl Core {
                 }
             })
             .await?;
-        if let Some(description) = number {
+        if let Some(description) = no_host {
             return Err(ApiError::capacity(
                 4335,
                 format!(

@@ -2,6 +2,7 @@
 //! done, then it is done, then that it is done. So that at every instant the records tell a later process enough.
 
 mod caretaker;
+mod furnish;
 mod machine;
 mod recovery;
 mod router;

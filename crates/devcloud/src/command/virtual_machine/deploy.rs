@@ -352,15 +352,13 @@ fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
 }
 
 fn guest_address(call: &Call<'_>, network: &Network, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, ApiError> {
-    let taken: BTreeSet<Ipv4Addr> = call
-        .model
-        .machines_in(network.id)
-        .filter_map(|machine| Some(machine.nic_in(network.id)?.address))
-        .collect();
+    let mut taken =
+        call.model.machines_in(network.id).filter_map(|machine| Some(machine.nic_in(network.id)?.address));
     let found = match wanted {
-        Some(address) => Some(address)
-            .filter(|address| usable(network.range, network.gateway, *address) && !taken.contains(address)),
-        None => first_free(network.range, network.gateway, &taken),
+        Some(address) => Some(address).filter(|address| {
+            usable(network.range, network.gateway, *address) && !taken.any(|other| other == *address)
+        }),
+        None => first_free(network.range, network.gateway, &taken.collect()),
     };
     found.ok_or_else(|| {
         ApiError::guest_address(format!(

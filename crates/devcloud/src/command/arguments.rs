@@ -1,0 +1,297 @@
+//! Arguments: what came, checked against what a command takes. After [`check`] every value has its type, and every id is
+//! one that was once given out here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::parameter::{Kind, LIST_PARAMETERS};
+use super::{Call, Caller, Command, Entity, Parameter, Settings};
+use crate::error::ApiError;
+use crate::model::Model;
+
+/// A command's values, each of its parameter's type.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arguments(BTreeMap<&'static str, Value>);
+
+#[derive(Clone, Debug)]
+enum Value {
+    Text(String),
+    Boolean(bool),
+    Integer(i64),
+    Id(Uuid),
+    Texts(Vec<String>),
+    Ids(Vec<Uuid>),
+    Map(Vec<BTreeMap<String, String>>),
+    Time(Timestamp),
+}
+
+impl Arguments {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        match self.0.get(name) {
+            Some(Value::Boolean(boolean)) => Some(*boolean),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        match self.0.get(name) {
+            Some(Value::Integer(integer)) => Some(*integer),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn id(&self, name: &str) -> Option<Uuid> {
+        match self.0.get(name) {
+            Some(Value::Id(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The id of a required parameter; [`check`] has seen that it is there.
+    pub(crate) fn required_id(&self, name: &'static str) -> Result<Uuid, ApiError> {
+        self.id(name).ok_or_else(|| {
+            ApiError::internal(format!("the parameter {name} is not declared as a required id"))
+        })
+    }
+
+    /// The text of a required parameter; [`check`] has seen that it is there.
+    pub(crate) fn required_text(&self, name: &'static str) -> Result<&str, ApiError> {
+        self.text(name).ok_or_else(|| {
+            ApiError::internal(format!("the parameter {name} is not declared as a required text"))
+        })
+    }
+
+    pub(crate) fn texts(&self, name: &str) -> Option<&[String]> {
+        match self.0.get(name) {
+            Some(Value::Texts(texts)) => Some(texts),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn ids(&self, name: &str) -> Option<&[Uuid]> {
+        match self.0.get(name) {
+            Some(Value::Ids(ids)) => Some(ids),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn map(&self, name: &str) -> &[BTreeMap<String, String>] {
+        match self.0.get(name) {
+            Some(Value::Map(map)) => map,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn time(&self, name: &str) -> Option<Timestamp> {
+        match self.0.get(name) {
+            Some(Value::Time(time)) => Some(*time),
+            _ => None,
+        }
+    }
+}
+
+/// Checks what came (names in lower case, but for the part of a map's after its dot) against what the command takes.
+/// Parameters it does not take are ignored.
+///
+/// # Errors
+/// The API's own texts: 430 for a name that can't be decoded, 431 for what is missing or wrong, 531 for what belongs to
+/// another account.
+pub(crate) fn check(
+    command: &Command,
+    received: &BTreeMap<String, String>,
+    model: &Model,
+    settings: &Settings,
+    caller: &Caller,
+) -> Result<Arguments, ApiError> {
+    let mut maps: BTreeMap<&str, BTreeMap<u32, BTreeMap<String, String>>> = BTreeMap::new();
+    for (name, value) in received.iter().filter(|(name, _)| name.contains('[')) {
+        let (map, index, field) = map_entry(name)?;
+        maps.entry(map).or_default().entry(index).or_default().insert(field.to_owned(), value.clone());
+    }
+    let generic: &[Parameter] =
+        if matches!(command.run, super::Run::List(_)) { &LIST_PARAMETERS } else { &[] };
+    let mut arguments = Arguments::default();
+    for parameter in command.parameters.iter().chain(generic) {
+        if arguments.0.contains_key(parameter.name) {
+            continue;
+        }
+        let invalid = || {
+            ApiError::parameter(format!(
+                "Unable to execute API command {} due to invalid value. Invalid value provided for API arg: {}",
+                command.error_name(),
+                parameter.name
+            ))
+        };
+        let value = if parameter.kind == Kind::Map {
+            maps.get(parameter.name).map(|entries| Value::Map(entries.values().cloned().collect()))
+        } else {
+            match received.get(parameter.name) {
+                None => None,
+                Some(text) if text.is_empty() && parameter.required => return Err(invalid()),
+                Some(text) => typed(command, parameter, text, model, settings, caller)?,
+            }
+        };
+        match value {
+            Some(value) => {
+                arguments.0.insert(parameter.name, value);
+            }
+            None if parameter.required => {
+                return Err(ApiError::parameter(format!(
+                    "Unable to execute API command {} due to missing parameter {}",
+                    command.error_name(),
+                    parameter.name
+                )));
+            }
+            None => {}
+        }
+    }
+    Ok(arguments)
+}
+
+/// `tags[0].key`: the map's name, the index, the field.
+fn map_entry(name: &str) -> Result<(&str, u32, &str), ApiError> {
+    let undecodable = || {
+        ApiError::malformed(format!(
+            "Unable to decode parameter {name}, it is not of the form name[index].field with a number as index"
+        ))
+    };
+    let (map, rest) = name.split_once('[').ok_or_else(undecodable)?;
+    let (index, field) = rest.split_once(']').ok_or_else(undecodable)?;
+    let field = field.strip_prefix('.').filter(|field| !field.is_empty() && !field.contains('['));
+    let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+    match (digits.then(|| index.parse().ok()).flatten(), field) {
+        (Some(index), Some(field)) => Ok((map, index, field)),
+        _ => Err(undecodable()),
+    }
+}
+
+fn typed(
+    command: &Command,
+    parameter: &Parameter,
+    text: &str,
+    model: &Model,
+    settings: &Settings,
+    caller: &Caller,
+) -> Result<Option<Value>, ApiError> {
+    let wrong = || {
+        ApiError::parameter(format!(
+            "Unable to execute API command {} due to invalid value {text} for parameter {}",
+            command.error_name(),
+            parameter.name
+        ))
+    };
+    let resolved = |entity: Entity, text: &str| -> Result<Uuid, ApiError> {
+        let found = entity
+            .resolve(text, model, settings)
+            .filter(|found| found.live || command.only_reads())
+            .ok_or_else(|| ApiError::unknown_entity(&command.error_name(), parameter.name, text))?;
+        let foreign = found.owner.is_some_and(|owner| owner != caller.account) && !caller.root_admin;
+        if foreign && parameter.owned && !command.only_reads() {
+            return Err(ApiError::not_yours());
+        }
+        Ok(found.id)
+    };
+    let list = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    Ok(Some(match parameter.kind {
+        Kind::Text => {
+            if text.chars().count() > parameter.length {
+                return Err(ApiError::parameter(format!(
+                    "Unable to execute API command {} due to invalid value. Value greater than max allowed length {} for \
+                     param: {}",
+                    command.error_name(),
+                    parameter.length,
+                    parameter.name
+                )));
+            }
+            Value::Text(text.to_owned())
+        }
+        Kind::Boolean => Value::Boolean(text.eq_ignore_ascii_case("true")),
+        Kind::Integer if text.is_empty() => return Ok(None),
+        Kind::Integer => Value::Integer(text.trim().parse().map_err(|_| wrong())?),
+        Kind::Id(_) if text.is_empty() => return Ok(None),
+        Kind::Id(entity) => Value::Id(resolved(entity, text)?),
+        Kind::Texts => Value::Texts(list().map(str::to_owned).collect()),
+        Kind::Ids(entity) => Value::Ids(list().map(|text| resolved(entity, text)).collect::<Result<_, _>>()?),
+        Kind::Time => Value::Time(parse_time(text, parameter.name).ok_or_else(wrong)?),
+        Kind::Map => return Ok(None),
+    }))
+}
+
+/// ISO with a zone, `yyyy-MM-dd HH:mm:ss`, or a day (its first second, or its last one for an end date).
+fn parse_time(text: &str, name: &str) -> Option<Timestamp> {
+    let utc = |civil: jiff::civil::DateTime| {
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    };
+    text.parse()
+        .ok()
+        .or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", text).ok())
+        .or_else(|| jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok().and_then(utc))
+        .or_else(|| {
+            let day = jiff::civil::Date::strptime("%Y-%m-%d", text).ok()?;
+            utc(if name == "enddate" { day.at(23, 59, 59, 0) } else { day.at(0, 0, 0, 0) })
+        })
+}
+
+impl Call<'_> {
+    /// Whether a thing with this owner passes the command's `id` and `ids` parameters.
+    pub(crate) fn wanted(&self, id: Uuid) -> bool {
+        self.arguments.id("id").is_none_or(|wanted| wanted == id)
+            && self.arguments.ids("ids").is_none_or(|wanted| wanted.contains(&id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_well_formed_map_name_is_taken_apart(map in "[a-z]{1,8}", index in 0_u32..100_000, field in "[A-Za-z][A-Za-z0-9.:_-]{0,12}") {
+            let name = format!("{map}[{index}].{field}");
+            prop_assert_eq!(map_entry(&name).map_err(|error| error.text), Ok((map.as_str(), index, field.as_str())));
+        }
+
+        #[test]
+        fn no_map_name_makes_the_decoder_panic(name in ".{0,24}") {
+            let _ = map_entry(&name);
+        }
+    }
+
+    #[test]
+    fn map_names_without_number_or_field_are_malformed() {
+        for name in
+            ["tags[].key", "tags[x].key", "tags[0]key", "tags[0].", "tags[0].a[1]", "tags[0", "tags[-1].key"]
+        {
+            assert_eq!(map_entry(name).expect_err(name).code, 430, "{name}");
+        }
+    }
+
+    #[test]
+    fn times_come_in_the_server_s_forms() {
+        let noon = "2026-11-23T12:00:00Z".parse::<Timestamp>().expect("a time");
+        for text in [
+            "2026-11-23T12:00:00Z",
+            "2026-11-23T12:00:00+0000",
+            "2026-11-23T13:00:00+01:00",
+            "2026-11-23 12:00:00",
+        ] {
+            assert_eq!(parse_time(text, "startdate"), Some(noon), "{text}");
+        }
+        assert_eq!(
+            parse_time("2026-11-23", "enddate"),
+            Some("2026-11-23T23:59:59Z".parse().expect("a time"))
+        );
+        assert_eq!(parse_time("tomorrow", "startdate"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! A job from its beginning to its end: what the command wrote down and the job itself are one transaction; the end is
+//! another one, and its result stays.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::command::{Begun, Caller, JobKind, Running};
+use crate::error::ApiError;
+use crate::model::{Event, Job, JobStatus, Model};
+use crate::zone::Core;
+
+impl Core {
+    /// Begins a job: what the command wrote down and the job itself are one transaction. Answers the job's id and that of
+    /// what is being made.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        caller: &Caller,
+        kind: JobKind,
+        begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
+    ) -> Result<(Uuid, Option<Uuid>), ApiError> {
+        let ((id, made, scheduled, ticket, work), place) = self.transact(|model, now| {
+            let begun = begin(model, now)?;
+            let id = model.next_id();
+            let (instance_kind, instance) = begun.instance.unzip();
+            let (instance_kind, instance) = (instance_kind.map(str::to_owned), instance.flatten());
+            let class = kind.admin_class.filter(|_| caller.root_admin).unwrap_or(kind.class);
+            let number = model.next_number();
+            model.jobs.insert(Job {
+                number,
+                id,
+                account: caller.account,
+                class: class.to_owned(),
+                instance_kind: instance_kind.clone(),
+                instance,
+                created: now,
+                completed: None,
+                status: JobStatus::Pending,
+            });
+            let scheduled = Event {
+                number: model.next_number(),
+                id: model.next_id(),
+                account: caller.account,
+                kind: kind.event.to_owned(),
+                error: false,
+                description: describe(kind.doing, instance),
+                state: "Scheduled".to_owned(),
+                created: now,
+                resource_kind: instance_kind,
+                resource: instance,
+                parent: None,
+            };
+            model.record(scheduled.clone());
+            if let Some(instance) = instance {
+                model.under_way.insert(instance, id);
+            }
+            // Given its place under the lock, so that the order of lanes is the order of records.
+            Ok((id, begun.made, scheduled, self.lanes().join(begun.lane), begun.work))
+        })?;
+        let core = Arc::clone(self);
+        let running = Running { core: Arc::clone(self), caller: caller.clone() };
+        // Not bound to whoever waits for the answer: once it is written down, it is run.
+        drop(self.spawn(async move {
+            let _turn = ticket.turn().await;
+            let result = match core.durable_up_to(place).await {
+                Ok(()) => {
+                    AssertUnwindSafe(work(running)).catch_unwind().await.unwrap_or_else(|_| Err(broken()))
+                }
+                Err(error) => Err(error),
+            };
+            core.end(id, kind, scheduled, result).await;
+        }));
+        self.durable_up_to(place).await?;
+        Ok((id, made))
+    }
+
+    async fn end(&self, id: Uuid, kind: JobKind, scheduled: Event, result: Result<Value, ApiError>) {
+        let ended = self
+            .change(|model, now| {
+                if let Err(error) = &result {
+                    tracing::info!(job = %id, class = kind.class, code = error.code, text = %error.text, "a job failed");
+                }
+                if let Some(job) = model.jobs.edit(id) {
+                    job.completed = Some(now);
+                    job.status = match &result {
+                        Ok(result) => JobStatus::Succeeded(result.clone()),
+                        Err(error) => JobStatus::Failed { code: job_code(error), text: error.text.clone() },
+                    };
+                }
+                if let Some(instance) = scheduled.resource
+                    && model.under_way.get(&instance) == Some(&id)
+                {
+                    model.under_way.remove(&instance);
+                }
+                let description = match &result {
+                    Ok(_) => format!("Successfully completed {}", describe(kind.doing, scheduled.resource)),
+                    Err(_) => format!("Error while {}", describe(kind.doing, scheduled.resource)),
+                };
+                let event = Event {
+                    number: model.next_number(),
+                    id: model.next_id(),
+                    error: result.is_err(),
+                    description,
+                    state: "Completed".to_owned(),
+                    created: now,
+                    parent: Some(scheduled.id),
+                    ..scheduled
+                };
+                model.record(event);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = ended {
+            tracing::error!(job = %id, %error, "the end of a job could not be written down");
+        }
+    }
+}
+
+fn describe(doing: &str, instance: Option<Uuid>) -> String {
+    match instance {
+        Some(instance) => format!("{doing}. ID: {instance}"),
+        None => doing.to_owned(),
+    }
+}
+
+/// What a job's failure is called: permissions and conflicts that show only in a job are internal errors there.
+fn job_code(error: &ApiError) -> u16 {
+    match error.code {
+        531 => 530,
+        code => code,
+    }
+}
+
+/// A job that broke off by a defect of the zone itself.
+fn broken() -> ApiError {
+    ApiError::internal(
+        "The zone broke off this job by a defect of its own; its log tells where. Look at the resource, then ask again",
+    )
+}
