@@ -18,7 +18,7 @@ fn configuration(balancers: &[Balancer], directory: &Path) -> String {
     let mut text = format!(
         "global\n    maxconn 4096\n    stats socket {}/haproxy.sock mode 600 level admin expose-fd listeners\n\
          \x20   hard-stop-after 10m\n\
-         defaults\n    mode tcp\n    retries 4\n    option redispatch\n    timeout connect 5s\n\
+         defaults\n    mode tcp\n    retries 4\n    option redispatch 1\n    timeout connect 1s\n\
          \x20   timeout check 1s\n    timeout client 5m\n    timeout server 5m\n\
          \x20   default-server inter 1s fall 2 rise 1\n",
         directory.display()
