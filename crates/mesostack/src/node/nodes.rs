@@ -87,8 +87,11 @@ pub struct SshNodes {
     user: String,
     identity: Identity,
     /// A place for each node's session, so that nodes are reached side by side but none of them twice at once.
-    sessions: Mutex<HashMap<(Ipv4Addr, u16), Arc<Mutex<Option<Session>>>>>,
+    sessions: Mutex<HashMap<(Ipv4Addr, u16), Place>>,
 }
+
+/// Where a node's session is kept; locked while the node is being reached.
+type Place = Arc<Mutex<Option<Session>>>;
 
 impl SshNodes {
     /// Logs in to all nodes as `user` with `identity`.

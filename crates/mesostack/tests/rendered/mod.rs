@@ -7,18 +7,18 @@ use mesostack::{
     spec::{Access, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Image, Network, Packages, Spec},
 };
 
-pub fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     Facts { public_address: Ipv4Addr::new(198, 18, 0, 10), template: None }
 }
 
 /// The text of a rendered file.
-pub fn file<'a>(configuration: &'a Configuration, path: &str) -> &'a str {
+pub(crate) fn file<'a>(configuration: &'a Configuration, path: &str) -> &'a str {
     let file = configuration.files.iter().find(|file| file.path == path);
     &file.unwrap_or_else(|| panic!("no {path}")).contents
 }
 
 /// A cluster whose nodes have addresses in `network`/24.
-pub fn spec_on(network: Ipv4Addr, masters: u16) -> Spec {
+pub(crate) fn spec_on(network: Ipv4Addr, masters: u16) -> Spec {
     Spec {
         cloud: Cloud {
             api_url: None,
