@@ -149,7 +149,7 @@ mod tests {
         #[test]
         fn ports_lie_in_the_range_for_the_purpose(number in any::<u128>()) {
             let id: BuildId = format!("{number:032x}")[..12].parse().unwrap();
-            prop_assert!((50_000..60_000).contains(&id.first_port()) && id.first_port() % 2 == 0);
+            prop_assert!((50_000..60_000).contains(&id.first_port()) && id.first_port().is_multiple_of(2));
         }
     }
 }
