@@ -81,10 +81,10 @@ impl Zone {
 
 impl Drop for Zone {
     fn drop(&mut self) {
-        if !self.down {
-            if let Err(error) = remove_everything(&self.name, &self.directory, Some(self.range)) {
-                println!("the zone {} is not wholly gone: {error}", self.name);
-            }
+        if !self.down
+            && let Err(error) = remove_everything(&self.name, &self.directory, Some(self.range))
+        {
+            println!("the zone {} is not wholly gone: {error}", self.name);
         }
     }
 }

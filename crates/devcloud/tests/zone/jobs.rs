@@ -139,7 +139,7 @@ async fn a_tag_s_key_can_be_on_a_thing_once() {
         user.call("listNetworks", &[("tags[0].key", "lease"), ("tags[0].value", "you")]).await,
         json!({})
     );
-    let (code, why) = user.fails("deleteTags", &tag("lease", "you")[..].to_vec()).await;
+    let (code, why) = user.fails("deleteTags", &tag("lease", "you")).await;
     assert_eq!((code, why.as_str()), (530, "Failed to delete tags"));
     user.run("deleteTags", &tag("lease", "me")[..3]).await;
     assert_eq!(user.call("listTags", &[]).await, json!({}));
