@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use mesostack::cluster::{
     Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, find_or_make_key, plan_destruction,
-    refusal,
 };
 use mesostack::node::SshNodes;
 use serde_json::json;
@@ -58,10 +57,10 @@ async fn carry_out(
     consent: Consent,
     question: &str,
 ) -> miette::Result<Exit> {
-    run.tell("plan", plan, || plan.to_string())?;
-    if let Some(refused) = refusal(&plan.obstacles, &cluster.document.source) {
-        return Err(refused.into());
+    if plan.obstacles.is_empty() || run.options.json {
+        run.tell("plan", plan, || plan.to_string())?;
     }
+    cluster.admit(plan)?;
     if plan.is_empty() {
         run.conclude(&json!({ "cluster": plan.cluster, "changed": false }), String::new)?;
         return Ok(Exit::Done);

@@ -39,14 +39,16 @@ impl Cluster {
         &self.document.spec
     }
 
-    /// What apply would do; refused, at the file's lines, when something has to be put right first.
+    /// What apply would do, or what has to be put right first.
     pub(crate) async fn plan(&self) -> miette::Result<(Observed, Plan)> {
         let observed = Observed::read(&self.client, &self.desired).await?;
         let plan = cluster::plan(&self.desired, &observed);
-        match refusal(&plan.obstacles, &self.document.source) {
-            Some(refused) => Err(refused.into()),
-            None => Ok((observed, plan)),
-        }
+        Ok((observed, plan))
+    }
+
+    /// Refuses, at the file's lines, when something has to be put right first.
+    pub(crate) fn admit(&self, plan: &Plan) -> miette::Result<()> {
+        refusal(&plan.obstacles, &self.document.source).map_or(Ok(()), |refused| Err(refused.into()))
     }
 
     /// What of the cluster is there.

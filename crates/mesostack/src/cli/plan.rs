@@ -8,12 +8,17 @@ use super::{cluster::Cluster, exit::Exit, run::Run};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) async fn plan(run: &Run) -> miette::Result<Exit> {
-    let (_, plan) = run
+    let (cluster, plan) = run
         .ask(run.deadline(PATIENCE), async {
             let cluster = Cluster::open(run).await?;
-            cluster.plan().await
+            let (_, plan) = cluster.plan().await?;
+            Ok((cluster, plan))
         })
         .await?;
-    run.answer(&plan, || plan.to_string())?;
+    // The document has the obstacles too; a reader is shown them at the file's lines.
+    if plan.obstacles.is_empty() || run.options.json {
+        run.answer(&plan, || plan.to_string())?;
+    }
+    cluster.admit(&plan)?;
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
 }

@@ -9,16 +9,21 @@ use serde::Serialize;
 use super::{observed::Named, openings::Opening};
 use crate::spec::Node;
 
-/// Whether something is added, changed or removed.
+/// Whether something is added, changed or removed, or is there without having been asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Sign {
     /// `+`
+    #[serde(rename = "+")]
     Add,
     /// `~`
+    #[serde(rename = "~")]
     Change,
     /// `-`
+    #[serde(rename = "-")]
     Remove,
+    /// `?`
+    #[serde(rename = "?")]
+    Foreign,
 }
 
 impl Sign {
@@ -28,13 +33,14 @@ impl Sign {
             Self::Add => '+',
             Self::Change => '~',
             Self::Remove => '-',
+            Self::Foreign => '?',
         }
     }
 }
 
 /// One change. Ids are those that were known when the plan was made; what an earlier step makes is found by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     /// Waits until the network's router stands or is gone.
     AwaitNetwork,

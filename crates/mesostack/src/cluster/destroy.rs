@@ -30,7 +30,7 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
     }
     if observed.network.is_none() && !observed.namesakes.is_empty() {
         let name = &desired.spec.network.name;
-        plan.drift(format!("network {name}"), "not this cluster's; left alone");
+        plan.foreign(format!("network {name}"), "not this cluster's; left alone");
     }
     if !plan.obstacles.is_empty() {
         return plan;
@@ -62,7 +62,7 @@ fn key_pair(desired: &Desired, observed: &Observed, gone: &[usize], plan: &mut P
     let registered = observed.key_pair.as_ref()?;
     let same = desired.key.as_ref().is_none_or(|key| key.fingerprint == *registered);
     if !observed.key_pair_is_ours(name) || !same {
-        plan.drift(format!("key pair {name}"), "was not made for this cluster; left alone");
+        plan.foreign(format!("key pair {name}"), "was not made for this cluster; left alone");
         return None;
     }
     Some(plan.add(Action::DeleteKeyPair { name: name.clone() }, gone.to_vec(), []))

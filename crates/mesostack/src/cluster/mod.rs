@@ -23,6 +23,7 @@ mod action;
 mod apply;
 mod desired;
 mod destroy;
+mod document;
 mod error;
 mod identity;
 mod look;
@@ -40,6 +41,7 @@ pub use self::{
     apply::{Applied, Context, Failure, Limits, StepError, Unfinished, apply},
     desired::{Desired, OperatorKey, WantedBalancer, WantedMachine},
     destroy::plan_destruction,
+    document::VERSION as PLAN_VERSION,
     error::Error,
     identity::host_key_tag,
     look::validate,

@@ -201,6 +201,11 @@ fn network(observed: &mut Observed) -> &mut Network {
     observed.network.as_mut().expect("a network")
 }
 
+/// An egress rule nobody asked for.
+pub(super) fn foreign_egress_rule() -> EgressRule {
+    EgressRule { id: Id::from("theirs"), everything: false, text: "udp from 172.16.0.0/24".to_owned() }
+}
+
 /// How many wanted machines there are of a role.
 pub(super) fn count(observed: &Observed, desired: &Desired, role: Role) -> usize {
     let wanted = desired.machines.iter().filter(|machine| machine.node.role == role);

@@ -8,7 +8,7 @@ use super::action::{Action, Phase, Sign};
 use crate::spec::{Error, Problem, Source};
 
 /// A graph of steps from what is there to what is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The cluster.
     pub cluster: String,
@@ -23,10 +23,9 @@ pub struct Plan {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What is done.
-    #[serde(flatten)]
     pub action: Action,
     /// Steps that have to end well before.
     pub after: Vec<usize>,
@@ -37,6 +36,8 @@ pub struct Step {
 /// Something that is not as the file says, and is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drift {
+    /// `?` for what nobody asked for, `~` for what is there and is not as the file says.
+    pub sign: Sign,
     /// What it is.
     pub what: String,
     /// Why it is left alone, or what it would take.
@@ -114,6 +115,8 @@ impl Plan {
                 Sign::Add => totals.add += 1,
                 Sign::Change => totals.change += 1,
                 Sign::Remove => totals.remove += 1,
+                // Only drift is foreign, and no step of a plan.
+                Sign::Foreign => {}
             }
             totals
         })
@@ -143,8 +146,14 @@ impl Plan {
         self.steps.len() - 1
     }
 
-    pub(crate) fn drift(&mut self, what: impl Into<String>, note: impl Into<String>) {
-        self.drift.push(Drift { what: what.into(), note: note.into() });
+    /// Notes what nobody asked for.
+    pub(crate) fn foreign(&mut self, what: impl Into<String>, note: impl Into<String>) {
+        self.drift.push(Drift { sign: Sign::Foreign, what: what.into(), note: note.into() });
+    }
+
+    /// Notes what is there, and is not as the file says.
+    pub(crate) fn changed(&mut self, what: impl Into<String>, note: impl Into<String>) {
+        self.drift.push(Drift { sign: Sign::Change, what: what.into(), note: note.into() });
     }
 }
 
@@ -153,8 +162,8 @@ impl fmt::Display for Plan {
         for (sign, line) in self.lines() {
             writeln!(f, "  {} {line}", sign.as_char())?;
         }
-        for Drift { what, note } in &self.drift {
-            writeln!(f, "  ! {what}: {note}")?;
+        for Drift { sign, what, note } in &self.drift {
+            writeln!(f, "  {} {what}: {note}", sign.as_char())?;
         }
         for obstacle in &self.obstacles {
             writeln!(f, "  ✗ {}", obstacle.message)?;

@@ -218,15 +218,15 @@ fn describe_drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     rules::drift(desired, observed, plan);
     const ALONE: &str = "not in the file; left alone";
     for address in observed.addresses.iter().filter(|address| !address.source_nat) {
-        plan.drift(format!("public address {}", address.address), ALONE);
+        plan.foreign(format!("public address {}", address.address), ALONE);
     }
     if let Some(network) = &observed.network {
         if !network.offering.is(&desired.spec.network.offering) {
             let note = format!("the file says {}; left as it is", desired.spec.network.offering);
-            plan.drift(format!("network {}: offering {}", network.named.name, network.offering.name), note);
+            plan.changed(format!("network {}: offering {}", network.named.name, network.offering.name), note);
         }
         for id in &observed.namesakes {
-            plan.drift(
+            plan.foreign(
                 format!("network {id}"),
                 format!("also called {}, not this cluster's; left alone", network.named.name),
             );

@@ -219,7 +219,7 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
                 }
                 false => "not this cluster's; left alone",
             };
-            plan.drift(format!("virtual machine {name}"), note);
+            plan.foreign(format!("virtual machine {name}"), note);
             continue;
         };
         if machine.state == MachineState::Failed {
@@ -228,7 +228,7 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
         if !machine.offering.is(&wanted.offering) {
             let what =
                 format!("virtual machine {name}: {} instead of {}", machine.offering.name, wanted.offering);
-            plan.drift(what, ANEW);
+            plan.changed(what, ANEW);
         }
         if template.is_some_and(|template| template.id != machine.template.id) {
             older.push(name.as_str());
@@ -237,6 +237,6 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     if let (Some(template), false) = (template, older.is_empty()) {
         let what =
             format!("{} made from another image than {} ({})", older.join(", "), template.name, template.id);
-        plan.drift(what, ANEW);
+        plan.changed(what, ANEW);
     }
 }

@@ -172,10 +172,10 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     let foreign =
         |opening: &Opening| !openings::foreign(&desired.openings, std::slice::from_ref(opening)).is_empty();
     for rule in observed.firewall.iter().filter(|rule| rule.opening.as_ref().is_none_or(foreign)) {
-        plan.drift(format!("firewall rule {}", rule.text), ALONE);
+        plan.foreign(format!("firewall rule {}", rule.text), ALONE);
     }
     for rule in observed.egress.iter().filter(|rule| !rule.everything) {
-        plan.drift(format!("egress rule {}", rule.text), ALONE);
+        plan.foreign(format!("egress rule {}", rule.text), ALONE);
     }
     let ports = desired.machines.iter().map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
     let wanted = |forward: &Forward| {
@@ -183,11 +183,11 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
             && ports.iter().any(|port| (forward.public.0..=forward.public.1).contains(port))
     };
     for forward in observed.forwards.iter().filter(|forward| !wanted(forward)) {
-        plan.drift(format!("port forwarding rule {} {}", forward.protocol, forward.public.0), ALONE);
+        plan.foreign(format!("port forwarding rule {} {}", forward.protocol, forward.public.0), ALONE);
     }
     let ours =
         |rule: &Balancer| desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port);
     for rule in observed.balancers.iter().filter(|rule| !ours(rule)) {
-        plan.drift(format!("load balancer rule {}", rule.public_port), ALONE);
+        plan.foreign(format!("load balancer rule {}", rule.public_port), ALONE);
     }
 }
