@@ -92,7 +92,7 @@ pub struct Simulator {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     running: BTreeMap<Uuid, Machine>,
     raised: BTreeMap<Uuid, Network>,
@@ -104,6 +104,12 @@ impl Simulator {
     /// A simulator with these latencies and this capacity.
     pub fn new(latencies: Latencies, capacity: Capacity) -> Self {
         Self { latencies, capacity, state: Mutex::default() }
+    }
+
+    /// The same machines and routers as they are now, for another zone that is opened over a copy of the records.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { latencies: self.latencies, capacity: self.capacity, state: Mutex::new(self.state().clone()) }
     }
 
     /// Makes the next `times` operations of this kind fail.

@@ -1,5 +1,8 @@
 //! Whole clusters on devcloud's simulator, on simulated time: made, grown, killed in mid-air, taken down.
 
+mod census;
+mod crashes;
 mod failures;
 mod life;
+mod wire;
 mod zone;

@@ -1,22 +1,18 @@
-//! A simulated zone in this process, a wire to it that can fail, and nodes that only remember.
+//! A simulated zone in this process, and nodes that only remember.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use cloudstack::{
-    Client, Credentials, Id, ListCommand, Method, RawReply, SignedRequest, Transport, TransportError,
-    TransportFailure,
+    Client, Credentials, Id, ListCommand,
     resource::{GetVirtualMachineUserData, ListNetworks, ListVirtualMachines},
 };
 use devcloud::{
-    MemoryRecords, Records, Request, Zone, ZoneConfig,
+    MemoryRecords, Records, Zone, ZoneConfig,
     simulator::{Capacity, Latencies, Simulator},
 };
 use mesostack::{
@@ -30,81 +26,13 @@ use mesostack::{
 };
 use remote::Identity;
 use secrecy::ExposeSecret;
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// What happens to one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It does not arrive, and the caller does not know that.
-    Lost,
-    /// It arrives, and its reply is lost.
-    ReplyLost,
-    /// The caller is killed before it is sent.
-    KilledBefore,
-    /// The caller is killed after it has arrived.
-    KilledAfter,
-}
+use crate::wire::{Fault, Weather, Wire};
 
-/// The way to the zone: no socket, and a fault at one call if there is to be one.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    zone: Arc<Zone>,
-    sent: AtomicUsize,
-    fault: Option<(usize, Fault)>,
-    struck: AtomicBool,
-    /// Told when the caller is to be killed.
-    pub(crate) killed: Notify,
-}
-
-impl Wire {
-    async fn deliver(&self, request: SignedRequest) -> RawReply {
-        let request = match request.method {
-            Method::Get => Request::get(request.form.as_str()),
-            Method::Post => Request::post(request.form.as_str()),
-        };
-        let reply = self.zone.handle(request).await;
-        RawReply { status: reply.status, content_type: Some(reply.content_type.to_owned()), body: reply.body }
-    }
-
-    /// Whether the fault has happened: a test without it proves nothing.
-    pub(crate) fn struck(&self) -> bool {
-        self.struck.load(Ordering::Relaxed)
-    }
-
-    async fn kill(&self) -> ! {
-        self.killed.notify_one();
-        std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl Transport for Wire {
-    async fn send(&self, request: SignedRequest) -> Result<RawReply, TransportError> {
-        let at = self.sent.fetch_add(1, Ordering::Relaxed);
-        // A call takes a moment, as on any network.
-        sleep(Duration::from_millis(2)).await;
-        let broken = || TransportError::bare(TransportFailure::Broken);
-        let fault = self.fault.filter(|(call, _)| *call == at);
-        self.struck.fetch_or(fault.is_some(), Ordering::Relaxed);
-        match fault {
-            None => Ok(self.deliver(request).await),
-            Some((_, Fault::Lost)) => Err(broken()),
-            Some((_, Fault::ReplyLost)) => {
-                self.deliver(request).await;
-                Err(broken())
-            }
-            Some((_, Fault::KilledBefore)) => self.kill().await,
-            Some((_, Fault::KilledAfter)) => {
-                self.deliver(request).await;
-                self.kill().await
-            }
-        }
-    }
-}
+/// One operator in all tests, so that what two zones have can be compared.
+static OPERATOR: OnceLock<OperatorKey> = OnceLock::new();
 
 /// Nodes that remember what they were told.
 #[derive(Debug, Default)]
@@ -150,6 +78,7 @@ pub(crate) struct Bench {
     pub(crate) simulator: Arc<Simulator>,
     pub(crate) nodes: Arc<Remembering>,
     pub(crate) key: OperatorKey,
+    records: MemoryRecords,
 }
 
 /// A file's text: so many masters and agents, from the zone's own base template.
@@ -167,24 +96,42 @@ impl Bench {
 
     pub(crate) async fn with(config: ZoneConfig) -> Self {
         let simulator = Arc::new(Simulator::new(Latencies::default(), Capacity::default()));
-        let records = Records::memory(MemoryRecords::default());
-        let zone = Zone::open(config, simulator.clone(), records).await.expect("a zone");
-        let key = OperatorKey::of(&Identity::generate());
-        Self { zone, simulator, nodes: Arc::default(), key }
+        let records = MemoryRecords::default();
+        let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
+        let key = OPERATOR.get_or_init(|| OperatorKey::of(&Identity::generate())).clone();
+        Self { zone: zone.expect("a zone"), simulator, nodes: Arc::default(), key, records }
+    }
+
+    /// Another zone that is as this one is now, with its machines and what its nodes were told.
+    pub(crate) async fn fork(&self) -> Self {
+        let (simulator, records) = (Arc::new(self.simulator.fork()), self.records.snapshot());
+        let config = self.zone.config().clone();
+        let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
+        let told = self.nodes.told.lock().expect("no panic").clone();
+        let nodes = Arc::new(Remembering { told: Mutex::new(told) });
+        Self { zone: zone.expect("a zone"), simulator, nodes, key: self.key.clone(), records }
     }
 
     pub(crate) fn wire(&self, fault: Option<(usize, Fault)>) -> Arc<Wire> {
-        Arc::new(Wire {
-            struck: AtomicBool::new(false),
-            zone: Arc::clone(&self.zone),
-            sent: AtomicUsize::new(0),
-            fault,
-            killed: Notify::new(),
-        })
+        Arc::new(Wire::new(Arc::clone(&self.zone), fault, Weather::default()))
+    }
+
+    /// A wire in that weather.
+    pub(crate) fn wire_in(&self, weather: Weather) -> Arc<Wire> {
+        Arc::new(Wire::new(Arc::clone(&self.zone), None, weather))
     }
 
     pub(crate) fn client_over(&self, wire: Arc<Wire>) -> Client {
-        let keys = self.zone.credentials("mesostack").expect("an account");
+        self.client_as("mesostack", wire)
+    }
+
+    /// A client with the keys of another account.
+    pub(crate) fn client_of(&self, account: &str) -> Client {
+        self.client_as(account, self.wire(None))
+    }
+
+    fn client_as(&self, account: &str, wire: Arc<Wire>) -> Client {
+        let keys = self.zone.credentials(account).expect("an account");
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let endpoint = "http://zone.invalid/client/api".parse().expect("an address");
         Client::builder(endpoint, credentials).transport(wire).jitter_seed(7).build().expect("a client")
@@ -264,6 +211,27 @@ impl Bench {
         self.destroy_over(self.client(), file)
             .await
             .unwrap_or_else(|error| panic!("{error}: {:#?}", error.failures))
+    }
+
+    /// One whole run to what the file asks for, or to nothing; what went wrong with it, if something did.
+    pub(crate) async fn attempt(&self, client: Client, then: Option<&str>, file: &str) -> Result<(), String> {
+        let desired = self.desired(then.unwrap_or(file));
+        let (plan, observed) = match then {
+            Some(_) => {
+                let observed = Observed::read(&client, &desired).await.map_err(|error| error.to_string())?;
+                (plan(&desired, &observed), observed)
+            }
+            None => {
+                let observed = Observed::read_existing(&client, &desired).await;
+                let observed = observed.map_err(|error| error.to_string())?;
+                (plan_destruction(&desired, &observed), observed)
+            }
+        };
+        if !plan.obstacles.is_empty() {
+            return Err(plan.to_string());
+        }
+        let ended = apply(&plan, &self.context(client, desired, observed)).await;
+        ended.map(|_| ()).map_err(|unfinished| format!("{unfinished}: {:?}", unfinished.failures))
     }
 
     /// How many things of every kind the account has.

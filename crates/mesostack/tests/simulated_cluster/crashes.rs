@@ -1,0 +1,272 @@
+//! Killed at every await: a run is dropped after its n-th poll, for every n until it ends by itself, once with the calls
+//! that are on their way dying with it and once with them arriving all the same. Then it is run again, and everything
+//! the zone has is compared with what a run that was not killed leaves, field by field.
+//!
+//! Larger clusters are killed at random moments in bad weather, more than once in a row. `MESOSTACK_CRASHES` says how
+//! often (default: a few times, so that the whole suite stays quick), `MESOSTACK_SEED` where to begin.
+
+#![expect(clippy::print_stdout, reason = "how many kill points there were is what a reader wants to know")]
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use cloudstack::{
+    Expect,
+    resource::{DestroyVirtualMachine, StopVirtualMachine},
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    census::{Census, census, difference},
+    wire::Weather,
+    zone::{Bench, file},
+};
+
+/// How long a process needs at least to be started again; calls that outlived it have arrived by then.
+const RESTART: Duration = Duration::from_millis(20);
+
+/// A future that is dropped after so many polls.
+struct Mortal<F> {
+    life: Option<Pin<Box<F>>>,
+    polls: usize,
+}
+
+impl<F: Future> Future for Mortal<F> {
+    /// What the future gave, if it lived so long.
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(life) = &mut self.life else { return Poll::Ready(None) };
+        if let Poll::Ready(done) = life.as_mut().poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        self.polls = self.polls.saturating_sub(1);
+        if self.polls > 0 {
+            return Poll::Pending;
+        }
+        self.life = None;
+        Poll::Ready(None)
+    }
+}
+
+fn mortal<F: Future>(polls: usize, life: F) -> Mortal<F> {
+    Mortal { life: Some(Box::pin(life)), polls }
+}
+
+/// What is done to a cluster, from where.
+#[derive(Clone, Debug)]
+struct Story {
+    name: &'static str,
+    /// What is there before, if anything.
+    before: Option<String>,
+    /// Whether something befell the cluster in between: a master lost, an agent stopped.
+    befallen: bool,
+    /// What is asked for then; nothing is a destruction.
+    then: Option<String>,
+}
+
+impl Story {
+    fn file(&self) -> &str {
+        self.then.as_deref().or(self.before.as_deref()).expect("a file")
+    }
+
+    async fn scene(&self) -> Bench {
+        let bench = Bench::new().await;
+        if let Some(before) = &self.before {
+            bench.apply(before).await;
+        }
+        if self.befallen {
+            befall(&bench).await;
+        }
+        bench
+    }
+
+    /// The run, over a wire of its own.
+    async fn run(&self, bench: &Bench, outlived: bool) -> Result<(), String> {
+        let wire = bench.wire_in(Weather { outlives: outlived, ..Weather::default() });
+        bench.attempt(bench.client_over(wire), self.then.as_deref(), self.file()).await
+    }
+
+    /// What a run that is not killed leaves.
+    async fn ending(&self) -> Census {
+        let bench = self.scene().await;
+        self.run(&bench, false).await.expect("an undisturbed run");
+        self.settled(&bench).await;
+        census(&bench).await
+    }
+
+    /// A plan is empty, or nothing is left.
+    async fn settled(&self, bench: &Bench) {
+        match &self.then {
+            Some(file) => bench.assert_whole(file).await,
+            None => bench.assert_empty().await,
+        }
+    }
+}
+
+/// Takes a master away and stops an agent.
+async fn befall(bench: &Bench) {
+    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(300));
+    let lost = bench.machine("mesos-master-2").await;
+    let destroy = DestroyVirtualMachine::new(&lost).expunge(true);
+    let _ = client.run(&destroy, Expect::Long, soon).await;
+    let stopped = bench.machine("mesos-agent-2").await;
+    client.run(&StopVirtualMachine::new(&stopped), Expect::Long, soon).await.expect("stopped");
+}
+
+/// Kills a story at every poll of this shard; how many kill points there were.
+async fn kill_everywhere(story: Story, shard: usize, shards: usize) -> usize {
+    let ending = story.ending().await;
+    let scene = story.scene().await;
+    let mut kills = 0;
+    for polls in (1 + shard..).step_by(shards) {
+        let mut ended = 0;
+        for outlived in [false, true] {
+            let bench = scene.fork().await;
+            match mortal(polls, story.run(&bench, outlived)).await {
+                Some(result) => {
+                    result.expect("an undisturbed run");
+                    ended += 1;
+                    continue;
+                }
+                None => kills += 1,
+            }
+            sleep(RESTART).await;
+            let at = format!(
+                "{} killed at poll {polls}, calls under way {}",
+                story.name,
+                match outlived {
+                    true => "arrive",
+                    false => "are lost",
+                }
+            );
+            story.run(&bench, false).await.unwrap_or_else(|error| panic!("{at}: {error}"));
+            story.settled(&bench).await;
+            let found = difference(&census(&bench).await, &ending);
+            assert!(found.is_empty(), "{at}:\n{}", found.join("\n"));
+        }
+        if ended == 2 {
+            break;
+        }
+    }
+    println!("{}, shard {shard}: {kills} kill points, each made good", story.name);
+    kills
+}
+
+fn first() -> Story {
+    Story { name: "first apply of 3 + 3", before: None, befallen: false, then: Some(file(3, 3)) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_apply_killed_at_every_even_poll_ends_in_the_same_cluster() {
+    assert!(kill_everywhere(first(), 1, 2).await > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_apply_killed_at_every_odd_poll_ends_in_the_same_cluster() {
+    assert!(kill_everywhere(first(), 0, 2).await > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_killed_at_every_poll_ends_in_the_same_cluster() {
+    let story = Story {
+        name: "growth from 3 + 3 to 3 + 5",
+        before: Some(file(3, 3)),
+        befallen: false,
+        then: Some(file(3, 5)),
+    };
+    assert!(kill_everywhere(story, 0, 1).await > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destruction_killed_at_every_poll_leaves_nothing() {
+    let story = Story { name: "destruction of 3 + 3", before: Some(file(3, 3)), befallen: false, then: None };
+    assert!(kill_everywhere(story, 0, 1).await > 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mending_killed_at_every_poll_ends_in_the_same_cluster() {
+    let story =
+        Story { name: "mending of 3 + 3", before: Some(file(3, 3)), befallen: true, then: Some(file(3, 3)) };
+    assert!(kill_everywhere(story, 0, 1).await > 50);
+}
+
+/// How often a cluster is killed at random.
+fn crashes(usual: u64) -> u64 {
+    number("MESOSTACK_CRASHES").unwrap_or(usual)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Kills a story at random moments in bad weather, up to three times in a row, then lets it be run in calm.
+async fn kill_at_random(story: Story, longest: usize, seeds: impl Iterator<Item = u64>) {
+    let ending = story.ending().await;
+    let scene = story.scene().await;
+    let (mut kills, mut failures, mut runs) = (0, 0, 0);
+    for seed in seeds {
+        runs += 1;
+        let mut random = StdRng::seed_from_u64(seed);
+        let bench = scene.fork().await;
+        for _ in 0..random.random_range(1..=3) {
+            let weather = Weather {
+                seed: random.random(),
+                rate: random.random_range(0.0..0.25),
+                outlives: random.random(),
+            };
+            let client = bench.client_over(bench.wire_in(weather));
+            let run = bench.attempt(client, story.then.as_deref(), story.file());
+            match mortal(random.random_range(1..longest), run).await {
+                None => kills += 1,
+                Some(Err(_)) => failures += 1,
+                Some(Ok(())) => {}
+            }
+            sleep(RESTART + Duration::from_millis(random.random_range(0..4_000))).await;
+        }
+        let calm = story.run(&bench, false).await;
+        calm.unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", story.name));
+        story.settled(&bench).await;
+        let found = difference(&census(&bench).await, &ending);
+        assert!(found.is_empty(), "{}, seed {seed}:\n{}", story.name, found.join("\n"));
+    }
+    println!("{}: {runs} times, {kills} kills and {failures} failed runs, each made good", story.name);
+}
+
+/// Seeds of one of two threads.
+fn seeds(usual: u64, thread: u64) -> impl Iterator<Item = u64> {
+    let first = number("MESOSTACK_SEED").unwrap_or(1);
+    (first..first + crashes(usual)).filter(move |seed| seed % 2 == thread)
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluster_even_seeds() {
+    let story =
+        Story { name: "first apply of 3 + 20", before: None, befallen: false, then: Some(file(3, 20)) };
+    kill_at_random(story, 260, seeds(24, 0)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluster_odd_seeds() {
+    let story =
+        Story { name: "first apply of 3 + 20", before: None, befallen: false, then: Some(file(3, 20)) };
+    kill_at_random(story, 260, seeds(24, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_and_destruction_killed_at_random_in_bad_weather_end_the_same() {
+    let growth = Story {
+        name: "growth from 3 + 3 to 3 + 9",
+        before: Some(file(3, 3)),
+        befallen: true,
+        then: Some(file(3, 9)),
+    };
+    kill_at_random(growth, 120, seeds(24, 0)).await;
+    let destruction =
+        Story { name: "destruction of 3 + 9", before: Some(file(3, 9)), befallen: false, then: None };
+    kill_at_random(destruction, 60, seeds(24, 1)).await;
+}

@@ -1,0 +1,155 @@
+//! The way to a simulated zone: no socket, and whatever is to go wrong with calls on it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use cloudstack::{Method, RawReply, SignedRequest, Transport, TransportError, TransportFailure};
+use devcloud::{Request, Zone};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::{sync::Notify, time::sleep};
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not arrive, and the caller does not know that.
+    Lost,
+    /// It arrives, and its reply is lost.
+    ReplyLost,
+    /// The caller is killed after it has arrived.
+    KilledAfter,
+}
+
+/// How a wire is: at random calls get lost, or their replies, or something else answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    pub(crate) seed: u64,
+    /// How many calls of one something happens to.
+    pub(crate) rate: f64,
+    /// Whether calls that were sent arrive though their sender is gone.
+    pub(crate) outlives: bool,
+}
+
+/// The way to the zone.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    zone: Arc<Zone>,
+    sent: AtomicUsize,
+    fault: Option<(usize, Fault)>,
+    struck: AtomicBool,
+    weather: Weather,
+    random: Mutex<StdRng>,
+    /// Told when the caller is to be killed.
+    pub(crate) killed: Notify,
+}
+
+/// What becomes of a call in bad weather.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    NotSent,
+    Lost,
+    ReplyLost,
+    TooLate,
+    BadGateway,
+}
+
+impl Wire {
+    pub(crate) fn new(zone: Arc<Zone>, fault: Option<(usize, Fault)>, weather: Weather) -> Self {
+        Self {
+            zone,
+            sent: AtomicUsize::new(0),
+            fault,
+            struck: AtomicBool::new(false),
+            random: Mutex::new(StdRng::seed_from_u64(weather.seed)),
+            weather,
+            killed: Notify::new(),
+        }
+    }
+
+    /// Whether the fault has happened: a test without it proves nothing.
+    pub(crate) fn struck(&self) -> bool {
+        self.struck.load(Ordering::Relaxed)
+    }
+
+    fn fate(&self) -> Fate {
+        let mut random = self.random.lock().expect("no panic");
+        if !random.random_bool(self.weather.rate) {
+            return Fate::Arrives;
+        }
+        [Fate::NotSent, Fate::Lost, Fate::ReplyLost, Fate::TooLate, Fate::BadGateway]
+            [random.random_range(0..5)]
+    }
+
+    /// Carries a request there and its reply back. Where calls outlive their sender this goes on without it.
+    async fn carry(&self, at: usize, request: SignedRequest) -> Result<RawReply, TransportError> {
+        let zone = Arc::clone(&self.zone);
+        let carried = async move {
+            sleep(under_way(at)).await;
+            let request = match request.method {
+                Method::Get => Request::get(request.form.as_str()),
+                Method::Post => Request::post(request.form.as_str()),
+            };
+            let reply = zone.handle(request).await;
+            let content_type = Some(reply.content_type.to_owned());
+            RawReply { status: reply.status, content_type, body: reply.body }
+        };
+        match self.weather.outlives {
+            true => tokio::spawn(carried).await.map_err(|_| failure(TransportFailure::Broken)),
+            false => Ok(carried.await),
+        }
+    }
+}
+
+/// A call takes a moment, as on any network, and not all of them the same: what is sent together does not arrive so.
+fn under_way(at: usize) -> Duration {
+    Duration::from_millis(1 + u64::try_from(at * 13 % 7).unwrap_or_default())
+}
+
+fn failure(kind: TransportFailure) -> TransportError {
+    TransportError::bare(kind)
+}
+
+#[async_trait]
+impl Transport for Wire {
+    async fn send(&self, request: SignedRequest) -> Result<RawReply, TransportError> {
+        let at = self.sent.fetch_add(1, Ordering::Relaxed);
+        if let Some((_, fault)) = self.fault.filter(|(call, _)| *call == at) {
+            self.struck.store(true, Ordering::Relaxed);
+            if fault != Fault::Lost {
+                self.carry(at, request).await?;
+            }
+            if fault == Fault::KilledAfter {
+                self.killed.notify_one();
+                std::future::pending::<()>().await;
+            }
+            return Err(failure(TransportFailure::Broken));
+        }
+        match self.fate() {
+            Fate::Arrives => self.carry(at, request).await,
+            Fate::NotSent => Err(failure(TransportFailure::NotSent)),
+            Fate::Lost => {
+                sleep(under_way(at)).await;
+                Err(failure(TransportFailure::Broken))
+            }
+            Fate::ReplyLost => {
+                self.carry(at, request).await?;
+                Err(failure(TransportFailure::Broken))
+            }
+            Fate::TooLate => {
+                self.carry(at, request).await?;
+                Err(failure(TransportFailure::TimedOut))
+            }
+            Fate::BadGateway => {
+                self.carry(at, request).await?;
+                let body = b"<html><body>502 Bad Gateway</body></html>".to_vec();
+                Ok(RawReply { status: 502, content_type: Some("text/html".to_owned()), body })
+            }
+        }
+    }
+}
