@@ -32,8 +32,8 @@ impl Opening {
         self.sources.iter().any(|open| open.contains(&source))
     }
 
-    fn within(&self, other: &Self) -> bool {
-        other.first <= self.first && self.last <= other.last
+    fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
     }
 }
 
@@ -89,29 +89,37 @@ fn gaps(range: (u16, u16), covered: impl Iterator<Item = (u16, u16)>) -> Vec<(u1
     gaps.into_iter().filter_map(|(a, b)| Some((u16::try_from(a).ok()?, u16::try_from(b).ok()?))).collect()
 }
 
-/// Rules that open our ports to somebody who is not allowed (any more). By their place in `present`.
+/// Rules that open our ports to somebody who is not allowed (any more), and open nothing that could be someone else's
+/// business: they begin among one opening's ports and end before the next opening, as a range does that was opened for
+/// more nodes than there are now. By their place in `present`.
 pub(crate) fn excessive(wanted: &[Opening], present: &[Opening]) -> BTreeSet<usize> {
-    let to_nobody_else =
-        |rule: &Opening, opening: &Opening| rule.sources.iter().all(|source| opening.opens_to(*source));
-    present
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| {
-            wanted.iter().any(|opening| rule.within(opening) && !to_nobody_else(rule, opening))
-        })
+    let lies_in_one = |rule: &Opening| {
+        let mut touched = wanted.iter().filter(|opening| opening.overlaps(rule));
+        match (touched.next(), touched.next()) {
+            (Some(opening), None) if opening.first <= rule.first => Some(opening),
+            _ => None,
+        }
+    };
+    let lets_others_in =
+        |rule: &Opening, opening: &Opening| rule.sources.iter().any(|source| !opening.opens_to(*source));
+    let places = present.iter().enumerate();
+    places
+        .filter(|(_, rule)| lies_in_one(rule).is_some_and(|opening| lets_others_in(rule, opening)))
         .map(|(at, _)| at)
         .collect()
 }
 
-/// Rules that have to do with nothing wanted.
-pub(crate) fn foreign(wanted: &[Opening], present: &[Opening]) -> BTreeSet<usize> {
-    let disjoint = |rule: &Opening, opening: &Opening| rule.last < opening.first || opening.last < rule.first;
-    present
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| wanted.iter().all(|opening| disjoint(rule, opening)))
-        .map(|(at, _)| at)
-        .collect()
+/// Rules that open more than was asked for, whether other ports or ours for others; those that are [`excessive`] among
+/// them. By their place in `present`.
+pub(crate) fn unasked(wanted: &[Opening], present: &[Opening]) -> BTreeSet<usize> {
+    let asked_for = |rule: &Opening| {
+        rule.sources.iter().all(|source| {
+            let open = wanted.iter().filter(|opening| opening.opens_to(*source));
+            gaps((rule.first, rule.last), open.map(|opening| (opening.first, opening.last))).is_empty()
+        })
+    };
+    let places = present.iter().enumerate();
+    places.filter(|(_, rule)| !asked_for(rule)).map(|(at, _)| at).collect()
 }
 
 #[cfg(test)]
@@ -156,7 +164,25 @@ mod tests {
             [opening(5050, 5050, &["10.0.0.0/8", "0.0.0.0/0"]), opening(9999, 9999, &["0.0.0.0/0"])];
         let wanted = [opening(5050, 5050, &["10.0.0.0/8"])];
         assert_eq!(excessive(&wanted, &present), BTreeSet::from([0]));
-        assert_eq!(foreign(&wanted, &present), BTreeSet::from([1]));
+        assert_eq!(unasked(&wanted, &present), BTreeSet::from([0, 1]));
+    }
+
+    #[test]
+    fn a_range_that_was_opened_for_more_nodes_is_closed_with_its_source_and_else_only_shown() {
+        let present = [opening(2222, 2226, &["10.0.0.0/8"])];
+        let other = [opening(2222, 2224, &["172.16.0.0/12"]), opening(5050, 5050, &["172.16.0.0/12"])];
+        assert_eq!(excessive(&other, &present), BTreeSet::from([0]));
+        let fewer = [opening(2222, 2224, &["10.0.0.0/8"])];
+        assert!(excessive(&fewer, &present).is_empty());
+        assert_eq!(unasked(&fewer, &present), BTreeSet::from([0]));
+    }
+
+    #[test]
+    fn a_rule_that_opens_everything_is_shown_and_left_to_whoever_made_it() {
+        let present = [opening(1, 65_535, &["0.0.0.0/0"])];
+        let wanted = [opening(2222, 2224, &["10.0.0.0/8"]), opening(5050, 5050, &["10.0.0.0/8"])];
+        assert!(excessive(&wanted, &present).is_empty());
+        assert_eq!(unasked(&wanted, &present), BTreeSet::from([0]));
     }
 
     fn any_opening() -> impl Strategy<Value = Opening> {
@@ -188,10 +214,21 @@ mod tests {
                 prop_assert!(rule.first <= rule.last && !rule.sources.is_empty());
                 prop_assert!(present.iter().all(|other| !shares(rule, other)), "{rule} conflicts");
                 prop_assert!(added[at + 1..].iter().all(|other| !shares(rule, other)));
-                prop_assert!(wanted.iter().any(|opening| rule.within(opening)), "{rule} was not asked for");
+                prop_assert!(unasked(&wanted, std::slice::from_ref(rule)).is_empty(), "{rule} was not asked for");
             }
             let open = present.iter().chain(&added).cloned().collect::<Vec<_>>();
             prop_assert_eq!(missing(&wanted, &open), []);
+            // Whoever gets in without being asked for is shown or shut out.
+            let unasked = unasked(&wanted, &open);
+            prop_assert!(excessive(&wanted, &open).is_subset(&unasked));
+            for (at, rule) in open.iter().enumerate().filter(|(at, _)| !unasked.contains(at)) {
+                for port in rule.first..=rule.last {
+                    let asked = |source: &Ipv4Net| wanted.iter().any(|opening| {
+                        (opening.first..=opening.last).contains(&port) && opening.opens_to(*source)
+                    });
+                    prop_assert!(rule.sources.iter().all(asked), "{at}: {rule} lets others in at {port}");
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The network's rules: firewall, egress, load balancer, forwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudstack::Id;
 
@@ -169,9 +169,13 @@ pub(super) fn forwards(
 /// Rules nobody asked for.
 pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     const ALONE: &str = "not in the file; left alone";
-    let foreign =
-        |opening: &Opening| !openings::foreign(&desired.openings, std::slice::from_ref(opening)).is_empty();
-    for rule in observed.firewall.iter().filter(|rule| rule.opening.as_ref().is_none_or(foreign)) {
+    let among = |judge: fn(&[Opening], &[Opening]) -> BTreeSet<usize>, opening: &Opening| {
+        !judge(&desired.openings, std::slice::from_ref(opening)).is_empty()
+    };
+    // What is excessive has a step that closes it.
+    let unasked =
+        |opening: &Opening| among(openings::unasked, opening) && !among(openings::excessive, opening);
+    for rule in observed.firewall.iter().filter(|rule| rule.opening.as_ref().is_none_or(unasked)) {
         plan.foreign(format!("firewall rule {}", rule.text), ALONE);
     }
     for rule in observed.egress.iter().filter(|rule| !rule.everything) {
