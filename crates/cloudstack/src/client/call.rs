@@ -10,7 +10,7 @@ use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
 use crate::error::{Error, Failure, TransportError, TransportFailure};
 use crate::id::{Id, JobId};
-use crate::jobs::Expect;
+use crate::jobs::{Expect, JobNews, tell};
 use crate::parameters::Parameters;
 use crate::signature::{self, Encoding};
 use crate::transport::{Method, RawReply, SignedRequest};
@@ -79,6 +79,7 @@ impl Client {
             });
         };
         self.core.counts.job();
+        tell(JobNews::Started { command: C::NAME, job: &job });
         Ok(Started { id: body.id.filter(|id| !id.is_empty()), job })
     }
 

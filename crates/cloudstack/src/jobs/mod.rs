@@ -1,6 +1,7 @@
 //! Waiting for jobs. All jobs that are waited for, by whomever, are looked at by one poller a client: a look at many
 //! costs one call, and the server sees a steady, bounded stream of looks instead of one a job.
 
+mod news;
 mod poller;
 mod schedule;
 
@@ -19,6 +20,8 @@ use crate::envelope;
 use crate::error::Error;
 use crate::id::JobId;
 
+pub(crate) use news::tell;
+pub use news::{JobNews, hearing_of_jobs};
 use schedule::Watched;
 
 /// How long a job is expected to take: decides when it is first looked at.
@@ -115,8 +118,10 @@ impl Jobs {
         expect: Expect,
         deadline: Instant,
     ) -> Result<T, Error> {
-        let result = self.result(command, job, expect, deadline).await;
-        let value = result.map_err(|error| named(error, command))?;
+        let result = self.result(command, job.clone(), expect, deadline).await;
+        let result = result.map_err(|error| named(error, command));
+        tell(JobNews::Ended { job: &job, error: result.as_ref().err() });
+        let value = result?;
         let command = if command.is_empty() { "a job" } else { command };
         let (name, value) = match value {
             Value::Object(members) => envelope::content(members),

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
+use mesostack::events::SCHEMA;
 use miette::IntoDiagnostic;
 use serde::Serialize;
 use serde_json::Value;
@@ -113,7 +114,10 @@ impl Run {
 
 /// A JSON line: an event's name and its fields.
 fn line(event: &str, fields: &impl Serialize) -> miette::Result<String> {
-    let mut line = serde_json::Map::from_iter([("event".to_owned(), Value::from(event))]);
+    let mut line = serde_json::Map::from_iter([
+        ("v".to_owned(), Value::from(SCHEMA)),
+        ("event".to_owned(), Value::from(event)),
+    ]);
     match serde_json::to_value(fields).into_diagnostic()? {
         Value::Object(fields) => line.extend(fields),
         other => {

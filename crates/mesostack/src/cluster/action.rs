@@ -134,7 +134,61 @@ pub(crate) enum Lane {
     Free,
 }
 
+impl Lane {
+    /// As events name it; none for what shares nothing.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::NetworkQueue => Some("network"),
+            Self::Machines => Some("machines"),
+            Self::Nodes => Some("nodes"),
+            Self::Free => None,
+        }
+    }
+}
+
 impl Action {
+    /// What kind of step it is, as events and JSON name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AwaitNetwork => "await_network",
+            Self::CreateNetwork { .. } => "create_network",
+            Self::WriteTags { .. } => "write_tags",
+            Self::RegisterKeyPair { .. } => "register_key_pair",
+            Self::CreateAffinityGroup { .. } => "create_affinity_group",
+            Self::AcquireAddress => "acquire_address",
+            Self::ClosePorts { .. } => "close_ports",
+            Self::OpenPorts { .. } => "open_ports",
+            Self::OpenEgress { .. } => "open_egress",
+            Self::CreateBalancer { .. } => "create_balancer",
+            Self::AssignBalancer { .. } => "assign_balancer",
+            Self::Discard { .. } => "discard",
+            Self::Deploy { .. } => "deploy",
+            Self::Forward { .. } => "forward",
+            Self::WrittenDown => "written_down",
+            Self::Start { .. } => "start",
+            Self::SetUp { .. } => "set_up",
+            Self::AwaitHealth { .. } => "await_health",
+            Self::MarkSetUp { .. } => "mark_set_up",
+            Self::Destroy { .. } => "destroy",
+            Self::DeleteAffinityGroup { .. } => "delete_affinity_group",
+            Self::DeleteKeyPair { .. } => "delete_key_pair",
+            Self::DeleteNetwork { .. } => "delete_network",
+        }
+    }
+
+    /// The one machine it is about.
+    pub fn host_name(&self) -> Option<&str> {
+        match self {
+            Self::Discard { host_name, .. }
+            | Self::Deploy { host_name, .. }
+            | Self::Forward { host_name, .. }
+            | Self::Start { host_name, .. }
+            | Self::SetUp { host_name, .. }
+            | Self::Destroy { host_name, .. } => Some(host_name),
+            _ => None,
+        }
+    }
+
     /// The step's name in events, unique within a plan.
     pub fn name(&self) -> String {
         match self {

@@ -35,7 +35,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    events::{Event, Listener, Work},
+    events::{Event, GraphStep, Listener, Work, with_jobs_of},
     node::Nodes,
 };
 
@@ -119,6 +119,7 @@ pub async fn apply(plan: &Plan, context: &Context) -> Result<Applied, Unfinished
     let began = Instant::now();
     let before = context.client.counts();
     let run = Run::new(plan, context);
+    run.tell_graph();
     let nodes = plan
         .steps
         .iter()
@@ -194,8 +195,15 @@ impl<'a> Run<'a> {
         self.context.listener.hear(event);
     }
 
+    /// What is going to be done, for whoever draws or remembers it.
+    fn tell_graph(&self) {
+        let held = [Lane::NetworkQueue, Lane::Machines, Lane::Nodes];
+        let lanes = held.iter().filter_map(|lane| Some((lane.name()?.to_owned(), self.width(*lane))));
+        self.tell(Event::Graph { lanes: lanes.collect(), steps: self.plan.graph() });
+    }
+
     fn waiting(&self, work: &Work, waits_for: impl Into<String>) {
-        self.tell(Event::Waiting { work: work.clone(), waits_for: waits_for.into() });
+        self.tell(Event::Waiting { work: work.clone(), node: None, waits_for: waits_for.into() });
     }
 
     /// One step, with its events.
@@ -206,7 +214,7 @@ impl<'a> Run<'a> {
         let work = Work::new(action.name());
         let began = Instant::now();
         self.tell(Event::Started { phase: phase.name().to_owned(), work: work.clone() });
-        let result = self.act(&work, action).await;
+        let result = with_jobs_of(self.context.listener.clone(), &work, self.act(&work, action)).await;
         match &result {
             Ok(detail) => self.tell(Event::Done { work, detail: detail.clone(), took: began.elapsed() }),
             Err(error) => {
@@ -300,6 +308,19 @@ impl<'a> Run<'a> {
 }
 
 impl Plan {
+    /// The steps as events tell them: their names, kinds, lanes, and what each waits for.
+    pub fn graph(&self) -> Vec<GraphStep> {
+        let steps = self.steps.iter().map(|step| GraphStep {
+            work: Work::new(step.action.name()),
+            kind: step.action.kind().to_owned(),
+            phase: step.action.phase().name().to_owned(),
+            lane: step.action.lane().name().map(str::to_owned),
+            node: step.action.host_name().map(str::to_owned),
+            after: step.after.iter().chain(&step.once_over).copied().collect(),
+        });
+        steps.collect()
+    }
+
     /// Whether carrying it out takes the operator's private key to exist.
     pub fn needs_key(&self) -> bool {
         self.steps.iter().any(|step| {

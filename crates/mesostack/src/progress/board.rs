@@ -55,8 +55,9 @@ impl Board {
                 self.running.push(Running { phase, work, state: None, since: now });
                 Vec::new()
             }
-            Event::Waiting { work, waits_for } => {
-                self.tell(&work, format!("waits for {waits_for}"));
+            Event::Waiting { work, node, waits_for } => {
+                let node = node.map(|node| format!("{node}: ")).unwrap_or_default();
+                self.tell(&work, format!("waits for {node}{waits_for}"));
                 Vec::new()
             }
             Event::Output { work, line } => {
@@ -153,7 +154,7 @@ mod tests {
     fn the_tree_shows_what_runs_what_it_waits_for_and_for_how_long() {
         let mut board = board();
         board.hear(
-            Event::Waiting { work: Work::new("start master-2"), waits_for: "its job".into() },
+            Event::Waiting { work: Work::new("start master-2"), node: None, waits_for: "its job".into() },
             SECOND * 2,
         );
         assert_eq!(

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use mesostack::events::{Event, Listener};
+use mesostack::events::{Event, Listener, SCHEMA};
 
 /// Writes an object an event to standard output.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ fn line(at: Timestamp, event: &Event) -> String {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
+    fields.insert("v".to_owned(), SCHEMA.into());
     fields.insert("at".to_owned(), format!("{at:.3}").into());
     serde_json::Value::Object(fields).to_string()
 }
@@ -47,7 +48,7 @@ mod tests {
         };
         assert_eq!(
             line(at(), &event),
-            r#"{"at":"2026-11-23T09:00:00.250Z","detail":"172.16.0.20","event":"done","took":1.235,"work":"start master-1"}"#
+            r#"{"at":"2026-11-23T09:00:00.250Z","detail":"172.16.0.20","event":"done","took":1.235,"v":1,"work":"start master-1"}"#
         );
     }
 

@@ -40,7 +40,10 @@ fn line(at: Time, event: &Event, output: bool) -> Option<String> {
         Event::PhaseStarted { phase, steps } => format!("{phase}: begins, {steps} steps"),
         Event::PhaseDone { phase, took } => format!("{phase}: done in {}", readable(*took)),
         Event::Started { phase, work } => format!("{phase}: {}", work.0),
-        Event::Waiting { work, waits_for } => format!("{}: waits for {waits_for}", work.0),
+        Event::Waiting { work, node: None, waits_for } => format!("{}: waits for {waits_for}", work.0),
+        Event::Waiting { work, node: Some(node), waits_for } => {
+            format!("{}: waits for {node}: {waits_for}", work.0)
+        }
         Event::Done { work, detail: Some(detail), took } => {
             format!("{}: done in {}: {detail}", work.0, readable(*took))
         }
@@ -83,7 +86,7 @@ mod tests {
                 "09:05:07 infrastructure: start master-1",
             ),
             (
-                Event::Waiting { work: work(), waits_for: "job 12".into() },
+                Event::Waiting { work: work(), node: None, waits_for: "job 12".into() },
                 "09:05:07 start master-1: waits for job 12",
             ),
             (

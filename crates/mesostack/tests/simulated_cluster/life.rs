@@ -1,6 +1,10 @@
 //! A cluster's ordinary life: first apply, second apply, growth, loss of a machine, destruction.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cloudstack::{
     Expect,
@@ -9,7 +13,10 @@ use cloudstack::{
         ListZones, RegisterSshKeyPair,
     },
 };
-use mesostack::cluster::{Observed, output, validate};
+use mesostack::{
+    cluster::{Context, Observed, apply, output, validate},
+    events::{Event, Listener},
+};
 use tokio::time::Instant;
 
 use crate::zone::{Bench, file};
@@ -213,4 +220,53 @@ async fn rules_reach_the_router_as_written() {
     assert!(router.ingress.iter().all(|rule| rule.sources.len() == 2));
     assert_eq!(router.egress.len(), 1);
     assert_eq!(router.addresses.len(), 1, "the source NAT address is the only one");
+}
+
+/// Remembers what it is told.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<Event>>);
+
+impl Listener for Heard {
+    fn hear(&self, event: Event) {
+        self.0.lock().expect("nobody panics in between").push(event);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_tells_its_graph_every_step_and_every_job() {
+    let bench = Bench::new().await;
+    let client = bench.client();
+    let (plan, desired, observed) = bench.plan(&client, &file(3, 3)).await;
+    let heard = Arc::new(Heard::default());
+    let context = Context { listener: heard.clone(), ..bench.context(client, desired, observed) };
+    let applied = apply(&plan, &context).await.expect("a cluster");
+    let events = heard.0.lock().expect("over").clone();
+
+    let Some(Event::Graph { steps, lanes }) = events.first() else { panic!("{:?}", events.first()) };
+    assert_eq!((steps.len(), lanes["network"]), (plan.steps.len(), 1));
+    let work = |event: &Event| match event {
+        Event::Started { work, .. } => Some(work.clone()),
+        _ => None,
+    };
+    let mut begun: Vec<_> = events.iter().filter_map(work).collect();
+    let mut promised: Vec<_> = steps.iter().map(|step| step.work.clone()).collect();
+    begun.sort();
+    promised.sort();
+    assert_eq!(begun, promised);
+    promised.dedup();
+    assert_eq!(promised.len(), steps.len(), "names are unique");
+
+    let mut jobs = BTreeMap::new();
+    for event in &events {
+        match event {
+            Event::JobStarted { work, job, .. } => assert!(jobs.insert(job.clone(), work.clone()).is_none()),
+            Event::JobDone { work, job, error } => {
+                assert_eq!((jobs.get(job), error), (Some(work), &None));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(jobs.len() as u64, applied.jobs);
+    let ready = events.iter().filter(|event| matches!(event, Event::NodeReady { .. })).count();
+    assert_eq!(ready, 6);
 }

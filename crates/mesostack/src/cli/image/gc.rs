@@ -53,7 +53,11 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
         let began = Instant::now();
         listener.hear(Event::Started { phase: PHASE.to_owned(), work: work.clone() });
         let waits = |thing: &leftover::Thing| {
-            listener.hear(Event::Waiting { work: work.clone(), waits_for: format!("{thing} to go") });
+            listener.hear(Event::Waiting {
+                work: work.clone(),
+                node: None,
+                waits_for: format!("{thing} to go"),
+            });
         };
         // Removing is found out anew at every look, so that it may be broken off anywhere.
         tokio::select! {

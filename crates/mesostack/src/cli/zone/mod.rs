@@ -107,7 +107,9 @@ pub(super) async fn raise(run: &Run, up: &ZoneUp) -> miette::Result<Zone> {
     listener.hear(Event::Started { phase: PHASE.to_owned(), work: work.clone() });
     let progress = {
         let (listener, work) = (listener.clone(), work.clone());
-        move |step: &str| listener.hear(Event::Waiting { work: work.clone(), waits_for: step.to_owned() })
+        move |step: &str| {
+            listener.hear(Event::Waiting { work: work.clone(), node: None, waits_for: step.to_owned() })
+        }
     };
     let raised = run
         .ask(run.deadline(RAISING), async {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Run, StepError};
 use crate::{
     cluster::identity,
-    events::Work,
+    events::{Event, Work},
     node::{self, Nodes, SetUp, Whereabouts},
     spec::Node,
 };
@@ -51,8 +51,14 @@ impl Run<'_> {
         let wanted = host_names.iter().filter_map(|name| self.context.desired.machine(name));
         let waits = wanted.map(async |machine| {
             let at = self.whereabouts(&machine.host_name, &machine.node)?;
-            let tell = |lacks: &str| self.waiting(work, format!("{}: {lacks}", machine.node.name()));
+            let node = machine.node.name();
+            let tell = |lacks: &str| {
+                let (work, node, waits_for) = (work.clone(), Some(node.clone()), lacks.to_owned());
+                self.tell(Event::Waiting { work, node, waits_for });
+            };
+            tell("its services");
             nodes.wait_until_healthy(&at, deadline, &tell).await?;
+            self.tell(Event::NodeReady { work: work.clone(), node });
             Ok::<_, StepError>(())
         });
         let waits = waits.collect::<Vec<_>>();

@@ -12,6 +12,7 @@
 mod access;
 mod attended;
 mod ending;
+mod graph;
 mod machine;
 mod options;
 mod run;
@@ -123,13 +124,14 @@ impl Builder {
         let began = Instant::now();
         let run = Run {
             client: &self.client,
-            listener: &*self.listener,
+            listener: &self.listener,
             stop: &self.stop,
             deadline: began + options.lifetime,
             limit: options.lifetime,
         };
         validate::recipe(spec, recipe)?;
         let steps = self.count_steps(spec, recipe);
+        self.listener.hear(graph::graph(spec.image.access, &recipe.step_names()));
         self.listener.hear(Event::PhaseStarted { phase: PHASE.to_owned(), steps });
         let place = run
             .work("look up", async {

@@ -4,7 +4,7 @@
 //! changes something is always heard to its end, which is short: a create whose reply nobody hears could make
 //! something after the cleaning up has looked.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use cloudstack::{AsyncCommand, Client, Expect, ListCommand, Started, SyncCommand};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    events::{Event, Listener, Work},
+    events::{Event, Listener, Work, with_jobs_of},
     image::error::{Error, Result},
 };
 
@@ -23,7 +23,7 @@ pub(super) const PHASE: &str = "image";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
     pub(super) client: &'a Client,
-    pub(super) listener: &'a dyn Listener,
+    pub(super) listener: &'a Arc<dyn Listener>,
     pub(super) stop: &'a CancellationToken,
     pub(super) deadline: Instant,
     pub(super) limit: Duration,
@@ -96,7 +96,7 @@ impl Run<'_> {
     ) -> Result<T> {
         let (began, work_name) = (Instant::now(), Work::new(name));
         self.listener.hear(Event::Started { phase: PHASE.to_owned(), work: work_name.clone() });
-        match work.await {
+        match with_jobs_of(self.listener.clone(), &work_name, work).await {
             Ok((result, detail)) => {
                 self.listener.hear(Event::Done { work: work_name, detail, took: began.elapsed() });
                 Ok(result)
@@ -110,7 +110,7 @@ impl Run<'_> {
 
     /// Tells what a piece of work waits for.
     pub(super) fn waiting(&self, name: &str, waits_for: impl Into<String>) {
-        self.listener.hear(Event::Waiting { work: Work::new(name), waits_for: waits_for.into() });
+        self.listener.hear(Event::Waiting { work: Work::new(name), node: None, waits_for: waits_for.into() });
     }
 
     fn go_on(&self, doing: &str) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::{
     image::{
         catalogue,
         error::Error,
-        testing::{Cloud, Machines, Trouble, options, recipe, spec},
+        testing::{Cloud, Heard, Machines, Trouble, options, recipe, spec},
     },
 };
 
@@ -73,6 +73,56 @@ async fn a_build_takes_22_calls_in_the_order_that_waits_least() {
     );
     assert_eq!(images[0].label, built.label);
     assert_eq!(images[0].label.programs["mesos"], "mesos 1.11.0");
+}
+
+/// Works in the order they began, those that were promised, and for each what it waits for.
+fn told(events: &[Event]) -> (Vec<String>, Vec<(String, Vec<usize>)>) {
+    let begun = events.iter().filter_map(|event| match event {
+        Event::Started { work, .. } => Some(work.0.to_string()),
+        _ => None,
+    });
+    let promised = events.iter().find_map(|event| match event {
+        Event::Graph { steps, .. } => Some(steps),
+        _ => None,
+    });
+    let promised = promised.unwrap().iter().map(|step| (step.work.0.to_string(), step.after.clone()));
+    (begun.collect(), promised.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_does_what_its_graph_promises_in_that_order_and_nothing_else() {
+    for access in [BuildAccess::Forward, BuildAccess::None] {
+        let cloud = Cloud::open().await;
+        let machines = Machines::default();
+        let (mut spec, recipe) = (spec(), recipe().await);
+        spec.image.access = access;
+        let heard = Arc::new(Heard::default());
+        let builder = Builder { listener: heard.clone(), ..cloud.builder(&machines) };
+        let mut options = options();
+        if access == BuildAccess::None {
+            // Nothing powers the simulated machine off: the first steps have to do.
+            options.lifetime = Duration::from_secs(60);
+        }
+        let _ = builder.build(&spec, &recipe, &options).await;
+        let events = heard.0.lock().unwrap().clone();
+        let (begun, promised) = told(&events);
+        for (at, (name, after)) in promised.iter().enumerate() {
+            let place = |name: &String| begun.iter().position(|begun| begun == name);
+            let Some(began) = place(name) else {
+                assert!(access == BuildAccess::None && at > 2, "{name} was promised");
+                continue;
+            };
+            let before = after.iter().filter_map(|before| place(&promised[*before].0)).max();
+            assert!(before.is_none_or(|before| before < began), "{name} began too early");
+        }
+        assert!(begun.iter().all(|name| promised.iter().any(|(promised, _)| promised == name)), "{begun:?}");
+        let jobs = |wanted: &str| {
+            let of = |event: &&Event| matches!(event, Event::JobStarted { work, .. } if &*work.0 == wanted);
+            events.iter().filter(of).count()
+        };
+        let expected = if access == BuildAccess::None { 1 } else { 2 };
+        assert_eq!(jobs("prepare network"), expected, "an egress rule, and an address where one is needed");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +254,7 @@ async fn a_failed_build_is_kept_when_told_so_with_the_way_in() {
     let cloud = Cloud::open().await;
     let directory = tempfile::tempdir().unwrap();
     let machines = Machines { fail: Some("BUILD_KEY="), ..Machines::default() };
-    let heard = Arc::new(crate::image::testing::Heard::default());
+    let heard = Arc::new(Heard::default());
     let builder = Builder { listener: heard.clone(), ..cloud.builder(&machines) };
     let options =
         Options { on_error: OnError::Keep, key_directory: directory.path().to_owned(), ..options() };

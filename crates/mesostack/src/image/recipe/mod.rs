@@ -124,8 +124,12 @@ impl Recipe {
 
     /// How many steps it has.
     pub fn step_count(&self) -> usize {
-        // The manifest and the seal.
-        self.steps.len() + 2
+        self.step_names().len()
+    }
+
+    /// What its steps are called, in their order.
+    pub fn step_names(&self) -> Vec<&'static str> {
+        self.steps.iter().map(|step| step.name).chain([MANIFEST, SEAL_STEP]).collect()
     }
 
     /// Which kind of source the packages come from: `clusterd`, `debs` or `standin`.
@@ -151,7 +155,7 @@ impl Recipe {
                 &[WRITE_MANIFEST],
             ),
         });
-        steps.push(Step { name: "seal", script: script(&[("BUILD_KEY", key)], SEAL) });
+        steps.push(Step { name: SEAL_STEP, script: script(&[("BUILD_KEY", key)], SEAL) });
         steps
     }
 
@@ -172,6 +176,9 @@ impl Recipe {
 
 /// The name of the step whose last line of output is the manifest.
 pub const MANIFEST: &str = "write manifest";
+
+/// The step that removes what only the build needed.
+const SEAL_STEP: &str = "seal";
 
 const PRELUDE: &str = include_str!("scripts/prelude.sh");
 const WRITE_MANIFEST: &str = include_str!("scripts/manifest.sh");
