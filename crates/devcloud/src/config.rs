@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use crate::faults::Faults;
+use crate::simulator::Pace;
+
 /// A zone's settings. [`ZoneConfig::default`] is the zone that `mesostack zone up` makes.
 #[derive(Clone, Debug)]
 pub struct ZoneConfig {
@@ -47,6 +50,22 @@ pub struct ZoneConfig {
     pub clock: ClockSource,
     /// Makes all ids and keys the same in every run; for tests only, since keys can then be guessed.
     pub seed: Option<u64>,
+    /// How long calls and jobs take beyond what the driver takes.
+    pub pace: Pace,
+    /// How many calls an account may make in a time; none is without limit, as in a stock CloudStack.
+    pub throttle: Option<Throttle>,
+    /// What goes wrong. Chances and latencies are drawn from its seed.
+    pub faults: Faults,
+}
+
+/// How many calls an account may make (`api.throttling`); root admins are exempt. Time is cut into windows, each of which
+/// begins with the account's first call after the last one; a call too many is answered with 429, and counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// Calls in a window (CloudStack: 25; it counts a call with an API key twice, so half of that).
+    pub calls: u32,
+    /// How long a window is (CloudStack: 1 s).
+    pub window: Duration,
 }
 
 /// Where a zone's times come from.
@@ -165,6 +184,9 @@ impl Default for ZoneConfig {
             accounts: Vec::new(),
             clock: ClockSource::System,
             seed: None,
+            pace: Pace::NONE,
+            throttle: None,
+            faults: Faults::default(),
         }
     }
 }

@@ -28,6 +28,19 @@ impl ApiError {
         Self { code, cs_code, text: text.into(), ids: Vec::new(), masked: false }
     }
 
+    /// A job's failure as it was told to happen.
+    pub(crate) fn told(code: u16, text: impl Into<String>) -> Self {
+        Self::new(code, None, text)
+    }
+
+    /// 429: more calls than the account may make.
+    pub(crate) fn throttled(retry_after_ms: u128) -> Self {
+        let text = format!(
+            "The given user has reached his/her account api limit, please retry after {retry_after_ms} ms."
+        );
+        Self::new(429, Some(9999), text)
+    }
+
     /// 400: a form the server does not take.
     pub(crate) fn unverified(text: &str) -> Self {
         Self::new(401, None, text)

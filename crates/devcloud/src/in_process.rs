@@ -23,11 +23,21 @@ impl InProcess {
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: SignedRequest) -> Result<RawReply, TransportError> {
-        let request = match request.method {
-            cloudstack::Method::Get => Request::get(request.form.as_str()),
-            cloudstack::Method::Post => Request::post(request.form.as_str()),
-        };
-        let Reply { status, content_type, body, .. } = self.0.handle(request).await;
-        Ok(RawReply { status, content_type: Some(content_type.to_owned()), body })
+        Ok(self.0.handle(request.into()).await.into())
+    }
+}
+
+impl From<SignedRequest> for Request {
+    fn from(request: SignedRequest) -> Self {
+        match request.method {
+            cloudstack::Method::Get => Self::get(request.form.as_str()),
+            cloudstack::Method::Post => Self::post(request.form.as_str()),
+        }
+    }
+}
+
+impl From<Reply> for RawReply {
+    fn from(reply: Reply) -> Self {
+        Self { status: reply.status, content_type: Some(reply.content_type.to_owned()), body: reply.body }
     }
 }

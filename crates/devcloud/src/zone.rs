@@ -1,6 +1,7 @@
 //! The zone as a whole: opened over its records, asked by requests, watched over.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -11,12 +12,15 @@ use tokio_util::task::TaskTracker;
 use crate::catalogue::Catalogue;
 use crate::command::Settings;
 use crate::config::{ClockSource, ZoneConfig};
-use crate::door::{Reply, Request, Sessions};
+use crate::dice::Dice;
+use crate::door::{Reply, Request, Sessions, Windows};
 use crate::driver::{BaseTemplate, Driver, DriverError};
 use crate::error::ApiError;
+use crate::faults::{Faults, Mishaps};
 use crate::job::Lanes;
 use crate::model::Model;
 use crate::records::{Records, RecordsError};
+use crate::simulator::Latency;
 use crate::work::{RecoveryError, Routers};
 
 /// An open zone. Dropping it ends its jobs as a crash would; opening it again over the same records puts right what was
@@ -75,6 +79,9 @@ pub(crate) struct Core {
     records: Records,
     state: Mutex<Model>,
     pub(crate) sessions: Sessions,
+    pub(crate) windows: Windows,
+    mishaps: Mishaps,
+    dice: Dice,
     lanes: Lanes,
     routers: Routers,
     clock: Clock,
@@ -115,6 +122,9 @@ impl Zone {
         let catalogue = Catalogue::of(&config, driver.hypervisor(), created);
         let lanes = Lanes::new(config.heartbeat);
         let period = config.watch;
+        let (mishaps, dice) = (Mishaps::default(), Dice::of(config.faults.seed));
+        mishaps.set(&config.faults);
+        let lag = config.faults.longest_lag();
         let clock = Clock { source: config.clock, opened, began: Instant::now() };
         let core = Arc::new(Core {
             settings: Arc::new(Settings { config, catalogue }),
@@ -122,6 +132,9 @@ impl Zone {
             records,
             state: Mutex::new(model),
             sessions: Sessions::default(),
+            windows: Windows::default(),
+            mishaps,
+            dice,
             lanes,
             routers: Routers::default(),
             clock,
@@ -130,6 +143,7 @@ impl Zone {
             closing: CancellationToken::new(),
         });
         let zone = Arc::new(Self { core });
+        zone.remember(lag);
         zone.core.furnish().await?;
         zone.core.recover().await?;
         for template in zone.core.driver.base_templates() {
@@ -145,7 +159,25 @@ impl Zone {
 
     /// Answers a request. The answer comes after everything it tells is durable.
     pub async fn handle(&self, request: Request) -> Reply {
-        crate::door::handle(&self.core, request).await
+        crate::door::handle(&self.core, request, None).await
+    }
+
+    /// Answers a request; a list as it was so long ago, as far back as the zone remembers.
+    pub(crate) async fn handle_as_of(&self, request: Request, lag: Duration) -> Reply {
+        crate::door::handle(&self.core, request, Some(lag)).await
+    }
+
+    /// From now on this is what happens to jobs and machines, counted anew. `faults.calls` are a
+    /// [`Wire`](crate::faults::Wire)'s.
+    pub fn set_faults(&self, faults: &Faults) {
+        self.core.mishaps.set(faults);
+    }
+
+    /// From now on, lists can be asked for as they were so long ago.
+    pub(crate) fn remember(&self, lag: Duration) {
+        if !lag.is_zero() {
+            self.core.lock().remember(lag);
+        }
     }
 
     /// The keys of an account: `mesostack` (a normal user), `admin` (root admin) or one of the configuration's.
@@ -209,6 +241,21 @@ impl Core {
         &self.routers
     }
 
+    pub(crate) fn mishaps(&self) -> &Mishaps {
+        &self.mishaps
+    }
+
+    /// Lets as much time pass as this takes.
+    pub(crate) async fn take_time(&self, what: &str, latency: Latency) {
+        if latency == Latency::NONE {
+            return;
+        }
+        let time = latency.draw(&mut self.dice.next(what));
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
@@ -234,14 +281,22 @@ impl Core {
         look(&self.lock())
     }
 
-    /// Has a command look at the zone; whatever it might change is undone.
+    /// Has a command look at the zone, as it is or as it was; whatever it might change is undone.
     pub(crate) fn look<T>(
         &self,
+        lag: Option<Duration>,
         look: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let mut model = self.lock();
+        let then = lag.and_then(|lag| Instant::now().checked_sub(lag));
+        if let Some(then) = then {
+            model.go_back_to(then);
+        }
         let seen = look(&mut model, self.now());
         model.roll_back();
+        if let Some(then) = then {
+            model.return_from(then);
+        }
         seen
     }
 

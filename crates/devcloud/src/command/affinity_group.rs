@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::call::{View, object};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::error::ApiError;
+use crate::faults::not_doomed;
 use crate::job::Lane;
 use crate::model::{AffinityGroup, AffinityType, MachineState};
 
@@ -122,6 +123,7 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let account = call.owner()?;
     let arguments = call.arguments.clone();
     Ok(Begun::doing(Some(("AffinityGroup", None)), Lane::Free, move |running| async move {
+        not_doomed()?;
         running
             .core
             .change(|model, _| {

@@ -92,7 +92,14 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
     let config = &call.settings.config;
-    Ok(json!({ "capability": {
+    // Shown only where calls are limited.
+    let limit = match config.throttle {
+        Some(throttle) => {
+            json!({ "apilimitinterval": throttle.window.as_secs(), "apilimitmax": throttle.calls })
+        }
+        None => Value::Null,
+    };
+    let capability = json!({
         "cloudstackversion": VERSION,
         "securitygroupsenabled": false,
         "dynamicrolesenabled": true,
@@ -110,7 +117,8 @@ fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
         "allowuserforcestopvm": true,
         "defaultuipagesize": 20,
         "dynamicscalingenabled": false,
-    }}))
+    });
+    Ok(json!({ "capability": object([capability, limit]) }))
 }
 
 fn list_zones(call: &Call<'_>) -> Result<Listing, ApiError> {

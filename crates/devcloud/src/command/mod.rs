@@ -43,6 +43,7 @@ pub(crate) use self::listing::Listing;
 pub(crate) use self::parameter::Parameter;
 pub(crate) use self::virtual_machine::USER_DATA_GET_LIMIT;
 use crate::error::ApiError;
+use crate::faults::not_doomed;
 use crate::job::Lane;
 use crate::zone::Core;
 
@@ -118,6 +119,7 @@ impl Running {
         change: impl FnOnce(&mut Call<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let settings = self.core.settings();
+        not_doomed()?;
         self.core
             .change(|model, now| {
                 change(&mut Call {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::error::ApiError;
+use crate::faults::not_doomed;
 use crate::job::Lane;
 use crate::model::{AddressState, NetworkState, PublicIpAddress, Resource};
 
@@ -132,6 +133,7 @@ fn disassociate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let network = address.network;
     let lane = network.map_or(Lane::Free, Lane::Network);
     Ok(Begun::doing(Some(("IpAddress", Some(id))), lane, move |running| async move {
+        not_doomed()?;
         running
             .core
             .change(|model, _| {

@@ -5,16 +5,19 @@ mod envelope;
 mod form;
 mod session;
 mod signature;
+mod throttle;
 mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::envelope::Form;
 pub(crate) use self::session::Sessions;
+pub(crate) use self::throttle::Windows;
 use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, Who, check};
 use crate::error::{ApiError, UNVERIFIED};
 use crate::zone::Core;
@@ -86,13 +89,20 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+impl Reply {
+    /// What a server around or before the API answers: a page, not an envelope.
+    pub(crate) fn page(status: u16, reason: &str) -> Self {
+        envelope::page(status, reason)
+    }
+}
+
 /// The longest URL query taken; the real server's header buffer is 8 KiB.
 const QUERY_LIMIT: usize = 8000;
 /// The longest form taken; beyond it the real server answers with a page.
 const FORM_LIMIT: usize = 1 << 20;
 
-/// Answers a request.
-pub(crate) async fn handle(core: &Arc<Core>, request: Request) -> Reply {
+/// Answers a request; a list, if there is a lag, as it was so long ago.
+pub(crate) async fn handle(core: &Arc<Core>, request: Request, lag: Option<Duration>) -> Reply {
     if request.method == Method::Other {
         return envelope::page(405, "Method Not Allowed");
     }
@@ -131,7 +141,11 @@ pub(crate) async fn handle(core: &Arc<Core>, request: Request) -> Reply {
         let error = ApiError::unavailable(name.unwrap_or_default(), &caller.name);
         return envelope::error(form, "errorresponse", &error, caller.root_admin);
     };
-    match run(core, command, &received, &caller, request.method).await {
+    if let Err(error) = core.windows.count(&caller, core.settings().config.throttle) {
+        return envelope::error(form, &key, &error, caller.root_admin);
+    }
+    core.take_time(command.name, core.settings().config.pace.of_call(command.name)).await;
+    match run(core, command, &received, &caller, request.method, lag).await {
         Ok(answer) => envelope::answer(form, &key, answer),
         Err(error) => envelope::error(form, &key, &error, caller.root_admin),
     }
@@ -174,6 +188,7 @@ async fn run(
     received: &BTreeMap<String, String>,
     caller: &Caller,
     method: Method,
+    lag: Option<Duration>,
 ) -> Result<Value, ApiError> {
     if let Some((name, _)) = received.iter().find(|(_, value)| value.chars().any(unprintable)) {
         let text =
@@ -200,7 +215,7 @@ async fn run(
     let look = |model: &mut crate::model::Model| check(command, &lowered, model, &settings, caller);
     match &command.run {
         Run::List(list) => {
-            let answer = core.look(|model, now| {
+            let answer = core.look(lag, |model, now| {
                 let arguments = look(model)?;
                 let mut found = None;
                 with_call(model, now, &arguments, None, &mut |call| {
@@ -213,7 +228,7 @@ async fn run(
             Ok(answer)
         }
         Run::Read(read) => {
-            let answer = core.look(|model, now| {
+            let answer = core.look(None, |model, now| {
                 let arguments = look(model)?;
                 let mut found = None;
                 with_call(model, now, &arguments, None, &mut |call| {
@@ -254,7 +269,7 @@ async fn run(
         }
         Run::Job(kind, begin) => {
             let (job, made) = core
-                .begin(caller, *kind, |model, now| {
+                .begin(caller, command.name, *kind, |model, now| {
                     let arguments = look(model)?;
                     let mut begun = None;
                     with_call(model, now, &arguments, None, &mut |call| {

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::command::{Begun, Caller, JobKind, Running};
+use crate::command::{Begun, Caller, JobKind, Running, Work};
 use crate::error::ApiError;
+use crate::faults::{JobFault, run_doomed};
 use crate::model::{Event, Job, JobStatus, Model};
 use crate::zone::Core;
 
@@ -20,6 +21,7 @@ impl Core {
     pub(crate) async fn begin(
         self: &Arc<Self>,
         caller: &Caller,
+        command: &'static str,
         kind: JobKind,
         begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
     ) -> Result<(Uuid, Option<Uuid>), ApiError> {
@@ -61,6 +63,8 @@ impl Core {
             // Given its place under the lock, so that the order of lanes is the order of records.
             Ok((id, begun.made, scheduled, self.lanes().join(begun.lane), begun.work))
         })?;
+        // Counted in the order of beginnings, whatever each then waits for.
+        let fault = self.mishaps().of_job(command);
         let core = Arc::clone(self);
         let running = Running { core: Arc::clone(self), caller: caller.clone() };
         // Not bound to whoever waits for the answer: once it is written down, it is run.
@@ -68,7 +72,8 @@ impl Core {
             let _turn = ticket.turn().await;
             let result = match core.durable_up_to(place).await {
                 Ok(()) => {
-                    AssertUnwindSafe(work(running)).catch_unwind().await.unwrap_or_else(|_| Err(broken()))
+                    let work = core.carry_out(command, fault, work, running);
+                    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(broken()))
                 }
                 Err(error) => Err(error),
             };
@@ -76,6 +81,38 @@ impl Core {
         }));
         self.durable_up_to(place).await?;
         Ok((id, made))
+    }
+
+    /// Does a job's work, in its time and with what happens to it.
+    async fn carry_out(
+        &self,
+        command: &'static str,
+        fault: Option<JobFault>,
+        work: Work,
+        running: Running,
+    ) -> Result<Value, ApiError> {
+        self.take_time(&format!("job {command}"), self.settings().config.pace.of_job(command)).await;
+        match fault {
+            None => work(running).await,
+            Some(JobFault::Slow(more)) => {
+                self.take_time("slow job", more).await;
+                work(running).await
+            }
+            Some(JobFault::Hang { done }) => {
+                if done {
+                    drop(work(running).await);
+                }
+                std::future::pending().await
+            }
+            Some(JobFault::Fail { code, text, done }) => {
+                if done {
+                    drop(work(running).await);
+                } else {
+                    drop(run_doomed(work(running)).await);
+                }
+                Err(ApiError::told(code, text))
+            }
+        }
     }
 
     async fn end(&self, id: Uuid, kind: JobKind, scheduled: Event, result: Result<Value, ApiError>) {

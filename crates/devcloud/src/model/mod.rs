@@ -25,10 +25,12 @@ mod virtual_machine;
 mod volume;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) use self::account::{Account, User};
@@ -79,6 +81,8 @@ macro_rules! tables {
             $(pub(crate) $field: Table<$entity>,)*
             /// Jobs under way, by the resource they are about.
             pub(crate) under_way: BTreeMap<Uuid, Uuid>,
+            /// How long ends of transactions are kept, to look at the zone as it was.
+            remembered: Duration,
             random: StdRng,
             last_number: u64,
         }
@@ -89,6 +93,7 @@ macro_rules! tables {
                 let mut model = Self {
                     $($field: Table::default(),)*
                     under_way: BTreeMap::new(),
+                    remembered: Duration::ZERO,
                     random: seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64),
                     last_number: 0,
                 };
@@ -107,8 +112,23 @@ macro_rules! tables {
             pub(crate) fn commit(&mut self) -> Result<Vec<Row>, serde_json::Error> {
                 let mut rows = Vec::new();
                 $(self.$field.changes(&mut rows)?;)*
-                $(self.$field.forget_changes();)*
+                if self.remembered.is_zero() {
+                    $(self.$field.forget_changes();)*
+                } else {
+                    let now = Instant::now();
+                    $(self.$field.remember_changes(now, self.remembered);)*
+                }
                 Ok(rows)
+            }
+
+            /// Has every table be as it was then; [`Model::return_from`] has to follow, with nothing changed.
+            pub(crate) fn go_back_to(&mut self, then: Instant) {
+                $(self.$field.go_back_to(then);)*
+            }
+
+            /// Has every table be as it was before [`Model::go_back_to`] the same instant.
+            pub(crate) fn return_from(&mut self, then: Instant) {
+                $(self.$field.return_from(then);)*
             }
 
             /// Ends a transaction as if it had not been.
@@ -145,6 +165,11 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
+    /// Keeps the ends of transactions so long, or longer if that was asked for before.
+    pub(crate) fn remember(&mut self, time: Duration) {
+        self.remembered = self.remembered.max(time);
+    }
+
     /// A new number, higher than all before it.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last_number += 1;

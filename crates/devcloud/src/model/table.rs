@@ -1,10 +1,12 @@
 //! Entities of one kind in the order they were made, found by number or id, with the changes of the transaction under
 //! way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::records::Row;
@@ -24,11 +26,13 @@ pub(crate) struct Table<T> {
     rows: BTreeMap<u64, T>,
     index: BTreeMap<Uuid, u64>,
     before: BTreeMap<u64, Option<T>>,
+    /// Ended transactions, the newest last: when each ended, and what it changed as it had been before.
+    past: VecDeque<(Instant, BTreeMap<u64, Option<T>>)>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), index: BTreeMap::new(), before: BTreeMap::new() }
+        Self { rows: BTreeMap::new(), index: BTreeMap::new(), before: BTreeMap::new(), past: VecDeque::new() }
     }
 }
 
@@ -95,6 +99,40 @@ impl<T: Entity> Table<T> {
         self.before.clear();
     }
 
+    pub(super) fn remember_changes(&mut self, now: Instant, kept: Duration) {
+        while self.past.front().is_some_and(|(end, _)| *end + kept < now) {
+            self.past.pop_front();
+        }
+        if !self.before.is_empty() {
+            self.past.push_back((now, std::mem::take(&mut self.before)));
+        }
+    }
+
+    pub(super) fn go_back_to(&mut self, then: Instant) {
+        let mut past = std::mem::take(&mut self.past);
+        past.iter_mut().rev().take_while(|(end, _)| *end > then).for_each(|(_, rows)| self.swap(rows));
+        self.past = past;
+    }
+
+    pub(super) fn return_from(&mut self, then: Instant) {
+        let mut past = std::mem::take(&mut self.past);
+        past.iter_mut().skip_while(|(end, _)| *end <= then).for_each(|(_, rows)| self.swap(rows));
+        self.past = past;
+    }
+
+    /// Exchanges rows of the table for others of the same numbers.
+    fn swap(&mut self, others: &mut BTreeMap<u64, Option<T>>) {
+        for (number, other) in others {
+            let row = self.rows.remove(number);
+            if let Some(row) = &row {
+                self.index.remove(&row.id());
+            }
+            if let Some(other) = std::mem::replace(other, row) {
+                self.load(other);
+            }
+        }
+    }
+
     pub(super) fn roll_back(&mut self) {
         for (number, before) in std::mem::take(&mut self.before) {
             if let Some(now) = self.rows.remove(&number) {
@@ -144,6 +182,37 @@ mod tests {
         let mut rows = Vec::new();
         table.changes(&mut rows).expect("rows");
         assert!(rows.is_empty());
+    }
+
+    #[test]
+    fn a_table_can_be_seen_as_it_was_and_is_the_same_afterwards() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let kept = Duration::from_secs(10);
+        let mut table = Table::default();
+        table.insert(thing(1, "one"));
+        table.remember_changes(at(1), kept);
+        table.edit(Uuid::from_u128(1)).expect("there").2 = "changed".to_owned();
+        table.insert(thing(2, "two"));
+        table.remember_changes(at(2), kept);
+        table.remove(Uuid::from_u128(1));
+        table.remember_changes(at(3), kept);
+        let all = |table: &Table<Thing>| table.iter().cloned().collect::<Vec<_>>();
+        for (seconds, seen) in [
+            (0, vec![]),
+            (1, vec![thing(1, "one")]),
+            (2, vec![thing(1, "changed"), thing(2, "two")]),
+            (3, vec![thing(2, "two")]),
+        ] {
+            table.go_back_to(at(seconds));
+            assert_eq!(all(&table), seen, "{seconds}");
+            assert!(seen.iter().all(|thing| table.get(thing.1) == Some(thing)));
+            table.return_from(at(seconds));
+            assert_eq!(all(&table), [thing(2, "two")]);
+            assert!(table.get(Uuid::from_u128(1)).is_none());
+        }
+        table.remember_changes(at(12), kept);
+        assert_eq!(table.past.len(), 2, "what is too old is forgotten");
     }
 
     #[test]

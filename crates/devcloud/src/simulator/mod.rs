@@ -2,46 +2,53 @@
 //! what it was told, so that a test can look at what a real driver would have done, and outlives a zone that is dropped,
 //! as real machines outlive a crashed process.
 
+mod latency;
+mod pace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub use self::latency::Latency;
+pub use self::pace::Pace;
+use crate::dice::Dice;
 use crate::driver::{
     BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
 };
 
-/// How long each operation takes.
+/// How long each of the driver's operations takes. What the API server itself takes beyond that is a [`Pace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latencies {
     /// Raising a router.
-    pub raise: Duration,
+    pub raise: Latency,
     /// Programming a standing router (one rule or all of them).
-    pub program: Duration,
+    pub program: Latency,
     /// Taking a router down.
-    pub lower: Duration,
+    pub lower: Latency,
     /// Starting a machine.
-    pub start: Duration,
+    pub start: Latency,
     /// Stopping a machine in an orderly way; by force takes no time.
-    pub stop: Duration,
+    pub stop: Latency,
     /// Capturing a volume.
-    pub capture: Duration,
+    pub capture: Latency,
     /// Removing or resetting a volume.
-    pub volume: Duration,
+    pub volume: Latency,
 }
 
 impl Latencies {
     /// No latencies at all.
     pub const NONE: Self = Self {
-        raise: Duration::ZERO,
-        program: Duration::ZERO,
-        lower: Duration::ZERO,
-        start: Duration::ZERO,
-        stop: Duration::ZERO,
-        capture: Duration::ZERO,
-        volume: Duration::ZERO,
+        raise: Latency::NONE,
+        program: Latency::NONE,
+        lower: Latency::NONE,
+        start: Latency::NONE,
+        stop: Latency::NONE,
+        capture: Latency::NONE,
+        volume: Latency::NONE,
     };
 }
 
@@ -49,13 +56,13 @@ impl Default for Latencies {
     /// What the machines driver takes on a small host, rounded: enough for waits and orders to be seen.
     fn default() -> Self {
         Self {
-            raise: Duration::from_secs(2),
-            program: Duration::from_millis(400),
-            lower: Duration::from_secs(1),
-            start: Duration::from_secs(1),
-            stop: Duration::from_secs(2),
-            capture: Duration::from_secs(3),
-            volume: Duration::from_millis(100),
+            raise: Duration::from_secs(2).into(),
+            program: Duration::from_millis(400).into(),
+            lower: Duration::from_secs(1).into(),
+            start: Duration::from_secs(1).into(),
+            stop: Duration::from_secs(2).into(),
+            capture: Duration::from_secs(3).into(),
+            volume: Duration::from_millis(100).into(),
         }
     }
 }
@@ -67,6 +74,9 @@ pub struct Capacity {
     pub memory_mib: Option<u64>,
     /// Number of running machines.
     pub machines: Option<usize>,
+    /// How many machines the cloud starts at once, its deploy workers; further ones wait for their turn in the order they
+    /// came.
+    pub workers: Option<usize>,
 }
 
 /// An operation that can be made to fail.
@@ -89,6 +99,8 @@ pub enum Operation {
 pub struct Simulator {
     latencies: Latencies,
     capacity: Capacity,
+    workers: Option<Semaphore>,
+    dice: Dice,
     state: Mutex<State>,
 }
 
@@ -103,7 +115,14 @@ struct State {
 impl Simulator {
     /// A simulator with these latencies and this capacity.
     pub fn new(latencies: Latencies, capacity: Capacity) -> Self {
-        Self { latencies, capacity, state: Mutex::default() }
+        let workers = capacity.workers.map(|workers| Semaphore::new(workers.max(1)));
+        Self { latencies, capacity, workers, dice: Dice::default(), state: Mutex::default() }
+    }
+
+    /// Draws its latencies from this seed.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { dice: Dice::of(seed), ..self }
     }
 
     /// The same machines and routers as they are now, for another zone that is opened over a copy of the records.
@@ -141,7 +160,8 @@ impl Simulator {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn take(&self, operation: Option<Operation>, time: Duration) -> Result<(), DriverError> {
+    async fn take(&self, what: &str, operation: Option<Operation>, time: Latency) -> Result<(), DriverError> {
+        let time = time.draw(&mut self.dice.next(what));
         if !time.is_zero() {
             tokio::time::sleep(time).await;
         }
@@ -182,13 +202,13 @@ impl Driver for Simulator {
     }
 
     async fn raise_network(&self, network: &Network) -> Result<(), DriverError> {
-        self.take(Some(Operation::Raise), self.latencies.raise).await?;
+        self.take("raise", Some(Operation::Raise), self.latencies.raise).await?;
         self.state().raised.insert(network.id, network.clone());
         Ok(())
     }
 
     async fn program_network(&self, network: &Network) -> Result<(), DriverError> {
-        self.take(Some(Operation::Program), self.latencies.program).await?;
+        self.take("program", Some(Operation::Program), self.latencies.program).await?;
         let mut state = self.state();
         let Some(router) = state.raised.get_mut(&network.id) else {
             return Err(DriverError::Failed(format!("network {} has no router to program", network.id)));
@@ -198,13 +218,18 @@ impl Driver for Simulator {
     }
 
     async fn lower_network(&self, network: Uuid) -> Result<(), DriverError> {
-        self.take(None, self.latencies.lower).await?;
+        self.take("lower", None, self.latencies.lower).await?;
         self.state().raised.remove(&network);
         Ok(())
     }
 
     async fn start_machine(&self, machine: &Machine) -> Result<(), DriverError> {
-        self.take(Some(Operation::Start), self.latencies.start).await?;
+        let _worker = match &self.workers {
+            // It is never closed.
+            Some(workers) => workers.acquire().await.ok(),
+            None => None,
+        };
+        self.take("start", Some(Operation::Start), self.latencies.start).await?;
         let mut state = self.state();
         if state.running.contains_key(&machine.id) {
             return Ok(());
@@ -227,19 +252,19 @@ impl Driver for Simulator {
     async fn stop_machine(&self, machine: Uuid, how: Stop) -> Result<(), DriverError> {
         let time = match how {
             Stop::Orderly => self.latencies.stop,
-            Stop::Forced => Duration::ZERO,
+            Stop::Forced => Latency::NONE,
         };
-        self.take(Some(Operation::Stop), time).await?;
+        self.take("stop", Some(Operation::Stop), time).await?;
         self.state().running.remove(&machine);
         Ok(())
     }
 
     async fn remove_volume(&self, _volume: Uuid) -> Result<(), DriverError> {
-        self.take(None, self.latencies.volume).await
+        self.take("volume", None, self.latencies.volume).await
     }
 
     async fn capture_volume(&self, _volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
-        self.take(Some(Operation::Capture), self.latencies.capture).await?;
+        self.take("capture", Some(Operation::Capture), self.latencies.capture).await?;
         self.state().layers.insert(layer.clone());
         Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
     }

@@ -1,10 +1,14 @@
 //! Machines: started, stopped, destroyed, expunged, restored.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::driver::{DriverError, LayerId, Stop};
 use crate::error::ApiError;
+use crate::faults::{MachineFault, not_doomed};
 use crate::model::{Entity, MachineState, Model, VirtualMachine, place};
+use crate::simulator::Latency;
 use crate::zone::Core;
 
 fn gone(id: Uuid) -> ApiError {
@@ -16,7 +20,7 @@ fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
 }
 
 impl Core {
-    async fn set_machine_state(&self, id: Uuid, state: MachineState) -> Result<(), ApiError> {
+    pub(crate) async fn set_machine_state(&self, id: Uuid, state: MachineState) -> Result<(), ApiError> {
         self.change(|model, now| {
             let machine = edit(model, id)?;
             machine.state = state;
@@ -35,9 +39,13 @@ impl Core {
 
     /// Starts a stopped machine: finds it a host, has its networks' routers stand, starts it. When that fails it is left
     /// as `after_failure` says.
-    pub(crate) async fn start_machine(&self, id: Uuid, after_failure: MachineState) -> Result<(), ApiError> {
+    pub(crate) async fn start_machine(
+        self: &Arc<Self>,
+        id: Uuid,
+        after_failure: MachineState,
+    ) -> Result<(), ApiError> {
         let hosts = self.settings().config.hosts;
-        let (networks, no_host) = self
+        let (name, networks, no_host) = self
             .change(|model, now| {
                 let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
                 match machine.state {
@@ -57,7 +65,7 @@ impl Core {
                 }
                 let host = place(model, machine, hosts);
                 let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
-                let description = machine.described();
+                let (name, description) = (machine.name.clone(), machine.described());
                 let machine = edit(model, id)?;
                 machine.updated = Some(now);
                 match host {
@@ -66,11 +74,11 @@ impl Core {
                         machine.state = MachineState::Starting;
                         // It says that a machine was made without being started.
                         machine.details.remove("deployvm");
-                        Ok((networks, None))
+                        Ok((name, networks, None))
                     }
                     None => {
                         machine.state = after_failure;
-                        Ok((networks, Some(description)))
+                        Ok((name, networks, Some(description)))
                     }
                 }
             })
@@ -84,9 +92,24 @@ impl Core {
                 ),
             ));
         }
-        let started = self.bring_up(id, &networks).await;
+        let fault = self.mishaps().of_machine(&name);
+        let started = match fault {
+            // Its network's router is there, and the machine itself is not.
+            Some(MachineFault::Error) => match self.raise_routers(&networks).await {
+                Ok(()) => Err(ApiError::internal(format!("Unable to start a VM [{id}]: told to fail"))),
+                failed => failed,
+            },
+            _ => self.bring_up(id, &networks).await,
+        };
+        let after_failure =
+            if fault == Some(MachineFault::Error) { MachineState::Error } else { after_failure };
         match started {
-            Ok(()) => self.set_machine_state(id, MachineState::Running).await,
+            Ok(()) => {
+                if let Some(MachineFault::Dies(after)) = fault {
+                    self.let_die(id, after);
+                }
+                self.set_machine_state(id, MachineState::Running).await
+            }
             Err(error) => {
                 tracing::warn!(machine = %id, %error, "a machine could not be started");
                 // Whatever of it did start must not go on beside records that say it did not.
@@ -99,10 +122,27 @@ impl Core {
         }
     }
 
-    async fn bring_up(&self, id: Uuid, networks: &[Uuid]) -> Result<(), ApiError> {
+    async fn raise_routers(&self, networks: &[Uuid]) -> Result<(), ApiError> {
         for network in networks {
             self.raise_router(*network).await?;
         }
+        Ok(())
+    }
+
+    /// Turns a machine off after a while, behind the records' back.
+    fn let_die(self: &Arc<Self>, id: Uuid, after: Latency) {
+        let core = Arc::clone(self);
+        drop(self.spawn(async move {
+            core.take_time("death", after).await;
+            if let Err(error) = core.driver().stop_machine(id, Stop::Forced).await {
+                tracing::warn!(machine = %id, %error, "a machine that was told to die lives");
+            }
+        }));
+    }
+
+    async fn bring_up(&self, id: Uuid, networks: &[Uuid]) -> Result<(), ApiError> {
+        not_doomed()?;
+        self.raise_routers(networks).await?;
         let machine =
             self.read(|model| model.machine(id, &self.settings().catalogue)).ok_or_else(|| gone(id))?;
         // From here on there may be a disk, whatever becomes of the machine.
@@ -130,6 +170,7 @@ impl Core {
 
     /// Stops a running machine; a stopped one is stopped already.
     pub(crate) async fn stop_machine(&self, id: Uuid, how: Stop) -> Result<(), ApiError> {
+        not_doomed()?;
         match self.machine_state(id)? {
             MachineState::Stopped => return Ok(()),
             MachineState::Running => {}
@@ -152,6 +193,7 @@ impl Core {
 
     /// Stops and starts a running machine, which is `Running` all the while.
     pub(crate) async fn reboot_machine(&self, id: Uuid, how: Stop) -> Result<(), ApiError> {
+        not_doomed()?;
         if self.machine_state(id)? != MachineState::Running {
             let name = self.read(|model| model.virtual_machines.get(id).map(|machine| machine.name.clone()));
             return Err(ApiError::invalid(format!(
@@ -179,6 +221,7 @@ impl Core {
 
     /// Stops a machine for good. Answers whether it had failed to start, in which case nothing of it is worth keeping.
     pub(crate) async fn destroy_machine(&self, id: Uuid) -> Result<bool, ApiError> {
+        not_doomed()?;
         let state = self.machine_state(id)?;
         match state {
             MachineState::Running | MachineState::Starting | MachineState::Stopping => {
@@ -200,6 +243,7 @@ impl Core {
 
     /// Removes a destroyed machine: its disk, its rules, its records.
     pub(crate) async fn expunge_machine(&self, id: Uuid) -> Result<(), ApiError> {
+        not_doomed()?;
         self.set_machine_state(id, MachineState::Expunging).await?;
         let (volume, networks) = self
             .read(|model| {
@@ -236,7 +280,12 @@ impl Core {
 
     /// Makes a machine's root disk anew, from its template or another one; a running machine is stopped for it and
     /// started again.
-    pub(crate) async fn restore_machine(&self, id: Uuid, template: Option<Uuid>) -> Result<(), ApiError> {
+    pub(crate) async fn restore_machine(
+        self: &Arc<Self>,
+        id: Uuid,
+        template: Option<Uuid>,
+    ) -> Result<(), ApiError> {
+        not_doomed()?;
         let before = self.machine_state(id)?;
         match before {
             MachineState::Running => self.stop_machine(id, Stop::Forced).await?,

@@ -5,7 +5,7 @@ mod caretaker;
 mod furnish;
 mod machine;
 mod recovery;
-mod router;
+pub(crate) mod router;
 mod template;
 
 pub(crate) use self::recovery::RecoveryError;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::driver::DriverError;
 use crate::error::ApiError;
+use crate::faults::doomed;
 use crate::model::{AddressState, Entity, Network, NetworkState};
 use crate::zone::Core;
 
@@ -26,6 +27,11 @@ impl Routers {
     fn forget(&self, network: Uuid) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&network);
     }
+}
+
+/// What a job meets that is told to fail.
+pub(super) fn told_to_fail() -> DriverError {
+    DriverError::Failed("this job was told to fail".to_owned())
 }
 
 /// Why a rule was not applied.
@@ -69,6 +75,9 @@ impl Core {
 
     /// Makes a rule's change so: at once where a router stands, later where there is none.
     pub(crate) async fn apply_rules(&self, network: Uuid) -> Result<(), NotApplied> {
+        if doomed() {
+            return Err(told_to_fail().into());
+        }
         if matches!(
             self.network_state(network),
             Some((NetworkState::Implementing | NetworkState::Shutdown, _))
@@ -142,6 +151,9 @@ impl Core {
 
     /// Programs a standing router anew, whatever it was told before; makes it anew first, if so told.
     pub(crate) async fn restart_router(&self, network: Uuid, make_anew: bool) -> Result<(), DriverError> {
+        if doomed() {
+            return Err(told_to_fail());
+        }
         let router = self.routers().of(network);
         let mut programmed = router.lock().await;
         *programmed = None;
@@ -171,7 +183,7 @@ impl Core {
     /// Removes a network without machines, with its router, addresses and rules.
     pub(crate) async fn remove_network(&self, id: Uuid) -> Result<(), ApiError> {
         let failed = || ApiError::internal("Failed to delete network");
-        if self.read(|model| model.machines_in(id).next().is_some()) {
+        if doomed() || self.read(|model| model.machines_in(id).next().is_some()) {
             return Err(failed());
         }
         self.lower_router(id).await.map_err(|error| {

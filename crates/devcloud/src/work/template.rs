@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use crate::driver::BaseTemplate;
 use crate::error::ApiError;
+use crate::faults::doomed;
 use crate::model::{Template, TemplateKind};
+use crate::work::router::told_to_fail;
 use crate::zone::Core;
 
 impl Core {
@@ -14,7 +16,10 @@ impl Core {
         let capture =
             self.read(|model| model.templates.get(id).and_then(|template| template.capture.clone()));
         let (volume, layer) = capture.ok_or_else(|| ApiError::internal("The template is not being made"))?;
-        let captured = self.driver().capture_volume(volume, &layer).await;
+        let captured = match doomed() {
+            true => Err(told_to_fail()),
+            false => self.driver().capture_volume(volume, &layer).await,
+        };
         let captured =
             captured.map_err(|error| ApiError::internal(format!("Failed to create template: {error}")))?;
         self.change(|model, _| {

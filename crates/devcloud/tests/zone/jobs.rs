@@ -81,8 +81,8 @@ async fn many_rules_at_once_are_slower_than_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn machines_start_side_by_side() {
-    let latencies =
-        Latencies { start: Duration::from_secs(10), raise: Duration::from_secs(5), ..Latencies::NONE };
+    let (start, raise) = (Duration::from_secs(10).into(), Duration::from_secs(5).into());
+    let latencies = Latencies { start, raise, ..Latencies::NONE };
     let world = kit::world_with(ZoneConfig::simulated_time(), latencies, Capacity::default()).await;
     let user = world.user();
     let network = user.network("n").await;

@@ -366,7 +366,7 @@ async fn anti_affinity_is_kept_as_far_as_there_are_hosts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_host_and_a_failing_one_leave_machines_in_error() {
-    let capacity = Capacity { machines: Some(1), memory_mib: None };
+    let capacity = Capacity { machines: Some(1), ..Capacity::default() };
     let world = kit::world_with(ZoneConfig::simulated_time(), Latencies::NONE, capacity).await;
     let user = world.user();
     let network = user.network("n").await;

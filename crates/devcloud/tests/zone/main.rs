@@ -4,6 +4,7 @@ mod accounts;
 mod asleep;
 mod client;
 mod door;
+mod faults;
 mod jobs;
 mod kit;
 mod machines;

@@ -153,7 +153,7 @@ async fn an_expunging_that_was_cut_off_is_finished() {
 async fn a_file_of_records_survives_its_zone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("zone").join("records.sqlite");
-    let latencies = Latencies { start: Duration::from_millis(200), ..Latencies::NONE };
+    let latencies = Latencies { start: Duration::from_millis(200).into(), ..Latencies::NONE };
     let driver = Arc::new(Simulator::new(latencies, Capacity::default()));
     let open = || Zone::open(ZoneConfig::default(), driver.clone(), Records::file(&path).expect("a file"));
     let zone = open().await.expect("it opens");

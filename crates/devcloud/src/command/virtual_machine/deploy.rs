@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::user_data;
 use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network};
 use crate::error::ApiError;
+use crate::faults::doomed;
 use crate::job::Lane;
 use crate::model::{
     MachineState, Network, Nic, Resource, Template, VirtualMachine, Volume, first_free, is_host_name, usable,
@@ -164,6 +165,8 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     Ok(Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
         if start {
             running.core.start_machine(id, MachineState::Error).await?;
+        } else if doomed() {
+            running.core.set_machine_state(id, MachineState::Error).await?;
         }
         running.machine_answer(id)
     }))
