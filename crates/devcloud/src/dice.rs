@@ -19,6 +19,10 @@ impl Dice {
         Self { seed, drawn: Mutex::default() }
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The next generator for this purpose.
     pub(crate) fn next(&self, purpose: &str) -> StdRng {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -128,7 +128,8 @@ impl Simulator {
     /// The same machines and routers as they are now, for another zone that is opened over a copy of the records.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { latencies: self.latencies, capacity: self.capacity, state: Mutex::new(self.state().clone()) }
+        let state = Mutex::new(self.state().clone());
+        Self { state, ..Self::new(self.latencies, self.capacity).seeded(self.dice.seed()) }
     }
 
     /// Makes the next `times` operations of this kind fail.
@@ -193,7 +194,8 @@ impl Driver for Simulator {
 
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
         let mut state = self.state();
-        state.running.retain(|id, _| machines.iter().any(|machine| machine.id == *id));
+        let wanted: BTreeSet<Uuid> = machines.iter().map(|machine| machine.id).collect();
+        state.running.retain(|id, _| wanted.contains(id));
         state.raised = raised.iter().map(|network| (network.id, network.clone())).collect();
         Ok(Recovered {
             running: state.running.keys().copied().collect(),
