@@ -10,7 +10,9 @@ use std::{
 use async_trait::async_trait;
 use cloudstack::{
     Client, Credentials, RawReply, SignedRequest, Transport, TransportError, TransportFailure,
-    resource::{ListFirewallRules, ListNetworks, ListPublicIpAddresses, ListVirtualMachines},
+    resource::{
+        ListFirewallRules, ListNetworks, ListPortForwardingRules, ListPublicIpAddresses, ListVirtualMachines,
+    },
 };
 use devcloud::{
     InProcess, MemoryRecords, Records, Zone, ZoneConfig,
@@ -32,6 +34,9 @@ use crate::{
     },
 };
 
+/// How long the server keeps destroyed machines where users may not remove them.
+pub(super) const EXPUNGE_DELAY: Duration = Duration::from_secs(3600);
+
 /// A simulated zone and one account's client of it.
 #[derive(Debug)]
 pub(crate) struct Cloud {
@@ -42,9 +47,20 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn open() -> Self {
+        Self::with(ZoneConfig::simulated_time()).await
+    }
+
+    /// As CloudStack comes: users may not remove machines for good, the server does it a while later.
+    pub(super) async fn where_users_may_not_expunge() -> Self {
+        let expunge_delay = EXPUNGE_DELAY;
+        Self::with(ZoneConfig { users_may_expunge: false, expunge_delay, ..ZoneConfig::simulated_time() })
+            .await
+    }
+
+    async fn with(config: ZoneConfig) -> Self {
         let simulator = Arc::new(Simulator::new(Latencies::default(), Capacity::default()));
         let records = Records::memory(MemoryRecords::default());
-        let zone = Zone::open(ZoneConfig::simulated_time(), simulator.clone(), records).await.unwrap();
+        let zone = Zone::open(config, simulator.clone(), records).await.unwrap();
         let keys = zone.credentials("mesostack").unwrap();
         let door =
             Arc::new(Door { zone: InProcess::new(zone), calls: Mutex::default(), trouble: Mutex::default() });
@@ -63,6 +79,7 @@ impl Cloud {
         let networks = self.client.list(&ListNetworks::new()).await.unwrap();
         let addresses = self.client.list(&ListPublicIpAddresses::new()).await.unwrap();
         let rules = self.client.list(&ListFirewallRules::new()).await.unwrap();
+        let forwards = self.client.list(&ListPortForwardingRules::new()).await.unwrap();
         let pairs = crate::key_pair::list(&self.client).await.unwrap();
         let left = super::leftover::find(&self.client).await.unwrap();
         machines
@@ -71,6 +88,7 @@ impl Cloud {
             .chain(networks.into_iter().map(|it| format!("network {}", it.name)))
             .chain(addresses.into_iter().map(|it| format!("address {:?}", it.ip_address)))
             .chain(rules.into_iter().map(|it| format!("rule {}", it.id)))
+            .chain(forwards.into_iter().map(|it| format!("forward {}", it.public_port)))
             .chain(pairs.into_iter().map(|it| format!("key pair {}", it.name)))
             .chain(left.into_iter().flat_map(|left| left.things).map(|thing| thing.to_string()))
             .collect()

@@ -35,10 +35,10 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
         None => found.into_iter().partition(|left| left.is_dead(now)),
     };
     for left in &alive {
-        run.remark(&format!("left alone: {}, which may still be running", title(left)));
+        run.remark(&format!("left alone: {}", why_alone(left)));
     }
     if dead.is_empty() {
-        run.conclude(&json!({ "removed": [] }), || "nothing to remove".to_owned())?;
+        run.conclude(&json!({ "removed": [], "later": [] }), || "nothing to remove".to_owned())?;
         return Ok(Exit::Done);
     }
     run.remark(&describe(&dead));
@@ -48,6 +48,7 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
     }
     let listener = run.progress.listener();
     listener.hear(Event::PhaseStarted { phase: PHASE.to_owned(), steps: dead.len() });
+    let mut later = Vec::new();
     for left in &dead {
         let work = Work::new(format!("remove {}", title(left)));
         let began = Instant::now();
@@ -60,17 +61,34 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
             });
         };
         // Removing is found out anew at every look, so that it may be broken off anywhere.
-        tokio::select! {
+        let removed = tokio::select! {
             () = run.stop.cancelled() => return Err(Interrupted::default().into()),
             removed = leftover::remove(&client, &left.build, deadline, waits) => {
-                removed.tried("could not remove everything")?;
+                removed.tried("could not remove everything")?
             }
-        }
-        listener.hear(Event::Done { work, detail: None, took: began.elapsed() });
+        };
+        let detail = removed.remark();
+        later.extend(detail.clone());
+        listener.hear(Event::Done { work, detail, took: began.elapsed() });
     }
     let removed: Vec<_> = dead.iter().map(|left| &left.build).collect();
-    run.conclude(&json!({ "removed": removed }), || format!("removed what {} builds had left", dead.len()))?;
+    run.conclude(&json!({ "removed": removed, "later": later }), || {
+        let rest = if later.is_empty() { "" } else { ", but for what has to wait" };
+        format!("removed what {} builds had left{rest}", dead.len())
+    })?;
     Ok(Exit::Done)
+}
+
+fn why_alone(left: &Leftovers) -> String {
+    let title = title(left);
+    match left.since {
+        Some(_) => format!("{title}, which may still be running"),
+        None => format!(
+            "{title}, which may still be running: the cloud does not say how old it is. If it is dead, `mesostack image gc \
+             --build {}` removes it",
+            left.build
+        ),
+    }
 }
 
 fn title(left: &Leftovers) -> String {

@@ -27,7 +27,7 @@ impl Build<'_> {
         let manifest = self.carry_out_recipe(&*shell).await?;
         drop(shell);
         self.stop(&machine).await?;
-        let template = self.make_template(&volume).await?;
+        let template = self.make_template(&site, &volume).await?;
         let label = manifest.label();
         let (tried_on, destroyed, labelled) = tokio::join!(
             self.try_out(&site, &template),
@@ -35,9 +35,10 @@ impl Build<'_> {
             template::label(&self.run, &template, &label)
         );
         let tried_on = tried_on?;
-        destroyed.and(labelled)?;
+        labelled?;
+        let build_machine = destroyed?;
         self.publish(&template, &label).await?;
-        Ok(Finished { template, label, manifest: Some(manifest), site, tried_on })
+        Ok(Finished { template, label, manifest: Some(manifest), site, tried_on, build_machine })
     }
 
     /// A running build machine with its root disk and a shell on it.
@@ -45,15 +46,25 @@ impl Build<'_> {
         let run = &self.run;
         let host_key = HostKeyPair::generate();
         let name = self.options.build.name();
+        let work = "start build machine";
         let (machine, volume, target) = run
-            .work("start build machine", async {
-                let opened = site.open(run, &self.spec.access.allow);
+            .work(work, async {
+                let open = site.open(run, &self.spec.access.allow, work);
                 let order = self.write_down(site, &name, &self.place.base.id, &host_key);
-                let (opened, ordered) = tokio::join!(opened, order);
-                opened?;
-                let machine = ordered?;
-                machine::forward(run, site, &machine, BUILD).await?;
-                run.waiting("start build machine", "the network's router and the machine");
+                let machine = if site.own {
+                    let (opened, ordered) = tokio::join!(open, order);
+                    opened?;
+                    let machine = ordered?;
+                    machine::forward(run, site, &machine, BUILD, work).await?;
+                    machine
+                } else {
+                    // In this order, so that whatever is left behind says what to close, and whose it is.
+                    let machine = order.await?;
+                    machine::forward(run, site, &machine, BUILD, work).await?;
+                    open.await?;
+                    machine
+                };
+                run.waiting(work, "the network's router and the machine");
                 let (started, volume) =
                     tokio::join!(machine::start(run, &machine), template::root_volume(run, &machine));
                 let target = self.target(site, &started?, BUILD, &host_key)?;
@@ -164,10 +175,11 @@ impl Build<'_> {
     async fn try_out(&self, site: &Site, template: &Id) -> Result<Id> {
         let run = &self.run;
         let (host_key, name) = (HostKeyPair::generate(), self.options.build.try_name());
+        let work = "start a machine from the template";
         let (machine, target) = run
-            .work("start a machine from the template", async {
+            .work(work, async {
                 let machine = self.write_down(site, &name, template, &host_key).await?;
-                machine::forward(run, site, &machine, TRY).await?;
+                machine::forward(run, site, &machine, TRY, work).await?;
                 let started = machine::start(run, &machine).await?;
                 let target = self.target(site, &started, TRY, &host_key)?;
                 Ok(((machine, target), None))

@@ -8,7 +8,10 @@ use tokio::time::Instant;
 use super::{Build, Finished, options::OnError, run::PHASE};
 use crate::{
     events::{Event, Work},
-    image::{error::Error, leftover},
+    image::{
+        error::{self, Error},
+        leftover::{self, Gone, Removed},
+    },
 };
 
 /// How long cleaning up may take, whatever the build's own deadline was.
@@ -22,41 +25,38 @@ impl Build<'_> {
         self.run.listener.hear(Event::Started { phase: PHASE.to_owned(), work: work.clone() });
         let began = Instant::now();
         let outcome = match self.clean_known(finished, deadline).await {
-            Ok(()) => Ok(()),
-            // Something was in the way: look for all there is, again and again.
-            Err(_) => leftover::remove(self.run.client, &self.options.build, deadline, |_| {}).await,
+            Ok(Some(removed)) => Ok(removed),
+            // Something was in the way, or goes later: look for all there is, again and again.
+            Ok(None) | Err(_) => {
+                leftover::remove(self.run.client, &self.options.build, deadline, |_| {}).await
+            }
         };
-        match outcome {
-            Ok(()) => {
-                self.run.listener.hear(Event::Done { work, detail: None, took: began.elapsed() });
-                None
-            }
-            Err(error) => {
-                let text = error.to_string();
-                self.run.listener.hear(Event::Failed { work, error: text.clone() });
-                Some(text)
-            }
-        }
+        let (event, left) = ended(work, began, outcome);
+        self.run.listener.hear(event);
+        left
     }
 
-    async fn clean_known(&self, finished: &Finished, deadline: Instant) -> Result<(), cloudstack::Error> {
+    /// The short way, for a build whose things are all known. None when it does not lead to the end.
+    async fn clean_known(
+        &self,
+        finished: &Finished,
+        deadline: Instant,
+    ) -> Result<Option<Removed>, cloudstack::Error> {
         let client = self.run.client;
         let site = &finished.site;
-        let rule = async {
-            match &site.entrance {
-                Some(entrance) if !site.own => {
-                    leftover::close(client, entrance.address, entrance.first_port, deadline).await
-                }
-                _ => Ok(()),
-            }
-        };
-        let machine = leftover::destroy(client, &finished.tried_on, deadline);
-        let (rule, machine) = tokio::join!(rule, machine);
-        rule.and(machine)?;
+        // Before the machine goes: its description is what says which ports these are.
+        if let Some(entrance) = site.entrance.as_ref().filter(|_| !site.own) {
+            let (build, first_port) = (&self.options.build, entrance.first_port);
+            leftover::close(client, build, entrance.address, first_port, deadline).await?;
+        }
+        let tried_on = leftover::destroy(client, &finished.tried_on, deadline).await?;
         if site.own {
+            if [tried_on, finished.build_machine].contains(&Gone::Later) {
+                return Ok(None);
+            }
             client.run(&DeleteNetwork::new(&site.network), Expect::Long, deadline).await?;
         }
-        Ok(())
+        Ok(Some(Removed::Everything))
     }
 
     pub(super) async fn after_failure(&self, failure: &Error) {
@@ -78,10 +78,8 @@ impl Build<'_> {
             self.run.listener.hear(Event::Output { work: work.clone(), line: format!("removing {thing}") });
         })
         .await;
-        self.run.listener.hear(match removed {
-            Ok(()) => Event::Done { work, detail: None, took: began.elapsed() },
-            Err(error) => Event::Failed { work, error: error.to_string() },
-        });
+        let (event, _) = ended(work, began, removed);
+        self.run.listener.hear(event);
     }
 
     fn tell_kept(&self) {
@@ -103,5 +101,19 @@ impl Build<'_> {
         }
         message.push_str(&format!("; `mesostack image gc --build {build}` removes it"));
         self.run.listener.hear(Event::Warning { message });
+    }
+}
+
+/// How cleaning up ended, and what is still there.
+fn ended(work: Work, began: Instant, removed: error::Result<Removed>) -> (Event, Option<String>) {
+    match removed {
+        Ok(removed) => {
+            let left = removed.remark();
+            (Event::Done { work, detail: left.clone(), took: began.elapsed() }, left)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            (Event::Failed { work, error: text.clone() }, Some(text))
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn deploy(
 }
 
 /// Leads a public port to the machine's SSH.
-pub(super) async fn forward(run: &Run<'_>, site: &Site, machine: &Id, offset: u16) -> Result<()> {
+pub(super) async fn forward(run: &Run<'_>, site: &Site, machine: &Id, offset: u16, work: &str) -> Result<()> {
     let Some(entrance) = &site.entrance else { return Ok(()) };
     let command = CreatePortForwardingRule::new(
         &entrance.id,
@@ -65,8 +65,7 @@ pub(super) async fn forward(run: &Run<'_>, site: &Site, machine: &Id, offset: u1
         22u16,
     )
     .open_firewall(false);
-    run.carry_out("lead a public port to the machine's SSH", &command, Expect::Brief).await?;
-    Ok(())
+    site.write(run, "lead a public port to the machine's SSH", &command, work).await
 }
 
 /// Starts a machine and waits until the cloud says that it runs.

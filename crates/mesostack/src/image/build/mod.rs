@@ -45,7 +45,7 @@ use self::{
 };
 use super::{
     error::Result,
-    leftover,
+    leftover::{self, Gone},
     lookup::{Place, look_up},
     manifest::{Head, Label, Manifest},
     recipe::Recipe,
@@ -70,7 +70,7 @@ pub struct Built {
     pub manifest: Option<Manifest>,
     /// How long it took, cleaning up included.
     pub took: Duration,
-    /// Why something temporary is still there, if it is; `image gc` removes it later.
+    /// What temporary is still there and why, if anything is; `image gc` removes it later.
     pub left: Option<String>,
 }
 
@@ -110,6 +110,8 @@ struct Finished {
     site: Site,
     /// The machine it was tried on.
     tried_on: Id,
+    /// What became of the machine it was built on.
+    build_machine: Gone,
 }
 
 impl Builder {
@@ -196,36 +198,37 @@ impl Build<'_> {
     }
 
     async fn prepare_site(&self) -> Result<Site> {
+        let (work, build) = ("prepare network", &self.options.build);
         self.run
-            .work("prepare network", async {
+            .work(work, async {
                 let site =
-                    Site::prepare(&self.run, self.spec, &self.place, &self.options.build, &self.purpose)
-                        .await?;
+                    Site::prepare(&self.run, self.spec, &self.place, build, &self.purpose, work).await?;
                 let detail = site.entrance.as_ref().map(|entrance| entrance.address.to_string());
                 Ok((site, detail))
             })
             .await
     }
 
-    async fn make_template(&self, volume: &Id) -> Result<Id> {
+    async fn make_template(&self, site: &Site, volume: &Id) -> Result<Id> {
+        // It says what to close, too: there is a moment when it is all that is left of a build.
+        let purpose = site.purpose(&self.purpose);
         self.run
             .work("make template", async {
                 let template =
-                    template::make(&self.run, &self.place, volume, &self.options.build, &self.purpose)
-                        .await?;
+                    template::make(&self.run, &self.place, volume, &self.options.build, &purpose).await?;
                 let detail = template.size.map(|bytes| format!("{} MiB", bytes >> 20));
                 Ok((template.id, detail))
             })
             .await
     }
 
-    async fn destroy_build_machine(&self, machine: &Id) -> Result<()> {
+    async fn destroy_build_machine(&self, machine: &Id) -> Result<Gone> {
         self.run
             .work("destroy build machine", async {
-                leftover::destroy(self.run.client, machine, self.run.deadline)
+                let gone = leftover::destroy(self.run.client, machine, self.run.deadline)
                     .await
                     .map_err(run::cloud("destroy the build machine"))?;
-                Ok(((), None))
+                Ok((gone, None))
             })
             .await
     }

@@ -3,24 +3,30 @@
 //! In a network of the build's own everything is written down while the network still sleeps (CloudStack calls it
 //! `Allocated`): such calls are records only. The first machine's start wakes it with all in place. Removing the network
 //! takes its address and rules along. In somebody else's network nothing is made that its owner would have to
-//! look for: rules for two ports of its address, noted in the machine's description before they are made.
+//! look for: rules for two ports of its address, noted in the machine's description before they are made. Whose the ports
+//! are is told by where they lead: so the machine comes first, then the forward to it, then the firewall rule. Its router
+//! is not ours: while it is being started or stopped it refuses rules, and is waited for.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use cloudstack::{
-    Expect, Id,
+    AsyncCommand, Expect, Id,
     resource::{
         AssociateIpAddress, CreateEgressFirewallRule, CreateFirewallRule, CreateNetwork, ListFirewallRules,
-        ListPortForwardingRules, ListPublicIpAddresses, Protocol, PublicIpAddress,
+        ListNetworks, ListPortForwardingRules, ListPublicIpAddresses, ListVirtualMachines, Protocol,
+        PublicIpAddress,
     },
 };
 use ipnet::Ipv4Net;
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use super::{
     run::Run,
     temporary::{BuildId, Purpose},
 };
 use crate::{
+    cluster::{MachineState, NetworkState},
     image::{
         error::{Error, Result},
         lookup::{Place, Surroundings},
@@ -30,6 +36,12 @@ use crate::{
 
 /// How many pairs of ports are tried on an address that others use too.
 const PORT_PAIRS: u16 = 5_000;
+
+/// How often a router is looked at that is being started or stopped.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often a rule is sent in somebody else's network, whose router may begin to start between a look and the rule.
+const ATTEMPTS: usize = 4;
 
 /// Where the build's machines live.
 #[derive(Clone, Debug)]
@@ -56,6 +68,7 @@ impl Site {
         place: &Place,
         build: &BuildId,
         purpose: &Purpose,
+        work: &str,
     ) -> Result<Self> {
         match &place.network {
             Surroundings::ThrowAway { offering } => {
@@ -78,7 +91,10 @@ impl Site {
             }
             Surroundings::Existing { id: network } => {
                 let entrance = match spec.image.access {
-                    BuildAccess::Forward => Some(find_entrance(run, network, build).await?),
+                    BuildAccess::Forward => {
+                        await_router(run, network, work).await?;
+                        Some(find_entrance(run, network, build).await?)
+                    }
                     BuildAccess::Guest | BuildAccess::None => None,
                 };
                 Ok(Self { network: network.clone(), own: false, entrance })
@@ -86,7 +102,7 @@ impl Site {
         }
     }
 
-    /// What machines of this site say of themselves.
+    /// What machines and templates of this site say of themselves.
     pub(super) fn purpose(&self, purpose: &Purpose) -> Purpose {
         let opened = self
             .entrance
@@ -96,16 +112,62 @@ impl Site {
         Purpose { opened, ..purpose.clone() }
     }
 
-    /// Lets the operator's networks, and nobody else, to the two ports. Gives the rule's id.
-    pub(super) async fn open(&self, run: &Run<'_>, allow: &[Ipv4Net]) -> Result<Option<Id>> {
-        let Some(entrance) = &self.entrance else { return Ok(None) };
-        let doing = "open the SSH ports to the operator's networks";
+    /// Lets the operator's networks, and nobody else, to the two ports.
+    pub(super) async fn open(&self, run: &Run<'_>, allow: &[Ipv4Net], work: &str) -> Result<()> {
+        let Some(entrance) = &self.entrance else { return Ok(()) };
         let rule = CreateFirewallRule::new(&entrance.id, Protocol::Tcp)
             .start_port(entrance.first_port)
             .end_port(entrance.first_port + 1)
             .cidr_list(allow.iter().map(ToString::to_string));
-        let rule = run.carry_out(doing, &rule, Expect::Brief).await?;
-        Ok(Some(rule.id))
+        self.write(run, "open the SSH ports to the operator's networks", &rule, work).await
+    }
+
+    /// Writes a rule. Our own network's router takes rules whenever we write them; somebody else's may be starting.
+    pub(super) async fn write<C: AsyncCommand>(
+        &self,
+        run: &Run<'_>,
+        doing: &str,
+        rule: &C,
+        work: &str,
+    ) -> Result<()>
+    where
+        C::Outcome: DeserializeOwned,
+    {
+        let mut attempts = if self.own { 1 } else { ATTEMPTS };
+        loop {
+            if !self.own {
+                await_router(run, &self.network, work).await?;
+            }
+            attempts -= 1;
+            match run.carry_out(doing, rule, Expect::Brief).await {
+                Err(Error::Cloud { source, .. }) if source.code() == Some(530) && attempts > 0 => {
+                    run.waiting(work, format!("another attempt: {source}"));
+                    run.until(doing, sleep(LOOK)).await?;
+                }
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+    }
+}
+
+/// Waits until the network's router stands or is away.
+async fn await_router(run: &Run<'_>, network: &Id, work: &str) -> Result<()> {
+    let doing = "wait for the network's router";
+    loop {
+        let found = run.list(doing, &ListNetworks::new().id(network)).await?;
+        let state = found.first().map(|network| network.state.as_str()).unwrap_or_default();
+        // A machine that is on its way in a sleeping network is what wakes it.
+        let machines = match NetworkState::of(state) {
+            NetworkState::Asleep => run.list(doing, &ListVirtualMachines::new().network_id(network)).await?,
+            NetworkState::Awake | NetworkState::Changing => Vec::new(),
+        };
+        let on_its_way =
+            || machines.iter().any(|it| MachineState::of(it.state.as_str()) == MachineState::Changing);
+        if !NetworkState::of(state).is_changing(on_its_way) {
+            return Ok(());
+        }
+        run.waiting(work, format!("the network's router (the network is {state})"));
+        run.until(doing, sleep(LOOK)).await?;
     }
 }
 

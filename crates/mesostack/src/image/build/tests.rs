@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use cloudstack::{
     Expect,
-    resource::{
-        CreateNetwork, DeployVirtualMachine, ListNetworkOfferings, ListServiceOfferings, ListTemplates,
-        ListVirtualMachines, ListZones, TemplateFilter, VirtualMachineState,
-    },
+    resource::{DeployVirtualMachine, ListServiceOfferings, ListVirtualMachines, VirtualMachineState},
 };
 use jiff::ToSpan as _;
 use remote::Identity;
@@ -17,6 +14,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+mod elsewhere;
+mod kept_by_the_cloud;
+
+use self::elsewhere::inhabited_network;
 use super::*;
 use crate::{
     events::Event,
@@ -29,6 +30,12 @@ use crate::{
 
 fn in_a_while() -> Instant {
     Instant::now() + Duration::from_secs(120)
+}
+
+/// What `image gc` does with a dead build.
+async fn remove(cloud: &Cloud, build: &BuildId) {
+    let removed = leftover::remove(&cloud.client, build, in_a_while(), |_| {}).await.unwrap();
+    assert_eq!(removed, leftover::Removed::Everything);
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +237,7 @@ async fn killed_at_any_call_the_next_gc_removes_what_it_left() {
             assert!(!left.is_dead(now + 10.minutes()), "a live build has to be left alone");
             assert!(left.is_dead(now + 21.minutes()));
             assert_eq!(left.holder.as_deref(), Some("tester@here"));
-            leftover::remove(&cloud.client, &left.build, in_a_while(), |_| {}).await.unwrap();
+            remove(&cloud, &left.build).await;
         }
         assert_eq!(cloud.contents().await, Vec::<String>::new(), "call {at}");
     }
@@ -266,7 +273,7 @@ async fn a_failed_build_is_kept_when_told_so_with_the_way_in() {
     );
     assert!(told);
     assert!(!cloud.contents().await.is_empty());
-    leftover::remove(&cloud.client, &options.build, in_a_while(), |_| {}).await.unwrap();
+    remove(&cloud, &options.build).await;
     assert_eq!(cloud.contents().await, Vec::<String>::new());
 }
 
@@ -338,53 +345,6 @@ async fn without_a_way_in_a_machine_that_only_stopped_makes_no_image() {
     assert_eq!(catalogue::list(&cloud.client, "devcloud").await.unwrap(), []);
 }
 
-/// A network of the operator's own, with a machine of his running in it.
-async fn inhabited_network(cloud: &Cloud) {
-    let client = &cloud.client;
-    let zone = client.list(&ListZones::new()).await.unwrap().remove(0).id;
-    let offering =
-        client.list(&ListNetworkOfferings::new().name(&spec().network.offering)).await.unwrap().remove(0).id;
-    let network = client.call(&CreateNetwork::new("office", &offering, &zone)).await.unwrap().id;
-    let size = client.list(&ListServiceOfferings::new().name("t1.small")).await.unwrap().remove(0).id;
-    let template = client
-        .list(&ListTemplates::new(TemplateFilter::Executable).name("Debian 12"))
-        .await
-        .unwrap()
-        .remove(0)
-        .id;
-    let command = DeployVirtualMachine::new(&zone, &size)
-        .template_id(&template)
-        .network_ids([&network])
-        .name("printer");
-    client.run(&command, Expect::Long, in_a_while()).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn in_an_existing_network_a_build_leaves_all_as_it_was() {
-    for (access, mark) in [
-        (BuildAccess::Forward, None),
-        (BuildAccess::Forward, Some("BUILD_KEY=")),
-        (BuildAccess::Guest, None),
-        (BuildAccess::Guest, Some("BUILD_KEY=")),
-    ] {
-        let cloud = Cloud::open().await;
-        inhabited_network(&cloud).await;
-        let before = cloud.contents().await;
-        let mut spec = spec();
-        spec.image.network = Some("office".into());
-        spec.image.access = access;
-        let machines = Machines { fail: mark, ..Machines::default() };
-        let outcome = cloud.builder(&machines).build(&spec, &recipe().await, &options()).await;
-        assert_eq!(outcome.is_ok(), mark.is_none(), "{:?}", outcome.err());
-        assert_eq!(cloud.contents().await, before, "{access:?} {mark:?}");
-        let port = machines.told()[0].rsplit(':').next().unwrap().parse::<u16>().unwrap();
-        match access {
-            BuildAccess::Guest => assert_eq!(port, 22),
-            _ => assert!((50_000..60_000).contains(&port), "{port}"),
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_image_in_use_is_not_deleted_and_its_machines_are_named() {
     let cloud = Cloud::open().await;
@@ -412,7 +372,7 @@ async fn an_image_in_use_is_not_deleted_and_its_machines_are_named() {
     let error = catalogue::delete(client, image, in_a_while()).await.unwrap_err();
     assert!(error.to_string().contains("in use by mesos-master-1"), "{error}");
 
-    leftover::destroy(client, &machine.id, in_a_while()).await.unwrap();
+    assert_eq!(leftover::destroy(client, &machine.id, in_a_while()).await.unwrap(), Gone::ForGood);
     for image in catalogue::list(client, "devcloud").await.unwrap() {
         catalogue::delete(client, &image, in_a_while()).await.unwrap();
     }

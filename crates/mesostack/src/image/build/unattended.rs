@@ -29,7 +29,7 @@ impl Build<'_> {
         let site = self.prepare_site().await?;
         let machine = self.let_work(&site, false, &self.place.base.id, &work).await?;
         let volume = template::root_volume(&self.run, &machine).await?;
-        let template = self.make_template(&volume).await?;
+        let template = self.make_template(&site, &volume).await?;
         let label = Label::of_head(self.head());
         let (tried_on, destroyed, labelled) = tokio::join!(
             self.let_work(&site, true, &template, &check),
@@ -37,9 +37,10 @@ impl Build<'_> {
             template::label(&self.run, &template, &label)
         );
         let tried_on = tried_on?;
-        destroyed.and(labelled)?;
+        labelled?;
+        let build_machine = destroyed?;
         self.publish(&template, &label).await?;
-        Ok(Finished { template, label, manifest: None, site, tried_on })
+        Ok(Finished { template, label, manifest: None, site, tried_on, build_machine })
     }
 
     /// Makes and starts a machine, and waits until it has done its work and powered itself off.
