@@ -46,6 +46,21 @@ impl Cloud {
         reply.get(item).and_then(Value::as_array).cloned().unwrap_or_default()
     }
 
+    /// How many there are of every kind but tags, and the machines' names and addresses.
+    pub(crate) fn census(&self) -> Vec<String> {
+        let mut census: Vec<_> = KINDS
+            .iter()
+            .filter(|(_, item)| *item != "tag")
+            .map(|(command, item)| format!("{item}: {}", self.list(command, item).len()))
+            .collect();
+        let machines = self.list("listVirtualMachines", MACHINE);
+        census.extend(
+            machines.iter().map(|machine| format!("{} {}", machine["name"], machine["nic"][0]["ipaddress"])),
+        );
+        census.sort();
+        census
+    }
+
     /// The machine of that name.
     pub(crate) fn machine(&self, name: &str) -> Value {
         let machines = self.list("listVirtualMachines", MACHINE);

@@ -17,7 +17,7 @@ mod rehearsal;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    process::Command,
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -35,6 +35,11 @@ const GATEWAYS_AGREE: u32 = 10;
 
 /// How long a new leader may take; ZooKeeper's sessions end after some seconds, the gateway looks every few.
 const NEW_LEADER: Duration = Duration::from_secs(90);
+/// How often an apply is killed.
+const KILLS: u32 = 10;
+/// The moments of a run among which one is drawn: together the killed runs last about as long as a whole one.
+const FIRST_MOMENT: Duration = Duration::from_millis(100);
+const LAST_MOMENT: Duration = Duration::from_millis(2_500);
 /// How soon an apply has to have a healthy cluster of 3 and 3.
 const HEALTHY: Duration = Duration::from_secs(60);
 
@@ -95,6 +100,7 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
 
     assert_eq!(rehearsal.try_run(&["plan"]).status.code(), Some(0), "nothing to change after an apply");
     let before = machines(&cloud);
+    let whole = cloud.census();
     rehearsal.run(&["apply", "--yes"]);
     assert_eq!(machines(&cloud), before, "an apply on a finished cluster changes nothing");
 
@@ -112,11 +118,47 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
     the_zone_dies(rehearsal, &cloud, &up);
 
     rehearsal.run(&["destroy", "--yes"]);
+    nothing_is_left(&cloud);
+
+    rehearsal.write_file(&file(zone, public, 3));
+    applies_are_killed(rehearsal);
+    rehearsal.run(&["apply", "--yes"]);
+    assert_eq!(rehearsal.ask(&["status"])["healthy"], true, "healthy after {KILLS} killed applies");
+    assert_eq!(rehearsal.try_run(&["plan"]).status.code(), Some(0), "and nothing to change");
+    assert_eq!(cloud.census(), whole, "nothing twice, nothing lost");
+    rehearsal.run(&["destroy", "--yes"]);
+    nothing_is_left(&cloud);
+}
+
+fn nothing_is_left(cloud: &Cloud) {
     for (command, item) in KINDS {
         // The image stays, with its tags.
         let left: Vec<_> =
             cloud.list(command, item).into_iter().filter(|left| left["resourcetype"] != "Template").collect();
         assert!(left.is_empty(), "{command}: {left:?}");
+    }
+}
+
+/// Begins to apply, and kills the program at a random moment, again and again: each run goes on where the one before it
+/// was cut off.
+fn applies_are_killed(rehearsal: &Rehearsal) {
+    for kill in 1..=KILLS {
+        let moment = rand::random_range(FIRST_MOMENT..LAST_MOMENT);
+        let mut run = rehearsal.command(&["apply", "--yes"]);
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(moment);
+        let ended = run.try_wait().unwrap();
+        run.kill().unwrap();
+        run.wait().unwrap();
+        println!(
+            "{:7.1} s  kill {kill} of {KILLS}: {}",
+            moment.as_secs_f64(),
+            match ended {
+                None => "killed",
+                Some(status) if status.success() => "had ended well",
+                Some(status) => panic!("it ended by itself with {status}"),
+            }
+        );
     }
 }
 
