@@ -61,6 +61,15 @@ impl Run {
         }
     }
 
+    /// Awaits work of a call or two that changes something. After Ctrl-C it is not begun. Once begun it is heard to its end,
+    /// which each call's own time limit brings about: what the cloud has made and nobody heard of would be lost.
+    pub(crate) async fn carry_out<T>(&self, work: impl Future<Output = T>) -> miette::Result<T> {
+        if self.stop.is_cancelled() {
+            return Err(Interrupted::default().into());
+        }
+        Ok(work.await)
+    }
+
     /// Prints a question's answer: one JSON document, or text.
     pub(crate) fn answer(
         &self,
@@ -132,5 +141,44 @@ pub(crate) fn print(text: &str) -> miette::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).into_diagnostic(),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{cli::arguments::Cli, progress::Look};
+
+    fn run() -> Run {
+        let options = Cli::try_parse_from(["mesostack", "keypair", "list"]).unwrap().global;
+        Run { options, stop: CancellationToken::new(), progress: Progress::start(Look::None) }
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_heard_to_its_end_and_a_question_is_dropped() {
+        let run = run();
+        let interrupted_on_the_way = async {
+            run.stop.cancel();
+            tokio::task::yield_now().await;
+            Ok::<_, miette::Report>("the only copy")
+        };
+        assert_eq!(run.carry_out(interrupted_on_the_way).await.unwrap().unwrap(), "the only copy");
+        let question = std::future::pending::<miette::Result<()>>();
+        assert!(
+            run.ask(Instant::now() + Duration::from_secs(60), question)
+                .await
+                .unwrap_err()
+                .is::<Interrupted>()
+        );
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_not_begun_after_an_interruption() {
+        let run = run();
+        run.stop.cancel();
+        let error = run.carry_out(async { unreachable!() }).await.map(|()| ()).unwrap_err();
+        assert!(error.is::<Interrupted>());
     }
 }

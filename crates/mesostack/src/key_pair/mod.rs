@@ -6,7 +6,7 @@
 //! made in the cloud.
 
 use std::{
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,8 @@ use cloudstack::{
 use remote::{Identity, KeyError};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use tokio::{fs, io::AsyncWriteExt as _};
+use tempfile::NamedTempFile;
+use tokio::{fs, task::spawn_blocking};
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,31 @@ pub enum Error {
         /// The key pair.
         name: String,
     },
+    /// The cloud did not answer whether it made the key pair.
+    #[error(
+        "whether the cloud has made key pair {name} is not known ({source}); if it has, nobody has the private half: be rid of \
+         it with `mesostack keypair delete {name}`, then try again"
+    )]
+    PerhapsMade {
+        /// The key pair.
+        name: String,
+        /// What happened.
+        source: cloudstack::Error,
+    },
+    /// The cloud did not answer whether it took the public half.
+    #[error(
+        "whether the cloud has key pair {name} now is not known ({source}); its private half is kept in {}. `mesostack keypair \
+         list` shows whether it is there; if not, remove that file and try again",
+        path.display()
+    )]
+    PerhapsRegistered {
+        /// The key pair.
+        name: String,
+        /// The file of the private half.
+        path: PathBuf,
+        /// What happened.
+        source: cloudstack::Error,
+    },
     /// There is no key pair of that name.
     #[error("there is no key pair \"{name}\"{}", meant.as_ref().map(|meant| format!("; is \"{meant}\" meant?")).unwrap_or_default())]
     NoSuchKeyPair {
@@ -110,6 +136,9 @@ impl From<SshKeyPair> for KeyPair {
 
 /// Makes a key pair `name`, and writes the private half to the new file `path`, mode 0600.
 ///
+/// Not to be dropped before its end, which every call's own time limit brings about: the private half that the cloud makes
+/// is in its one answer, and nowhere else.
+///
 /// # Errors
 /// A file that exists (nothing is made then), a name that is taken, or a file that cannot be written (what was made in the
 /// cloud is deleted again).
@@ -126,7 +155,7 @@ pub async fn create(client: &Client, name: &str, path: &Path, maker: Maker) -> R
 /// The file comes first: a key in the cloud whose private half nobody has is of no use.
 async fn create_here(client: &Client, name: &str, path: &Path) -> Result<KeyPair, Error> {
     let file = path.to_owned();
-    let public = tokio::task::spawn_blocking(move || {
+    let public = spawn_blocking(move || {
         let identity = Identity::generate();
         identity.save_new(&file).map(|()| identity.public_openssh())
     })
@@ -139,50 +168,56 @@ async fn create_here(client: &Client, name: &str, path: &Path) -> Result<KeyPair
     let command = RegisterSshKeyPair::new(name, public);
     match client.call(&command).await {
         Ok(pair) => Ok(pair.into()),
+        // Kept when the key may have been registered after all: then it is the only copy.
+        Err(source) if source.is_outcome_unknown() => {
+            Err(Error::PerhapsRegistered { name: name.to_owned(), path: path.to_owned(), source })
+        }
         Err(source) => {
-            // Kept when the key may have been registered after all: then it is the only copy.
-            if !source.is_outcome_unknown() {
-                let _ = fs::remove_file(path).await;
-            }
+            let _ = fs::remove_file(path).await;
             Err(Error::Cloud { doing: format!("register key pair {name}"), source })
         }
     }
 }
 
+/// The private half goes into a file of another name first, which becomes the one that was asked for when it is whole: a
+/// run that ends in between leaves nothing in the way of the next.
 async fn create_in_cloud(client: &Client, name: &str, path: &Path) -> Result<KeyPair, Error> {
-    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
-    let file = opened.map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-        _ => Error::Unwritable { path: path.to_owned(), source },
-    })?;
-    let made = client.call(&CreateSshKeyPair::new(name)).await;
-    let outcome = match made {
+    let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+    // Made beforehand, so that a folder nobody may write to is known before there is a key.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().prefix(".mesostack-key-").tempfile_in(folder).map_err(unwritable)?;
+    match client.call(&CreateSshKeyPair::new(name)).await {
+        Err(source) if source.is_outcome_unknown() => {
+            Err(Error::PerhapsMade { name: name.to_owned(), source })
+        }
         Err(source) => Err(Error::Cloud { doing: format!("have the cloud make key pair {name}"), source }),
         Ok(SshKeyPair { private_key: None, .. }) => {
             let _ = client.call(&DeleteSshKeyPair::new(name)).await;
             Err(Error::NoPrivateHalf { name: name.to_owned() })
         }
         Ok(SshKeyPair { private_key: Some(private), name, fingerprint, .. }) => {
-            let written = write(file, private.expose_secret()).await;
-            match written {
+            let kept = path.to_owned();
+            let written = spawn_blocking(move || keep(file, private.expose_secret(), &kept)).await;
+            match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 Ok(()) => Ok(KeyPair { name, fingerprint }),
                 Err(source) => {
                     let _ = client.call(&DeleteSshKeyPair::new(name.as_str())).await;
-                    Err(Error::Unwritable { path: path.to_owned(), source })
+                    match source.kind() {
+                        io::ErrorKind::AlreadyExists => Err(Error::Exists { path: path.to_owned() }),
+                        _ => Err(unwritable(source)),
+                    }
                 }
             }
         }
-    };
-    if outcome.is_err() {
-        let _ = fs::remove_file(path).await;
     }
-    outcome
 }
 
-async fn write(mut file: fs::File, private: &str) -> io::Result<()> {
-    file.write_all(private.trim_end().as_bytes()).await?;
-    file.write_all(b"\n").await?;
-    file.sync_all().await
+/// Writes the private half into `file`, which only its owner may read, and gives it its name.
+fn keep(mut file: NamedTempFile, private: &str, path: &Path) -> io::Result<()> {
+    file.write_all(private.trim_end().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map(|_| ()).map_err(|error| error.error)
 }
 
 /// Registers the public half that the file holds, as a line of an `authorized_keys` or `.pub` file.

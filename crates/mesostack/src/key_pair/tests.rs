@@ -73,8 +73,51 @@ async fn a_private_key_is_kept_when_its_public_half_may_have_been_registered() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
     cloud.door.make(Trouble::Lost(1));
-    create(&cloud.client, "mine", &path, Maker::Here).await.unwrap_err();
+    let error = create(&cloud.client, "mine", &path, Maker::Here).await.unwrap_err();
+    assert!(error.to_string().contains("`mesostack keypair list`"), "{error}");
     Identity::load(&path).unwrap();
+}
+
+fn is_empty(directory: &Path) -> bool {
+    std::fs::read_dir(directory).unwrap().next().is_none()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_cloud_may_have_made_is_told_with_the_way_to_be_rid_of_it() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    cloud.door.make(Trouble::Lost(1));
+    let error = create(&cloud.client, "mine", &path, Maker::Cloud).await.unwrap_err();
+    assert!(error.to_string().contains("`mesostack keypair delete mine`"), "{error}");
+    assert!(is_empty(directory.path()));
+    cloud.door.make(Trouble::None);
+    delete(&cloud.client, "mine").await.unwrap();
+    create(&cloud.client, "mine", &path, Maker::Cloud).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_off_in_the_middle_it_leaves_no_file_in_the_way() {
+    let cloud = Cloud::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    let sent = std::sync::Arc::new(tokio::sync::Notify::new());
+    cloud.door.make(Trouble::Tell(1, sent.clone()));
+    tokio::select! {
+        biased;
+        () = sent.notified() => {}
+        made = create(&cloud.client, "mine", &path, Maker::Cloud) => panic!("{made:?}"),
+    }
+    assert!(is_empty(directory.path()));
+}
+
+#[tokio::test]
+async fn where_the_key_cannot_be_written_none_is_made() {
+    let cloud = Cloud::open().await;
+    let path = Path::new("/nonexistent/key");
+    let error = create(&cloud.client, "mine", path, Maker::Cloud).await.unwrap_err();
+    assert!(matches!(error, Error::Unwritable { .. }), "{error}");
+    assert_eq!(list(&cloud.client).await.unwrap(), []);
 }
 
 #[tokio::test]
