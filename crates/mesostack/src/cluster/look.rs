@@ -11,6 +11,7 @@ use cloudstack::{Client, Id, ListCommand, resource::*};
 use futures::{future, try_join};
 
 pub use self::catalogue::validate;
+pub(crate) use self::catalogue::{absent, named};
 use super::{
     desired::Desired,
     error::Error,

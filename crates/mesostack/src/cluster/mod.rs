@@ -36,6 +36,7 @@ mod output;
 mod plan;
 mod planner;
 
+pub(crate) use self::look::{absent, named};
 pub use self::{
     action::{Action, Phase, Sign},
     apply::{Applied, Context, Failure, Limits, StepError, Unfinished, apply},

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use crate::cluster::Obstacle;
+
 /// The outcome of anything in this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -29,8 +31,12 @@ pub enum Error {
     #[error("{} packages failed: {reason}", program.display())]
     Packager { program: PathBuf, reason: String },
 
-    /// What the file says cannot be built; every problem at once.
-    #[error("the image cannot be built as described:\n{}", list(problems))]
+    /// What the file says cannot be built; every problem at once, each with the key it is about.
+    #[error("the image cannot be built as described:\n{}", list(&obstacles.iter().map(in_a_line).collect::<Vec<_>>()))]
+    Obstacles { obstacles: Vec<Obstacle> },
+
+    /// The cloud or the machine answered what nothing can be built on.
+    #[error("the image cannot be built:\n{}", list(problems))]
     Invalid { problems: Vec<String> },
 
     /// The cloud refused or failed a call.
@@ -79,4 +85,9 @@ pub enum Error {
 
 fn list(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+fn in_a_line(obstacle: &Obstacle) -> String {
+    let help = obstacle.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{}: {}{help}", obstacle.path, obstacle.message)
 }

@@ -7,42 +7,42 @@ use super::{
     lookup::look_up,
     recipe::Recipe,
 };
-use crate::spec::{BuildAccess, Spec};
+use crate::{
+    cluster::Obstacle,
+    spec::{BuildAccess, Spec},
+};
 
 /// Checks the recipe and how the machine is to be reached, without asking the cloud.
 ///
 /// # Errors
-/// [`Error::Invalid`] with every problem.
+/// [`Error::Obstacles`] with every problem.
 pub fn recipe(spec: &Spec, recipe: &Recipe) -> Result<()> {
-    let mut problems = Vec::new();
+    let mut obstacles = Vec::new();
     let image = &spec.image;
     if image.access == BuildAccess::Guest && image.network.is_none() {
-        problems.push(
-            "access = \"guest\" reaches the build machine by its guest address: name the network that this machine is in \
-             (image.network)"
-                .to_owned(),
-        );
+        let message = "access = \"guest\" reaches the build machine by its guest address";
+        let help = "name the network that this machine is in (image.network)";
+        obstacles.push(Obstacle::new("image.access", message).help(help));
     }
     if image.access == BuildAccess::None && recipe.carries_local_files() {
-        problems.push(
-            "access = \"none\" leaves no way to carry files of this machine (local .deb files, the stand-ins, a key file) \
-             into the build machine: publish them and name their URLs, or use another access"
-                .to_owned(),
-        );
+        let message = "access = \"none\" leaves no way to carry files of this machine (local .deb files, the stand-ins, a \
+                       key file) into the build machine";
+        let help = "publish them and name their URLs, or use another access";
+        obstacles.push(Obstacle::new("image.packages", message).help(help));
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid { problems }) }
+    if obstacles.is_empty() { Ok(()) } else { Err(Error::Obstacles { obstacles }) }
 }
 
 /// Checks everything: [`recipe`], and that zone, offering, base template, network or network offering exist.
 ///
 /// # Errors
-/// [`Error::Invalid`] with every problem of both, or [`Error::Cloud`] when the cloud cannot be asked.
+/// [`Error::Obstacles`] with every problem of both, or [`Error::Cloud`] when the cloud cannot be asked.
 pub async fn against_cloud(client: &Client, spec: &Spec, of: &Recipe) -> Result<()> {
     let (offline, online) = (recipe(spec, of), look_up(client, spec).await.map(|_| ()));
     match (offline, online) {
-        (Err(Error::Invalid { problems: mut all }), Err(Error::Invalid { problems })) => {
-            all.extend(problems);
-            Err(Error::Invalid { problems: all })
+        (Err(Error::Obstacles { obstacles: mut all }), Err(Error::Obstacles { obstacles })) => {
+            all.extend(obstacles);
+            Err(Error::Obstacles { obstacles: all })
         }
         (offline, online) => offline.and(online),
     }

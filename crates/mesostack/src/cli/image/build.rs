@@ -3,10 +3,15 @@
 use std::{fmt::Write, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use mesostack::image::{
-    Builder, Built, Error,
-    build::{Ask, OnError, Options, Ssh},
-    recipe::Recipe,
+use mesostack::{
+    cluster::refusal,
+    image::{
+        Builder, Built, Error,
+        build::{Ask, OnError, Options, Ssh},
+        manifest,
+        recipe::Recipe,
+    },
+    spec::Source,
 };
 use serde_json::json;
 
@@ -48,7 +53,8 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
         arguments::OnError::Keep => OnError::Keep,
         arguments::OnError::Ask => OnError::Ask(Arc::new(Terminal { progress: run.progress.clone() })),
     };
-    let built = builder.build(spec, &recipe, &options).await.tried("the image could not be built")?;
+    let built = builder.build(spec, &recipe, &options).await;
+    let built = at_the_line(built, &document.source)?.tried("the image could not be built")?;
     let result = json!({
         "template": built.template,
         "label": built.label,
@@ -57,6 +63,17 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
         "left": built.left,
     });
     run.conclude(&result, || text(&built))
+}
+
+/// What stands in the way of an image is told at the lines of the file that name it.
+pub(super) fn at_the_line<T>(outcome: Result<T, Error>, source: &Source) -> miette::Result<Result<T, Error>> {
+    match outcome {
+        Err(Error::Obstacles { obstacles }) => match refusal(&obstacles, source) {
+            Some(refused) => Err(refused.into()),
+            None => Ok(Err(Error::Obstacles { obstacles })),
+        },
+        outcome => Ok(outcome),
+    }
 }
 
 fn text(built: &Built) -> String {
@@ -72,6 +89,13 @@ fn text(built: &Built) -> String {
     );
     for (program, version) in &built.label.programs {
         let _ = writeln!(text, "  {program:9} {version}");
+    }
+    if built.manifest.is_none() {
+        let _ = writeln!(
+            text,
+            "  manifest  inside only, at {}: nobody could reach the machine (image.access = \"none\")",
+            manifest::PATH
+        );
     }
     if let Some(left) = &built.left {
         let _ = writeln!(text, "! something temporary is still there: {left}");

@@ -154,7 +154,8 @@ enum Newest {
     None,
 }
 
-fn absent(path: &str, kind: &str, wanted: &str, existing: &[Named]) -> Obstacle {
+/// What to say of a name that means nothing here: the nearest right one, and those there are.
+pub(crate) fn absent(path: &str, kind: &str, wanted: &str, existing: &[Named]) -> Obstacle {
     let mut names = existing.iter().map(|thing| thing.name.as_str()).collect::<Vec<_>>();
     names.sort_unstable();
     names.dedup();
@@ -170,6 +171,6 @@ fn absent(path: &str, kind: &str, wanted: &str, existing: &[Named]) -> Obstacle 
     Obstacle::new(path, format!("there is no {kind} called {wanted}")).help(help)
 }
 
-fn named(id: &cloudstack::Id, name: &str) -> Named {
+pub(crate) fn named(id: &cloudstack::Id, name: &str) -> Named {
     Named { id: id.clone(), name: name.to_owned() }
 }

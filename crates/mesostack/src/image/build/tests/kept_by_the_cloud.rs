@@ -4,7 +4,7 @@
 use cloudstack::resource::ListNetworks;
 
 use super::*;
-use crate::image::testing::EXPUNGE_DELAY;
+use crate::image::testing::{EXPUNGE_DELAY, Heard};
 
 #[tokio::test(start_paused = true)]
 async fn a_finished_image_is_finished_and_its_network_goes_later() {
@@ -34,7 +34,7 @@ async fn a_failed_build_ends_soon_and_leaves_no_template() {
         let cloud = Cloud::where_users_may_not_expunge().await;
         let options = options();
         let machines = Machines { fail: Some(mark), ..Machines::default() };
-        let heard = Arc::new(crate::image::testing::Heard::default());
+        let heard = Arc::new(Heard::default());
         let builder = Builder { listener: heard.clone(), ..cloud.builder(&machines) };
         let began = Instant::now();
         let error = builder.build(&spec(), &recipe, &options).await.unwrap_err();
