@@ -287,7 +287,7 @@ pub(super) fn spec() -> Spec {
             access: BuildAccess::Forward,
             network: None,
             user: "debian".into(),
-            packages: Packages::ClusterD,
+            packages: Packages::clusterd(),
         },
         cluster: Cluster {
             name: "mesos".into(),

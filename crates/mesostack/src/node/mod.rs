@@ -30,7 +30,7 @@ pub(crate) use places::{GATEWAY_MARATHON_PORT, GATEWAY_MESOS_PORT};
 pub use render::{Facts, render};
 pub use set_up::{SetUp, set_up};
 pub use status::{AgentStatus, MarathonStatus, MasterStatus, Status, ZooKeeperRole, ZooKeeperStatus, status};
-pub use unit::{MARATHON_CONTAINER_IMAGE, Unit, units};
+pub use unit::{Unit, units};
 pub use user_data::user_data;
 
 #[cfg(test)]

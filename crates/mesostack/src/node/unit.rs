@@ -4,9 +4,6 @@
 use super::{File, places};
 use crate::spec::Packages;
 
-/// Marathon, where it comes as a container image: the last release there is.
-pub const MARATHON_CONTAINER_IMAGE: &str = "docker.io/mesosphere/marathon:v1.11.24";
-
 /// A service of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
@@ -122,9 +119,9 @@ RestartSec=1
 /// build has pulled.
 fn marathon(packages: &Packages) -> String {
     match packages {
-        Packages::ClusterD => format!(
+        Packages::ClusterD { marathon } => format!(
             "ExecStart=/usr/bin/podman run --rm --replace --name marathon --pull never --network host \
-             --env-file /etc/mesostack/marathon.env {MARATHON_CONTAINER_IMAGE}\n\
+             --env-file /etc/mesostack/marathon.env {marathon}\n\
              ExecStop=/usr/bin/podman stop --ignore --time 10 marathon\n\
              RestartSec=3\n"
         ),

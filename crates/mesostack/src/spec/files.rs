@@ -19,7 +19,7 @@ pub(super) fn check(spec: &Spec, source: &Source) -> Vec<Problem> {
     let certificates = spec.cloud.ca_file.iter().map(|file| ("cloud.ca_file".to_owned(), file.as_path()));
     let debs = match &spec.image.packages {
         Packages::Debs(sources) => sources.as_slice(),
-        Packages::ClusterD | Packages::StandIn => &[],
+        Packages::ClusterD { .. } | Packages::StandIn => &[],
     };
     let packages = debs.iter().filter_map(|deb| match deb {
         PackageSource::File(file) => {

@@ -7,6 +7,7 @@ mod access;
 mod addresses;
 mod cloud;
 mod cluster;
+mod container_image;
 mod files;
 mod names;
 mod nearest;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 pub(crate) use self::nearest::nearest;
 pub use self::{
+    container_image::ContainerImage,
     ports::{MARATHON, MESOS},
     problem::{Error, Invalid, Problem, Warning},
     read::Document,
@@ -149,11 +151,21 @@ pub enum BuildAccess {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packages {
     /// The living Mesos distribution, by its apt source; Marathon as its container image.
-    ClusterD,
+    ClusterD {
+        /// Marathon.
+        marathon: ContainerImage,
+    },
     /// Stand-ins, for a rehearsal without the internet.
     StandIn,
     /// Packages and apt sources of the user's choice.
     Debs(Vec<PackageSource>),
+}
+
+impl Packages {
+    /// ClusterD with Marathon's last release, as it is when the file says nothing.
+    pub fn clusterd() -> Self {
+        Self::ClusterD { marathon: ContainerImage::marathon() }
+    }
 }
 
 /// One source of packages.

@@ -1,7 +1,8 @@
 //! Where Mesos and Marathon come from, read from `image.packages`.
 //!
 //! What is fetched from elsewhere is named with what it has to be (a SHA-256, a key's fingerprint): a source that can
-//! change under us is refused here, not at build time.
+//! change under us is refused here, not at build time. Marathon's container image alone may be named by a tag; whoever
+//! builds with it is warned.
 
 use std::ops::Range;
 
@@ -11,13 +12,14 @@ use toml::{
 };
 
 use super::{
-    PackageSource, Packages,
+    ContainerImage, PackageSource, Packages,
     place::Place,
     problem::Problem,
     section::{Findings, Located, Section, wrong_type},
 };
 
-const SHAPE: &str = "\"clusterd\", \"standin\", or { debs = [ … ] }";
+const SHAPE: &str =
+    "\"clusterd\", \"standin\", { clusterd = { marathon = \"…@sha256:…\" } }, or { debs = [ … ] }";
 const DEAD: &str =
     "the Mesosphere package repository is dead: repos.mesosphere.com and repos.mesosphere.io answer no more";
 const LIVING: &str = "use packages = \"clusterd\" (the living Mesos distribution), packages = { debs = [ … ] } (your own \
@@ -26,10 +28,10 @@ const LIVING: &str = "use packages = \"clusterd\" (the living Mesos distribution
 /// Reads `packages`; ClusterD when it is absent.
 pub(super) fn read(image: &mut Section<'_>, found: &mut Findings, place: &Place) -> Packages {
     let path = image.path_of("packages");
-    let Some(value) = image.value(found, "packages") else { return Packages::ClusterD };
+    let Some(value) = image.value(found, "packages") else { return Packages::clusterd() };
     match value.get_ref() {
         DeValue::String(name) => match name.as_ref() {
-            "clusterd" => return Packages::ClusterD,
+            "clusterd" => return Packages::clusterd(),
             "standin" => return Packages::StandIn,
             dead if dead.to_lowercase().contains("mesosphere") => {
                 found.refuse(dead_repository(value.span()));
@@ -38,17 +40,40 @@ pub(super) fn read(image: &mut Section<'_>, found: &mut Findings, place: &Place)
         },
         DeValue::Table(table) => {
             let mut section = Section::inline(path, value.span(), table);
+            if table.contains_key("clusterd") {
+                let clusterd = section.section(found, "clusterd");
+                section.finish(found);
+                return read_clusterd(clusterd, found);
+            }
             let debs = section.value(found, "debs");
             let sources = debs.map(|debs| read_debs(debs, found, place)).unwrap_or_default();
             if debs.is_none() {
-                found.refuse(Problem::new(value.span(), "`image.packages` names no `debs`").help(SHAPE));
+                found.refuse(
+                    Problem::new(value.span(), "`image.packages` names neither `debs` nor `clusterd`")
+                        .help(SHAPE),
+                );
             }
             section.finish(found);
             return Packages::Debs(sources);
         }
         other => found.refuse(wrong_type(&path, value.span(), SHAPE, other)),
     }
-    Packages::ClusterD
+    Packages::clusterd()
+}
+
+/// ClusterD, with the one thing about it that can be chosen.
+fn read_clusterd(mut clusterd: Section<'_>, found: &mut Findings) -> Packages {
+    let marathon = clusterd.text(found, "marathon");
+    clusterd.finish(found);
+    let marathon = marathon.and_then(|text| match ContainerImage::parse(&text.value) {
+        Ok(image) => Some(image),
+        Err(reason) => {
+            let help = "docker.io/mesosphere/marathon@sha256:…, as an image's manifest has it";
+            found.refuse(Problem::new(text.span, reason).help(help));
+            None
+        }
+    });
+    Packages::ClusterD { marathon: marathon.unwrap_or_else(ContainerImage::marathon) }
 }
 
 fn read_debs(debs: &Spanned<DeValue<'_>>, found: &mut Findings, place: &Place) -> Vec<PackageSource> {

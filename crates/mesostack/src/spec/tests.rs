@@ -275,6 +275,10 @@ fn a_package_from_elsewhere_is_pinned() {
     );
     refused(&debs("{ sha256 = \"abc\" }"), "neither `url` nor `apt`", "packages");
     refused(&debs("\"mesos.rpm\""), "a .deb file", "packages");
+    let marathon =
+        |image: &str| with(&[&format!("image: packages = {{ clusterd = {{ marathon = \"{image}\" }} }}")]);
+    refused(&marathon("marathon"), "named with its registry", "marathon");
+    refused(&marathon("docker.io/mesosphere/marathon@sha256:12"), "64 hexadecimal digits", "marathon");
     refused(&debs(""), "no package at all", "packages");
     refused(&with(&["image: packages = \"apt\""]), "\"clusterd\", \"standin\"", "packages");
 }

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(spec.access.allow, ["198.18.1.1/32".parse().unwrap()]);
         assert_eq!(spec.access.private_key, Path::new("/demo/key"));
         assert_eq!(spec.image.packages, Packages::StandIn);
-        assert_eq!(rehearsal(Some(DemoPackages::Clusterd)).image.packages, Packages::ClusterD);
+        assert_eq!(rehearsal(Some(DemoPackages::Clusterd)).image.packages, Packages::clusterd());
         let Credentials::Command(command) = spec.cloud.credentials else { panic!("{:?}", spec.cloud) };
         assert_eq!(command[0], "/opt/a \"quoted\" folder/mesostack");
         assert_eq!(command[1..], ["zone", "credentials", "--name", "demo", "--json"]);

@@ -6,7 +6,10 @@ mod list;
 
 use std::time::Duration;
 
-use mesostack::image::{recipe::Recipe, validate};
+use mesostack::{
+    events::Event,
+    image::{recipe::Recipe, validate},
+};
 use serde_json::json;
 
 use super::{arguments::Image, cloud::connect, exit::Exit, report::While, run::Run};
@@ -33,10 +36,12 @@ async fn check(run: &Run) -> miette::Result<Exit> {
     let spec = &document.spec;
     run.ask(run.deadline(QUESTION), async {
         let recipe = Recipe::load(&spec.image, None).await.tried("the recipe cannot be made")?;
+        if let Some(message) = recipe.warning() {
+            run.progress.listener().hear(Event::Warning { message });
+        }
         let client = connect(&spec.cloud).await?;
-        validate::against_cloud(&client, spec, &recipe)
-            .await
-            .tried("the image cannot be built as described")?;
+        let checked = validate::against_cloud(&client, spec, &recipe).await;
+        build::at_the_line(checked, &document.source)?.tried("the image could not be checked")?;
         run.answer(&json!({ "image": spec.image.name, "recipe": recipe.digest() }), || {
             format!("image {} can be built; recipe {}", spec.image.name, recipe.digest())
         })

@@ -135,6 +135,9 @@ impl Builder {
         let steps = self.count_steps(spec, recipe);
         self.listener.hear(graph::graph(spec.image.access, &recipe.step_names()));
         self.listener.hear(Event::PhaseStarted { phase: PHASE.to_owned(), steps });
+        if let Some(message) = recipe.warning() {
+            self.listener.hear(Event::Warning { message });
+        }
         let place = run
             .work("look up", async {
                 let place = run.until("look up what the file names", look_up(&self.client, spec)).await??;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     image::error::{Error, Result},
-    spec::{PackageSource, Packages},
+    spec::{ContainerImage, PackageSource, Packages},
 };
 
 /// The environment variable that names the stand-ins' packager where it is not beside this executable.
@@ -31,7 +31,7 @@ pub struct Material {
 /// One source of packages, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    ClusterD,
+    ClusterD { marathon: ContainerImage },
     Local(LocalFile),
     Url { url: String, sha256: String },
     Apt { source: String, key: Key, fingerprint: String, install: Vec<String> },
@@ -85,7 +85,9 @@ impl Material {
     /// A file that cannot be read or is no Debian package, or a packager that is missing or fails.
     pub async fn load(packages: &Packages, standin: Option<&Path>) -> Result<Self> {
         Ok(match packages {
-            Packages::ClusterD => Self { label: "clusterd", sources: vec![Source::ClusterD] },
+            Packages::ClusterD { marathon } => {
+                Self { label: "clusterd", sources: vec![Source::ClusterD { marathon: marathon.clone() }] }
+            }
             Packages::StandIn => {
                 Self { label: "standin", sources: stand_ins(&find_packager(standin)?).await? }
             }

@@ -5,7 +5,8 @@
 //! so two images of one digest and base differ only by what the distributions published in between.
 //!
 //! What has to be true of an image and is decided here: every daemon lies at the one path our units use, no daemon
-//! starts by itself, nothing comes from a source whose key or sum was not known before.
+//! starts by itself, and nothing comes from a source whose key or sum was not known before, with one exception that is
+//! warned of: Marathon's container image, where the file gives no digest for it.
 
 mod digest;
 mod material;
@@ -23,8 +24,8 @@ use sources::{add_sources, base_packages, cluster_packages, install, uploaded};
 use super::manifest::Head;
 use crate::{
     image::error::Result,
-    node::{self, MARATHON_CONTAINER_IMAGE},
-    spec,
+    node,
+    spec::{self, ContainerImage},
 };
 
 /// The fingerprint of the key that ClusterD's archive is signed with ("AVENTER Support").
@@ -72,7 +73,9 @@ pub struct Recipe {
     files: Vec<File>,
     our_units: String,
     label: &'static str,
-    marathon_image: &'static str,
+    /// Empty where Marathon comes as a package.
+    marathon_image: String,
+    unpinned: Option<ContainerImage>,
     local_files: bool,
     digest: String,
 }
@@ -108,8 +111,9 @@ impl Recipe {
         let steps = steps(material, ours, &our_units);
         let digest = digest(&steps, &files, &[&[PRELUDE, WRITE_MANIFEST], SEAL].concat());
         let local_files = material.local_files().next().is_some();
-        let marathon_image = marathon_image(material);
-        Self { steps, files, our_units, label: material.label, marathon_image, local_files, digest }
+        let unpinned = marathon_image(material).filter(|image| !image.is_pinned()).cloned();
+        let marathon_image = marathon_name(material);
+        Self { steps, files, our_units, label: material.label, marathon_image, unpinned, local_files, digest }
     }
 
     /// Files to deliver before the first step.
@@ -120,6 +124,15 @@ impl Recipe {
     /// Whether files that the user has on this machine have to be carried into the build machine.
     pub fn carries_local_files(&self) -> bool {
         self.local_files
+    }
+
+    /// What is taken on trust, for whoever builds with it.
+    pub fn warning(&self) -> Option<String> {
+        let image = self.unpinned.as_ref()?;
+        Some(format!(
+            "Marathon's container image {image} is named by a tag, which its owner may lead elsewhere. The manifest tells the \
+             digest that was taken; image.packages = {{ clusterd = {{ marathon = \"…@sha256:…\" }} }} holds on to one"
+        ))
     }
 
     /// How many steps it has.
@@ -151,7 +164,7 @@ impl Recipe {
         steps.push(Step {
             name: MANIFEST,
             script: script(
-                &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", self.marathon_image)],
+                &[("MANIFEST_HEAD", &head), ("MARATHON_IMAGE", &self.marathon_image)],
                 &[WRITE_MANIFEST],
             ),
         });
@@ -167,7 +180,7 @@ impl Recipe {
                 ("RECIPE", &self.digest),
                 ("OUR_UNITS", &self.our_units),
                 ("FOREIGN_UNITS", FOREIGN_UNITS),
-                ("MARATHON_IMAGE", self.marathon_image),
+                ("MARATHON_IMAGE", &self.marathon_image),
             ],
             &[include_str!("scripts/smoke.sh"), include_str!("scripts/check.sh")],
         )
@@ -198,7 +211,8 @@ fn script(variables: &[(&str, &str)], bodies: &[&str]) -> String {
 }
 
 fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
-    let marathon = ("MARATHON_IMAGE", marathon_image(material));
+    let marathon_image = marathon_name(material);
+    let marathon = ("MARATHON_IMAGE", marathon_image.as_str());
     let units = [("OUR_UNITS", our_units), ("FOREIGN_UNITS", FOREIGN_UNITS)];
     let mut steps = vec![
         Step { name: "prepare", script: script(&[], &[include_str!("scripts/prepare.sh")]) },
@@ -216,7 +230,7 @@ fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
             script: script(&[("CLUSTERD_KEY", CLUSTERD_KEY)], &bodies),
         });
     }
-    if material.sources.iter().any(|source| matches!(source, Source::ClusterD | Source::Apt { .. })) {
+    if material.sources.iter().any(|source| matches!(source, Source::ClusterD { .. } | Source::Apt { .. })) {
         steps.push(Step {
             name: "refresh package lists again",
             script: script(&[], &[include_str!("scripts/index.sh")]),
@@ -244,8 +258,16 @@ fn steps(material: &Material, ours: &[File], our_units: &str) -> Vec<Step> {
 }
 
 /// The container image that Marathon comes as, where it does not come as a package.
-fn marathon_image(material: &Material) -> &'static str {
-    if material.sources.contains(&Source::ClusterD) { MARATHON_CONTAINER_IMAGE } else { "" }
+fn marathon_image(material: &Material) -> Option<&ContainerImage> {
+    material.sources.iter().find_map(|source| match source {
+        Source::ClusterD { marathon } => Some(marathon),
+        _ => None,
+    })
+}
+
+/// Its name for the scripts; empty when there is none.
+fn marathon_name(material: &Material) -> String {
+    marathon_image(material).map(ToString::to_string).unwrap_or_default()
 }
 
 fn install_files(ours: &[File]) -> String {

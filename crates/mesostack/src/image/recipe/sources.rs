@@ -20,7 +20,7 @@ pub(super) fn base_packages(material: &Material) -> BTreeSet<String> {
         ["ca-certificates", "default-jre-headless", "haproxy", "zookeeper"].into_iter().collect();
     for source in &material.sources {
         match source {
-            Source::ClusterD => names.extend(CLUSTERD_NEEDS),
+            Source::ClusterD { .. } => names.extend(CLUSTERD_NEEDS),
             Source::Local(_) => {}
             Source::Url { .. } => names.extend(["curl"]),
             Source::Apt { .. } => names.extend(["curl", "gnupg"]),
@@ -33,7 +33,7 @@ pub(super) fn cluster_packages(material: &Material) -> Vec<String> {
     let mut words = Vec::new();
     for (at, source) in material.sources.iter().enumerate() {
         match source {
-            Source::ClusterD => words.push(quote("aventer-mesos")),
+            Source::ClusterD { .. } => words.push(quote("aventer-mesos")),
             Source::Local(file) => words.push(quote(&uploaded(file))),
             Source::Url { .. } => words.push(quote(&fetched(at))),
             Source::Apt { install, .. } => words.extend(install.iter().map(|name| quote(name))),
@@ -51,7 +51,7 @@ pub(super) fn add_sources(material: &Material) -> String {
     let mut text = String::new();
     for (at, source) in material.sources.iter().enumerate() {
         match source {
-            Source::ClusterD => text.push_str(include_str!("scripts/clusterd_source.sh")),
+            Source::ClusterD { .. } => text.push_str(include_str!("scripts/clusterd_source.sh")),
             Source::Local(_) => {}
             Source::Url { url, sha256 } => {
                 let (url, file, sum) = (quote(url), quote(&fetched(at)), quote(sha256));

@@ -20,6 +20,10 @@ fn material(sources: Vec<Source>) -> Material {
     Material { label: "debs", sources }
 }
 
+fn clusterd(marathon: ContainerImage) -> Material {
+    Material { label: "clusterd", sources: vec![Source::ClusterD { marathon }] }
+}
+
 fn units() -> Vec<File> {
     ["zookeeper", "mesos-master"]
         .map(|name| File {
@@ -52,8 +56,7 @@ fn the_digest_changes_with_every_part() {
     let mut changed = units();
     changed[0].mode = 0o600;
     let other_mode = Recipe::new(&material(vec![local("mesos.deb", b"one")]), &changed);
-    let other_source =
-        Recipe::new(&Material { label: "clusterd", sources: vec![Source::ClusterD] }, &units());
+    let other_source = Recipe::new(&clusterd(ContainerImage::marathon()), &units());
     let digests: BTreeSet<_> =
         [&base, &other_package, &other_mode, &other_source].map(|recipe| recipe.digest().to_owned()).into();
     assert_eq!(digests.len(), 4);
@@ -94,7 +97,7 @@ fn sealing_comes_last_and_the_check_before_the_manifest() {
 
 #[test]
 fn clusterd_is_used_only_after_its_pinned_key_was_verified() {
-    let recipe = Recipe::new(&Material { label: "clusterd", sources: vec![Source::ClusterD] }, &units());
+    let recipe = Recipe::new(&clusterd(ContainerImage::marathon()), &units());
     let text = whole(&recipe);
     is_bash(&text);
     let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} is missing"));
@@ -103,6 +106,26 @@ fn clusterd_is_used_only_after_its_pinned_key_was_verified() {
     assert!(at("/etc/apt/sources.list.d/clusterd.list") < at("install -- aventer-mesos"));
     assert!(at("libsasl2-modules") < at("install -- aventer-mesos"));
     assert!(text.contains("signed-by=/etc/apt/keyrings/clusterd.gpg"));
+}
+
+#[test]
+fn an_image_with_a_digest_is_pulled_by_it_and_one_without_is_warned_of() {
+    let tagged = Recipe::new(&clusterd(ContainerImage::marathon()), &units());
+    assert!(tagged.warning().unwrap().contains("docker.io/mesosphere/marathon:v1.11.24"));
+    let name = format!("registry.example.org/marathon@sha256:{}", "ab".repeat(32));
+    let spec = format!(
+        "[cloud]\nzone='z'\n[access]\nallow=['192.0.2.1']\n[image]\npackages={{clusterd={{marathon='{name}'}}}}"
+    );
+    let (spec, _) = spec::Spec::parse(&spec, "mesostack.toml", Path::new("/")).unwrap();
+    let spec::Packages::ClusterD { marathon } = &spec.image.packages else { panic!("{:?}", spec.image) };
+    let pinned = Recipe::new(&clusterd(marathon.clone()), &units());
+    assert_eq!(pinned.warning(), None);
+    assert_ne!(pinned.digest(), tagged.digest());
+    let pull = pinned.steps.iter().find(|step| step.name.contains("pull")).unwrap();
+    assert!(pull.script.contains(&format!("MARATHON_IMAGE={name}\n")), "{}", pull.script);
+    let unit =
+        node::units(&spec.image.packages).into_iter().find(|file| file.path.ends_with("/marathon.service"));
+    assert!(unit.unwrap().contents.contains(&format!(" {name}\n")));
 }
 
 #[test]
@@ -116,7 +139,7 @@ fn the_daemon_package_of_zookeeper_is_never_installed() {
 #[test]
 fn every_step_and_the_smoke_check_are_bash() {
     for sources in [
-        vec![Source::ClusterD],
+        clusterd(ContainerImage::marathon()).sources,
         vec![local("a.deb", b"x"), Source::Url { url: "http://x/y.deb".into(), sha256: "0".repeat(64) }],
     ] {
         let recipe = Recipe::new(&material(sources), &units());

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{
-    Access, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Image, Network, Node, Packages, Role, Spec,
+    Access, Bootstrap, BuildAccess, Cloud, Cluster, ContainerImage, Credentials, Image, Network, Node,
+    Packages, Role, Spec,
 };
 
 pub(super) fn spec(masters: u16, agents: u16) -> Spec {
@@ -211,7 +212,7 @@ fn environment_files_read_the_same_for_systemd_and_a_container_engine() {
 
 #[test]
 fn no_unit_holds_anything_of_a_cluster() {
-    for packages in [Packages::StandIn, Packages::ClusterD, Packages::Debs(Vec::new())] {
+    for packages in [Packages::StandIn, Packages::clusterd(), Packages::Debs(Vec::new())] {
         let units = units(&packages);
         assert_eq!(units.len(), Unit::ALL.len());
         for unit in units {
@@ -256,9 +257,10 @@ fn the_units_read_like_this() {
 
 #[test]
 fn a_container_runs_marathon_where_it_comes_as_one() {
-    let units = units(&Packages::ClusterD);
+    let units = units(&Packages::clusterd());
+    let image = ContainerImage::marathon();
     let marathon = units.iter().find(|file| file.path.ends_with("/marathon.service")).unwrap();
-    assert!(marathon.contents.contains(&format!("--env-file {MARATHON} {MARATHON_CONTAINER_IMAGE}\n")));
+    assert!(marathon.contents.contains(&format!("--env-file {MARATHON} {image}\n")));
 }
 
 #[test]

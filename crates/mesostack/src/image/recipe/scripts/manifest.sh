@@ -9,11 +9,11 @@ owner() {
     [ -n "$package" ] && dpkg-query --show --showformat '${Package} ${Version}' "$package"
 }
 program() { printf '"%s":"%s"' "$1" "$2"; }
-if [ -n "$MARATHON_IMAGE" ]; then
-    marathon="$MARATHON_IMAGE@$(cat /etc/mesostack/marathon.image-digest)"
-else
-    marathon=$(owner /usr/bin/marathon)
-fi
+case $MARATHON_IMAGE in
+    '') marathon=$(owner /usr/bin/marathon) ;;
+    *@*) marathon=$MARATHON_IMAGE ;;
+    *) marathon="$MARATHON_IMAGE@$(cat /etc/mesostack/marathon.image-digest)" ;;
+esac
 {
     printf '%s,"system":"%s-%s",' "$MANIFEST_HEAD" "$ID" "${VERSION_ID:-rolling}"
     printf '"programs":{'
