@@ -16,7 +16,7 @@ use devcloud::host;
 use mesostack::{
     cluster::Output,
     image::{catalogue, recipe::Recipe},
-    spec::{Document, Spec},
+    spec::{Document, Packages, Spec},
 };
 use serde::Serialize;
 
@@ -48,13 +48,25 @@ pub(super) async fn demo(run: &Run, arguments: Demo) -> miette::Result<Exit> {
         );
         None
     } else {
-        Some(choose_packages(run, arguments.packages).await)
+        Some(choose_packages(run, arguments.packages, &folder).await)
     };
-    write_file(&folder, &zone, packages)?;
-    let run = run.with_file(folder.file());
-    if packages.is_some() {
-        times.extend(timed("image", build_image(&run)).await?.1);
+    let here = run.with_file(folder.file());
+    let mut used = None;
+    match packages {
+        None => write_file(&folder, &zone, None)?,
+        Some(found) => {
+            let attempt = async |packages| {
+                write_file(&folder, &zone, Some(packages))?;
+                build_image(&here).await
+            };
+            let remark = |text: &str| run.remark(text);
+            let building = packages::build(found, arguments.packages.is_some(), attempt, remark);
+            let (built, took) = timed("image", building).await?;
+            times.extend(took);
+            used = Some(built);
+        }
     }
+    let (run, packages) = (here, used.as_ref().map(|used| used.packages));
     let only = packages.is_none().then_some(Part::Infrastructure);
     let applying = apply::apply(&run, Apply { only, consent: Consent { yes: true } });
     times.extend(timed("apply", applying).await?.1);
@@ -64,6 +76,7 @@ pub(super) async fn demo(run: &Run, arguments: Demo) -> miette::Result<Exit> {
         file: folder.file().display().to_string(),
         simulated: zone.simulated,
         packages,
+        instead_of_clusterd: used.and_then(|used| used.instead),
         output: output::find(&run).await?,
         seconds: times.iter().map(|(stage, took)| (stage.clone(), took.as_secs_f64())).collect(),
     };
@@ -91,19 +104,41 @@ fn zone_of(arguments: &Demo) -> arguments::ZoneUp {
     }
 }
 
-async fn choose_packages(run: &Run, chosen: Option<DemoPackages>) -> DemoPackages {
+async fn choose_packages(run: &Run, chosen: Option<DemoPackages>, folder: &Folder) -> DemoPackages {
+    if chosen.is_none()
+        && let Some(packages) = of_last_time(folder).await
+    {
+        run.remark("there is an image of an earlier rehearsal, which goes on with its packages");
+        return packages;
+    }
     let packages = match chosen {
         Some(chosen) => chosen,
         None => packages::find().await,
     };
-    run.remark(match packages {
-        DemoPackages::Clusterd => "Mesos comes from ClusterD, the living distribution; Marathon is its container image",
-        DemoPackages::Standin => {
+    run.remark(match (packages, chosen) {
+        (DemoPackages::Clusterd, _) => {
+            "Mesos comes from ClusterD, the living distribution; Marathon is its container image"
+        }
+        (DemoPackages::Standin, None) => {
             "the package hosts are not reached from here: stand-ins take the place of Mesos and Marathon, with their \
              flags, ports and endpoints"
         }
+        (DemoPackages::Standin, Some(_)) => {
+            "stand-ins take the place of Mesos and Marathon, with their flags, ports and endpoints"
+        }
     });
     packages
+}
+
+/// The packages of an earlier run, when the zone has its image: what was found out then is not found out again.
+async fn of_last_time(folder: &Folder) -> Option<DemoPackages> {
+    let spec = Document::read(&folder.file()).ok()?.spec;
+    let packages = match &spec.image.packages {
+        Packages::ClusterD { .. } => DemoPackages::Clusterd,
+        Packages::StandIn => DemoPackages::Standin,
+        Packages::Debs(_) => return None,
+    };
+    has_image(&spec).await.ok()?.then_some(packages)
 }
 
 fn write_file(folder: &Folder, zone: &Zone, packages: Option<DemoPackages>) -> miette::Result<()> {
@@ -158,6 +193,8 @@ struct Summary {
     file: String,
     simulated: bool,
     packages: Option<DemoPackages>,
+    /// Why stand-ins were used though ClusterD's packages were tried first.
+    instead_of_clusterd: Option<String>,
     #[serde(flatten)]
     output: Output,
     seconds: Vec<(String, f64)>,
@@ -183,6 +220,9 @@ fn text(summary: &Summary, times: &[(String, Duration)], folder: &Folder) -> Str
             text,
             "The cluster is up{stand_ins}.\n\n  Mesos     {mesos_url}\n  Marathon  {marathon_url}"
         );
+        if let Some(reason) = &summary.instead_of_clusterd {
+            let _ = writeln!(text, "  Stand-ins, since ClusterD's packages could not be used: {reason}");
+        }
         if let Some(master) = masters.first() {
             let _ = writeln!(text, "  SSH       {program} --file {file} ssh {}", master.name);
         }
