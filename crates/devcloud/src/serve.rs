@@ -1,6 +1,6 @@
 //! The zone's door with a socket: axum on a listener, at `/client/api`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{Method, Reply, Request};
+use crate::faults::{CallFault, Delivery, Schedule, deliver};
 use crate::zone::Zone;
 
 /// The largest body taken: user-data of 1 MiB in base64, escaped.
@@ -25,16 +26,28 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let config = zone.config();
+    let faults = Mutex::new(Schedule::of(config.faults.seed, &config.faults.calls));
+    let faulty = !config.faults.calls.is_empty();
+    let door = Arc::new(Door { zone, faulty, faults, shutdown: shutdown.clone() });
     let app = Router::new()
         .route("/client/api", any(answer))
         .route("/client/api/", any(answer))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(zone);
+        .with_state(door);
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
+/// The zone, with what happens to calls on their way to it.
+struct Door {
+    zone: Arc<Zone>,
+    faulty: bool,
+    faults: Mutex<Schedule<CallFault>>,
+    shutdown: CancellationToken,
+}
+
 async fn answer(
-    State(zone): State<Arc<Zone>>,
+    State(door): State<Arc<Door>>,
     method: HttpMethod,
     uri: Uri,
     headers: HeaderMap,
@@ -52,7 +65,28 @@ async fn answer(
         body: body.to_vec(),
         cookie: text(header::COOKIE),
     };
-    into_response(zone.handle(request).await)
+    if !door.faulty {
+        return into_response(door.zone.handle(request).await);
+    }
+    let fault = {
+        let mut faults = door.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.next(&request.command())
+    };
+    match deliver(&door.zone, request, fault).await {
+        Delivery::Answered(reply) => into_response(reply),
+        Delivery::Silent => {
+            // Whoever still waits when the zone is closed learns that nothing will come.
+            door.shutdown.cancelled().await;
+            broken_off()
+        }
+        Delivery::Broken | Delivery::Refused | Delivery::Killed => broken_off(),
+    }
+}
+
+/// A response that breaks before its first byte: the server drops the connection without having answered.
+fn broken_off() -> Response<Body> {
+    let broken = std::io::Error::other("this connection was told to break");
+    Response::new(Body::from_stream(futures::stream::once(std::future::ready(Err::<Vec<u8>, _>(broken)))))
 }
 
 fn into_response(reply: Reply) -> Response<Body> {

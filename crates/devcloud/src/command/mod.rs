@@ -260,6 +260,10 @@ impl Command {
         matches!(self.run, Run::Job(..))
     }
 
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.run, Run::List(_))
+    }
+
     /// Whether it only looks.
     pub(crate) fn only_reads(&self) -> bool {
         matches!(self.run, Run::List(_) | Run::Read(_))

@@ -96,6 +96,13 @@ impl Reply {
     }
 }
 
+impl Request {
+    /// The command that is called, as it was written.
+    pub(crate) fn command(&self) -> String {
+        form::decode(self).remove("command").unwrap_or_default()
+    }
+}
+
 /// The longest URL query taken; the real server's header buffer is 8 KiB.
 const QUERY_LIMIT: usize = 8000;
 /// The longest form taken; beyond it the real server answers with a page.

@@ -46,9 +46,14 @@
 //! For every call a kill point: run once over `Wire::to(&zone)`, ask it how many calls were [`sent`](Wire::sent), then
 //! run anew with `When::nth(n)` for each of them, killed [`Before`](Moment::Before) and [`After`](Moment::After). A call
 //! that [comes late](Moment::Late) arrives when its caller has been dead for a while.
+//!
+//! # Over HTTP
+//!
+//! `mesostack zone up --simulator --faults FILE` reads a [`FaultsFile`]; the zone's socket then has the faults of `calls`.
 
 mod call;
 mod deliver;
+mod file;
 mod job;
 mod rule;
 mod schedule;
@@ -59,6 +64,7 @@ use std::time::Duration;
 pub use self::call::{Answered, CallFault, Moment};
 pub(crate) use self::deliver::{Delivery, deliver};
 
+pub use self::file::{FaultsFile, FileProblem};
 pub use self::job::{JobFault, MachineFault};
 pub(crate) use self::job::{Mishaps, doomed, not_doomed, run_doomed};
 pub use self::rule::{Pattern, Rule, When};

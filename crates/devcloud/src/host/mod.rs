@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::FaultsFile;
+
 pub use self::down::down;
 pub use self::places::Places;
 pub use self::requirements::{can_run_machines, missing_packages};
@@ -27,7 +29,7 @@ pub use self::up::up;
 pub use self::zone_name::{InvalidZoneName, ZoneName};
 
 /// What a zone is raised with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The zone's name, on this host and in its own API.
     pub name: ZoneName,
@@ -37,6 +39,8 @@ pub struct Options {
     pub public_range: Ipv4Net,
     /// Whether it keeps records only, without machines.
     pub simulator: bool,
+    /// What a simulated zone is like and what goes wrong in it.
+    pub faults: Option<FaultsFile>,
 }
 
 /// What is written down of a zone before anything of it is made.
@@ -45,11 +49,19 @@ struct Settings {
     port: u16,
     public_range: Ipv4Net,
     simulator: bool,
+    /// The text of its file of faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    faults: Option<String>,
 }
 
 impl Options {
     fn settings(&self) -> Settings {
-        Settings { port: self.port, public_range: self.public_range, simulator: self.simulator }
+        Settings {
+            port: self.port,
+            public_range: self.public_range,
+            simulator: self.simulator,
+            faults: self.faults.as_ref().map(|file| file.text.clone()),
+        }
     }
 
     /// Where the zone's API answers.

@@ -103,6 +103,11 @@ impl ZonePlace {
         self.directory.join("records.sqlite")
     }
 
+    /// The file of faults that the zone is served with.
+    pub(super) fn faults(&self) -> PathBuf {
+        self.directory.join("faults.toml")
+    }
+
     /// Held by the process that serves the zone, with its id inside.
     pub(super) fn serving(&self) -> PathBuf {
         self.directory.join("serve.lock")

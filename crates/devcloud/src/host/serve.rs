@@ -13,6 +13,7 @@ use super::places::{ZonePlace, write_whole};
 use super::status::KeyFile;
 use super::{Error, Options, Places, Result, lock};
 use crate::driver::Driver;
+use crate::faults::FaultsFile;
 use crate::simulator::Simulator;
 use crate::{PublicRange, Records, Zone, ZoneConfig};
 
@@ -54,12 +55,24 @@ pub async fn serve(places: &Places, options: &Options, shutdown: CancellationTok
 
 /// The zone's settings as its API shows them.
 fn config(options: &Options) -> Result<ZoneConfig> {
+    let mut config = ZoneConfig::default();
+    if let Some(file) = &options.faults {
+        let FaultsFile { pace, limits, throttle, faults, .. } = file.clone();
+        config = ZoneConfig { pace, limits, throttle, faults, ..config };
+    }
     Ok(ZoneConfig {
         name: options.name.to_string(),
         public: public_range(options.public_range)?,
         dns: first_address(options.public_range),
-        ..ZoneConfig::default()
+        ..config
     })
+}
+
+fn simulator(options: &Options) -> Simulator {
+    match &options.faults {
+        Some(file) => Simulator::new(file.latencies, file.capacity).seeded(file.faults.seed),
+        None => Simulator::default(),
+    }
 }
 
 fn first_address(range: Ipv4Net) -> Ipv4Addr {
@@ -95,7 +108,7 @@ fn key_file(zone: &Zone, options: &Options) -> Vec<u8> {
 async fn driver(places: &Places, place: &ZonePlace, options: &Options) -> Result<Arc<dyn Driver>> {
     use crate::machines::{Machines, MachinesConfig};
     if options.simulator {
-        return Ok(Arc::new(Simulator::default()));
+        return Ok(Arc::new(simulator(options)));
     }
     super::requirements::check()?;
     crate::machines::join_zone(&options.name)?;
@@ -114,7 +127,7 @@ async fn driver(places: &Places, place: &ZonePlace, options: &Options) -> Result
 #[cfg(not(target_os = "linux"))]
 async fn driver(_: &Places, _: &ZonePlace, options: &Options) -> Result<Arc<dyn Driver>> {
     if options.simulator {
-        return Ok(Arc::new(Simulator::default()));
+        return Ok(Arc::new(simulator(options)));
     }
     super::requirements::can_run_machines().map(|()| Arc::new(Simulator::default()) as Arc<dyn Driver>)
 }

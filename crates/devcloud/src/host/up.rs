@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::places::{ZonePlace, tail};
+use super::places::{ZonePlace, tail, write_whole};
 use super::status::{KeyFile, Status, status};
 use super::{At, Error, Options, Places, Result, Settings, lock, requirements};
 
@@ -54,6 +54,11 @@ pub async fn up(
         .stdin(Stdio::null())
         .stdout(file)
         .stderr(errors);
+    if let Some(file) = &options.faults {
+        // A copy of its own: the zone stays as it is, whatever becomes of the file it was told of.
+        write_whole(&place.faults(), file.text.as_bytes())?;
+        command.arg("--faults").arg(place.faults());
+    }
     let mut child = command.spawn().at("run", &program)?;
     let process = child.id().unwrap_or_default();
     let outcome = wait_until_served(&place, options, process, async move { child.wait().await }).await;
@@ -66,11 +71,16 @@ pub async fn up(
 fn check_same(place: &ZonePlace, options: &Options) -> Result<()> {
     match place.settings()? {
         Some(settings) if settings != options.settings() => Err(Error::Option(format!(
-            "zone {} is served already, with port {}, range {} and {}; take it down first to change that",
+            "zone {} is served already, with port {}, range {}, {} and {}; take it down first to change that",
             options.name,
             settings.port,
             settings.public_range,
-            if settings.simulator { "the simulator" } else { "machines" }
+            if settings.simulator { "the simulator" } else { "machines" },
+            match &settings.faults {
+                None => "without a file of faults",
+                faults if *faults == options.settings().faults => "this file of faults",
+                _ => "another file of faults",
+            }
         ))),
         _ => Ok(()),
     }
@@ -169,13 +179,14 @@ mod tests {
     fn zones_side_by_side_share_neither_port_nor_range() {
         let other = |port, range: &str, simulator| {
             let public_range = range.parse().expect("a range");
-            [("other".to_owned(), Settings { port, public_range, simulator })]
+            [("other".to_owned(), Settings { port, public_range, simulator, faults: None })]
         };
         let options = Options {
             name: "mine".parse().expect("a name"),
             port: 8880,
             public_range: "198.18.0.0/24".parse().expect("a range"),
             simulator: false,
+            faults: None,
         };
         let refused = |others: &[_]| check_others(others, &options).is_err();
         assert!(refused(&other(8880, "198.18.1.0/24", false)));

@@ -8,6 +8,7 @@ use devcloud::faults::{Answered, CallFault, Faults, JobFault, MachineFault, Mome
 use devcloud::simulator::{Capacity, Latencies, Latency, Pace};
 use devcloud::{Throttle, ZoneConfig};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::kit::{self, World, text};
@@ -331,4 +332,40 @@ async fn the_same_seed_gives_the_same_run() {
     let first = told(11).await;
     assert_eq!(first, told(11).await);
     assert_ne!(first, told(12).await);
+}
+
+#[tokio::test]
+async fn over_a_socket_calls_fail_as_told_too() {
+    let faults = Faults::seeded(1)
+        .call("listZones", When::nth(1), CallFault::Reset(Moment::Before))
+        .call("listZones", When::nth(2), CallFault::Status(502, Moment::Before))
+        .call("listZones", When::nth(3), CallFault::Silence(Moment::Before));
+    let config = ZoneConfig { faults, ..ZoneConfig::default() };
+    let world = kit::world_with(config, Latencies::NONE, Capacity::default()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let served = tokio::spawn(devcloud::serve(world.zone.clone(), listener, shutdown.clone()));
+    let user = world.user();
+    // The first line of what is answered before the connection ends.
+    let get = || {
+        let query = kit::signed(&user.keys, &[("command", "listZones")]);
+        let request = format!("GET /client/api?{query} HTTP/1.1\r\nHost: zone\r\nConnection: close\r\n\r\n");
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+        }
+    };
+    assert_eq!(get().await, "", "it breaks before its first byte");
+    assert_eq!(get().await, "HTTP/1.1 502 Bad Gateway");
+    let silent = tokio::spawn(get());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!silent.is_finished());
+    assert_eq!(get().await, "HTTP/1.1 200 OK");
+    shutdown.cancel();
+    assert_eq!(silent.await.expect("no panic"), "", "a zone that closes leaves nobody waiting");
+    served.await.expect("no panic").expect("served to the end");
 }

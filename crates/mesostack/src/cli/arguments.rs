@@ -276,6 +276,9 @@ pub(crate) struct ZoneUp {
     /// Keep records only, without machines; for hosts where machines cannot run
     #[arg(long)]
     pub(crate) simulator: bool,
+    /// How quick the simulated zone is, what its limits are and what goes wrong in it
+    #[arg(long, value_name = "FILE", requires = "simulator")]
+    pub(crate) faults: Option<PathBuf>,
 }
 
 /// `mesostack demo`

@@ -48,6 +48,19 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
+fn a_wrong_file_of_faults_is_underlined_before_a_zone_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[call]]\ncommand = \"createTag\"\nchance = 2.0\nfault = \"reset\"\n";
+    std::fs::write(folder.path().join("faults.toml"), text).unwrap();
+    let up = ["zone", "up", "--simulator", "--name", "never", "--faults", "faults.toml"];
+    let (code, output, errors) = run(mesostack(folder.path()).args(up));
+    assert_eq!((code, output.as_str()), (1, ""));
+    assert_snapshot!(errors);
+    let (code, _, errors) = run(mesostack(folder.path()).args(["zone", "up", "--faults", "faults.toml"]));
+    assert_eq!(code, 64, "{errors}");
+}
+
+#[test]
 fn an_error_is_json_where_json_was_asked_for() {
     let (code, errors) = with_file("[cloud]\n", &["validate", "--offline", "--json"]);
     assert_eq!(code, 1);

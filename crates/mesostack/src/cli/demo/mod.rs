@@ -101,6 +101,7 @@ fn zone_of(arguments: &Demo) -> arguments::ZoneUp {
         public_range: arguments.public_range,
         // Where machines cannot run, the simulator stands in; what is missing on a host is said instead.
         simulator: arguments.simulator || host::can_run_machines().is_err(),
+        faults: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `mesostack zone …`: a CloudStack zone on this host.
 
+mod faults;
 mod profile;
 
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ pub(super) async fn zone(run: &Run, command: arguments::Zone) -> miette::Result<
         arguments::Zone::Down(name) => down(run, &name).await,
         arguments::Zone::Credentials { zone, profile } => credentials(run, &zone, profile.as_deref()),
         arguments::Zone::Serve(up) => {
-            let served = host::serve(&places()?, &options(&up), run.stop.clone()).await;
+            let served = host::serve(&places()?, &options(&up)?, run.stop.clone()).await;
             served.tried("the zone cannot be served")?;
             Ok(Exit::Done)
         }
@@ -99,7 +100,7 @@ fn text(zone: &Zone) -> String {
 /// Raises a zone, or finds it running.
 pub(super) async fn raise(run: &Run, up: &ZoneUp) -> miette::Result<Zone> {
     const PHASE: &str = "zone";
-    let (places, options) = (places()?, options(up));
+    let (places, options) = (places()?, options(up)?);
     let listener = run.progress.listener();
     let work = Work::new(format!("raise {}", options.name));
     let began = Instant::now();
@@ -177,11 +178,12 @@ fn places() -> miette::Result<Places> {
     Places::usual().tried("there is no place for zones")
 }
 
-fn options(up: &ZoneUp) -> Options {
-    Options {
+fn options(up: &ZoneUp) -> miette::Result<Options> {
+    Ok(Options {
         name: up.zone.name.clone(),
         port: up.port,
         public_range: up.public_range,
         simulator: up.simulator,
-    }
+        faults: up.faults.as_deref().map(faults::read).transpose()?,
+    })
 }
