@@ -8,3 +8,4 @@ pub mod image;
 pub mod key_pair;
 pub mod node;
 pub mod spec;
+pub mod timeline;

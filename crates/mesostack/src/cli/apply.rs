@@ -12,6 +12,7 @@ use super::{
     arguments::{Apply, Consent, Destroy, Part},
     cluster::Cluster,
     exit::Exit,
+    journal::Journal,
     report::While,
     run::Run,
 };
@@ -33,7 +34,7 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
         Some(Part::Infrastructure) => plan.only_infrastructure(),
         None => plan,
     };
-    carry_out(run, &cluster, observed, &plan, arguments.consent, "Apply this plan?").await
+    carry_out(run, &cluster, observed, &plan, arguments.consent, ("apply", "Apply this plan?")).await
 }
 
 pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exit> {
@@ -45,7 +46,7 @@ pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exi
         })
         .await?;
     let plan = plan_destruction(&cluster.desired, &observed);
-    carry_out(run, &cluster, observed, &plan, arguments.consent, "Destroy all of this?").await
+    carry_out(run, &cluster, observed, &plan, arguments.consent, ("destroy", "Destroy all of this?")).await
 }
 
 /// Shows the plan, asks, and does it.
@@ -55,10 +56,11 @@ async fn carry_out(
     observed: Observed,
     plan: &Plan,
     consent: Consent,
-    question: &str,
+    (command, question): (&str, &str),
 ) -> miette::Result<Exit> {
+    let estimated = cluster.estimated(plan);
     if plan.obstacles.is_empty() || run.options.json {
-        run.tell("plan", plan, || plan.to_string())?;
+        run.tell("plan", &estimated, || estimated.to_string())?;
     }
     cluster.admit(plan)?;
     if plan.is_empty() {
@@ -69,14 +71,20 @@ async fn carry_out(
         run.remark("nothing was changed");
         return Ok(Exit::Failed);
     }
-    let applied = execute(run, cluster, observed, plan).await?;
+    let applied = execute(run, cluster, observed, plan, command).await?;
     let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied });
     run.conclude(&result, || text(&plan.cluster, &applied))?;
     Ok(Exit::Done)
 }
 
 /// Carries a plan out.
-async fn execute(run: &Run, cluster: &Cluster, observed: Observed, plan: &Plan) -> miette::Result<Applied> {
+async fn execute(
+    run: &Run,
+    cluster: &Cluster,
+    observed: Observed,
+    plan: &Plan,
+    command: &str,
+) -> miette::Result<Applied> {
     let mut context = Context {
         client: cluster.client.clone(),
         desired: cluster.desired.clone(),
@@ -95,7 +103,11 @@ async fn execute(run: &Run, cluster: &Cluster, observed: Observed, plan: &Plan) 
         context.desired = Desired::of(cluster.spec(), Some(OperatorKey::of(&identity)));
         context.nodes = Some(Arc::new(SshNodes::new(&access.user, identity)));
     }
-    Ok(mesostack::cluster::apply(plan, &context).await?)
+    let journal = Journal::begin(run, command, cluster.spec(), &cluster.client);
+    context.listener = journal.listener();
+    let applied = mesostack::cluster::apply(plan, &context).await;
+    journal.end(run, &applied);
+    Ok(applied?)
 }
 
 fn text(cluster: &str, applied: &Applied) -> String {

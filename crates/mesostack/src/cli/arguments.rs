@@ -63,6 +63,11 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Print the cluster's public address, SSH ports and interfaces
     Output,
+    /// Show what the last runs took, and what it was spent on
+    ///
+    /// Every apply, destroy and image build on this machine leaves a journal; the last 20 of a cluster are kept. No
+    /// command needs them: without them there is no timeline, and estimates are built-in figures.
+    Timeline(Timeline),
     /// Ask every node how it is; exits with 3 unless the cluster is healthy
     ///
     /// ZooKeeper, the masters, the agents and Marathon are asked through the SSH connection, so that no port need be
@@ -101,6 +106,7 @@ impl Command {
             | Self::Validate(_)
             | Self::Plan
             | Self::Output
+            | Self::Timeline(_)
             | Self::Status
             | Self::Ssh(_)
             | Self::Completions { .. } => false,
@@ -180,6 +186,23 @@ pub(crate) struct Apply {
 pub(crate) enum Part {
     /// Network, address, rules and machines, without configuring the nodes
     Infrastructure,
+}
+
+/// `mesostack timeline`
+#[derive(Args, Debug)]
+pub(crate) struct Timeline {
+    /// The run, by its number [default: the last]
+    #[arg(long, value_name = "N")]
+    pub(crate) run: Option<u64>,
+    /// List the runs that are kept
+    #[arg(long, conflicts_with_all = ["run", "svg", "html"])]
+    pub(crate) list: bool,
+    /// Write it as a drawing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write it as a page for a browser, which says more of each step; it needs no other file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// `mesostack destroy`

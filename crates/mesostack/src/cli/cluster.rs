@@ -1,18 +1,38 @@
 //! The cluster a command works on: the file, the operator's key, the cloud, and what is there.
 
+use std::fmt;
+
 use mesostack::{
     cluster::{self, Desired, Observed, OperatorKey, Plan, find_key, host_key_tag, refusal},
     node::{self, SshNodes, Status, Whereabouts},
     spec::{Document, Node, Spec},
+    timeline::Estimate,
 };
 use remote::{Identity, Session};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
     cloud::connect,
+    journal,
     report::{Refused, While},
     run::Run,
 };
+
+/// A plan, and how long it will take.
+#[derive(Debug, Serialize)]
+pub(crate) struct Estimated<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    estimate: Option<Estimate>,
+}
+
+impl fmt::Display for Estimated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.plan)?;
+        self.estimate.iter().try_for_each(|estimate| write!(f, "\ntakes {estimate}"))
+    }
+}
 
 /// A file's cluster, and the cloud it is in or will be in.
 #[derive(Debug)]
@@ -49,6 +69,14 @@ impl Cluster {
     /// Refuses, at the file's lines, when something has to be put right first.
     pub(crate) fn admit(&self, plan: &Plan) -> miette::Result<()> {
         refusal(&plan.obstacles, &self.document.source).map_or(Ok(()), |refused| Err(refused.into()))
+    }
+
+    /// A plan, and how long it will take.
+    pub(crate) fn estimated<'a>(&self, plan: &'a Plan) -> Estimated<'a> {
+        let figures = || journal::figures(self.spec(), &self.client);
+        let estimate = (!plan.is_empty())
+            .then(|| figures().estimate(&plan.graph(), &cluster::Limits::default().lanes()));
+        Estimated { plan, estimate }
     }
 
     /// What of the cluster is there.

@@ -44,6 +44,10 @@ pub(crate) const ALL: &[Variable] = &[
     },
     Variable { name: "NO_COLOR", purpose: "Print errors without colours" },
     Variable {
+        name: "XDG_STATE_HOME",
+        purpose: "Where the journals of the last runs are kept [default: ~/.local/state]",
+    },
+    Variable {
         name: "XDG_DATA_HOME",
         purpose: "Where zones of users other than root keep their records [default: ~/.local/share]",
     },

@@ -15,6 +15,7 @@ mod help;
 mod holder;
 mod image;
 mod interrupt;
+mod journal;
 mod keypair;
 mod log;
 mod output;
@@ -24,6 +25,7 @@ mod run;
 mod ssh;
 mod status;
 mod table;
+mod timeline;
 mod validate;
 mod zone;
 
@@ -97,6 +99,7 @@ async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
         Command::Apply(arguments) => apply::apply(run, arguments).await,
         Command::Destroy(arguments) => apply::destroy(run, arguments).await,
         Command::Output => output::output(run).await,
+        Command::Timeline(arguments) => timeline::timeline(run, &arguments),
         Command::Status => status::status(run).await,
         Command::Ssh(arguments) => ssh::ssh(run, arguments).await,
         Command::Keypair(command) => keypair::keypair(run, command).await,

@@ -17,7 +17,8 @@ pub(super) async fn plan(run: &Run) -> miette::Result<Exit> {
         .await?;
     // The document has the obstacles too; a reader is shown them at the file's lines.
     if plan.obstacles.is_empty() || run.options.json {
-        run.answer(&plan, || plan.to_string())?;
+        let estimated = cluster.estimated(&plan);
+        run.answer(&estimated, || estimated.to_string())?;
     }
     cluster.admit(&plan)?;
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })

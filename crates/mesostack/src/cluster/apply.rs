@@ -60,6 +60,23 @@ pub struct Limits {
     pub nodes: usize,
 }
 
+impl Limits {
+    /// How many steps of each lane may go on side by side, as events tell it.
+    pub fn lanes(&self) -> BTreeMap<String, usize> {
+        let held = [Lane::NetworkQueue, Lane::Machines, Lane::Nodes];
+        held.iter().filter_map(|lane| Some((lane.name()?.to_owned(), self.width(*lane)))).collect()
+    }
+
+    fn width(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::NetworkQueue => 1,
+            Lane::Machines => self.machines,
+            Lane::Nodes => self.nodes,
+            Lane::Free => usize::MAX,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -178,12 +195,7 @@ impl<'a> Run<'a> {
     }
 
     fn width(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::NetworkQueue => 1,
-            Lane::Machines => self.context.limits.machines,
-            Lane::Nodes => self.context.limits.nodes,
-            Lane::Free => usize::MAX,
-        }
+        self.context.limits.width(lane)
     }
 
     /// Never held across a wait.
@@ -197,9 +209,7 @@ impl<'a> Run<'a> {
 
     /// What is going to be done, for whoever draws or remembers it.
     fn tell_graph(&self) {
-        let held = [Lane::NetworkQueue, Lane::Machines, Lane::Nodes];
-        let lanes = held.iter().filter_map(|lane| Some((lane.name()?.to_owned(), self.width(*lane))));
-        self.tell(Event::Graph { lanes: lanes.collect(), steps: self.plan.graph() });
+        self.tell(Event::Graph { lanes: self.context.limits.lanes(), steps: self.plan.graph() });
     }
 
     fn waiting(&self, work: &Work, waits_for: impl Into<String>) {

@@ -16,7 +16,10 @@ use mesostack::{
 use serde_json::json;
 
 use crate::{
-    cli::{arguments, cloud::connect, consent::question, holder::holder, report::While, run::Run},
+    cli::{
+        arguments, cloud::connect, consent::question, holder::holder, journal::Journal, report::While,
+        run::Run,
+    },
     progress::{Progress, readable},
 };
 
@@ -39,12 +42,10 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
     let document = run.read_file()?;
     let spec = &document.spec;
     let recipe = Recipe::load(&spec.image, None).await.tried("the recipe cannot be made")?;
-    let builder = Builder {
-        client: connect(&spec.cloud).await?,
-        access: Arc::new(Ssh),
-        listener: run.progress.listener(),
-        stop: run.stop.clone(),
-    };
+    let client = connect(&spec.cloud).await?;
+    let journal = Journal::begin(run, "image build", spec, &client);
+    let builder =
+        Builder { client, access: Arc::new(Ssh), listener: journal.listener(), stop: run.stop.clone() };
     let mut options = Options::new(holder());
     options.lifetime = run.options.deadline.unwrap_or(options.lifetime);
     options.key_directory = run.options.file.parent().map(PathBuf::from).unwrap_or_default();
@@ -54,6 +55,7 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
         arguments::OnError::Ask => OnError::Ask(Arc::new(Terminal { progress: run.progress.clone() })),
     };
     let built = builder.build(spec, &recipe, &options).await;
+    journal.end(run, &built);
     let built = at_the_line(built, &document.source)?.tried("the image could not be built")?;
     let result = json!({
         "template": built.template,
