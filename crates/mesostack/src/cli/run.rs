@@ -178,7 +178,7 @@ mod tests {
     async fn what_changes_something_is_not_begun_after_an_interruption() {
         let run = run();
         run.stop.cancel();
-        let error = run.carry_out(async { unreachable!() }).await.map(|()| ()).unwrap_err();
+        let error = run.carry_out(async { unreachable!() }).await.unwrap_err();
         assert!(error.is::<Interrupted>());
     }
 }
