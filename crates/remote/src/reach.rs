@@ -24,45 +24,55 @@ pub async fn wait_until_reachable(
     identity: &Identity,
     deadline: Instant,
 ) -> Result<Session, Error> {
-    wait(target, deadline, |until| Session::connect(target, identity, until)).await
+    wait(target, deadline, |_| Session::connect(target, identity, soon(deadline))).await
 }
 
-/// Connects through `jump` as soon as the machine answers.
+/// Connects through another machine as soon as the machine answers. `jump` gives the session to go through, for each
+/// attempt anew: it is told how many were made before, so that it can offer another machine when one may be the reason.
 ///
 /// # Errors
-/// As [`wait_until_reachable`]; at once too when `jump` has gone.
-pub async fn wait_until_reachable_through(
-    jump: &Session,
+/// As [`wait_until_reachable`], and whatever `jump` fails with, unless that is transient.
+pub async fn wait_until_reachable_through<F, Jump>(
+    jump: F,
     target: &Target,
     identity: &Identity,
     deadline: Instant,
-) -> Result<Session, Error> {
-    wait(target, deadline, |until| async move {
-        if jump.is_closed() {
-            return Err(Error::Protocol {
-                target: target.to_string(),
-                doing: "connect through a closed connection",
-                source: format!("the connection to {} has ended", jump.target()).into(),
-            });
+) -> Result<Session, Error>
+where
+    F: Fn(usize) -> Jump,
+    Jump: Future<Output = Result<Session, Error>>,
+{
+    wait(target, deadline, |attempts| {
+        let jump = jump(attempts);
+        async move {
+            // Its time does not count: there may be nothing to go through yet.
+            let through = jump.await?;
+            Session::connect_through(&through, target, identity, soon(deadline)).await
         }
-        Session::connect_through(jump, target, identity, until).await
     })
     .await
 }
 
+/// When an attempt that begins now has taken long enough.
+fn soon(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + ATTEMPT)
+}
+
 async fn wait<F, Attempt, T>(target: &Target, deadline: Instant, mut attempt: F) -> Result<T, Error>
 where
-    F: FnMut(Instant) -> Attempt,
+    F: FnMut(usize) -> Attempt,
     Attempt: Future<Output = Result<T, Error>>,
 {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut refused_since = None;
+    let mut attempts = 0;
     loop {
-        let failure = match attempt(deadline.min(Instant::now() + ATTEMPT)).await {
+        let failure = match attempt(attempts).await {
             Ok(reached) => return Ok(reached),
             Err(failure) => failure,
         };
+        attempts += 1;
         tracing::debug!(%target, %failure, "not reached yet");
         if failure.is_authentication() {
             let since = *refused_since.get_or_insert_with(Instant::now);

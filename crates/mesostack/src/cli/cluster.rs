@@ -141,6 +141,14 @@ impl Cluster {
             .ok_or_else(|| missing(&format!("host key for {}", node.name())))?
             .parse()
             .tried(format!("the host key of {host_name} in the network's tags cannot be used"))?;
-        Ok(Whereabouts { node, public_address, host_key })
+        let masters = match node.ssh_port {
+            Some(_) => Vec::new(),
+            // One that is not known is none to go through.
+            None => {
+                let masters = self.spec().masters().into_iter();
+                masters.filter_map(|master| self.whereabouts(observed, master).ok()).collect()
+            }
+        };
+        Ok(Whereabouts { node, public_address, host_key, masters: masters.into() })
     }
 }

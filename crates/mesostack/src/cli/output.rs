@@ -30,12 +30,15 @@ fn text(output: &Output) -> String {
         "public_ip  {}\nMesos      {}\nMarathon   {}\n",
         output.public_ip, output.mesos_url, output.marathon_url
     );
+    let jump = output.masters.iter().find_map(|master| master.ssh_port);
     for node in output.masters.iter().chain(&output.agents) {
-        let _ = writeln!(
-            text,
-            "{:9}  {:15}  ssh -p {} {}@{}",
-            node.name, node.address, node.ssh_port, node.user, output.public_ip
-        );
+        let (user, public) = (&node.user, output.public_ip);
+        let ssh = match (node.ssh_port, jump) {
+            (Some(port), _) => format!("ssh -p {port} {user}@{public}"),
+            (None, Some(jump)) => format!("ssh -J {user}@{public}:{jump} {user}@{}", node.address),
+            (None, None) => "no master to reach it through".to_owned(),
+        };
+        let _ = writeln!(text, "{:9}  {:15}  {ssh}", node.name, node.address);
     }
     text
 }

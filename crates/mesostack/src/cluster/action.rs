@@ -62,7 +62,7 @@ pub enum Action {
     /// Takes the network's public address.
     AcquireAddress,
     /// Removes a firewall rule.
-    ClosePorts { rule: Id, text: String },
+    ClosePorts { rule: Id, text: String, why: String },
     /// Opens ports of the public address.
     OpenPorts { opening: Opening },
     /// Lets guests out.
@@ -77,6 +77,8 @@ pub enum Action {
     Deploy { host_name: String, node: Node, offering: Named, template: Named, apart: bool },
     /// Forwards a port of the public address to a machine's SSH port.
     Forward { host_name: String, public_port: u16 },
+    /// Removes a port forwarding rule to a machine's SSH port.
+    RemoveForward { host_name: String, public_port: u16, rule: Id, why: String },
     /// Nothing by itself: everything that is written down while the network sleeps has been, or has failed. The first
     /// machine that starts wakes the router, which takes no rules until it stands.
     WrittenDown,
@@ -164,6 +166,7 @@ impl Action {
             Self::Discard { .. } => "discard",
             Self::Deploy { .. } => "deploy",
             Self::Forward { .. } => "forward",
+            Self::RemoveForward { .. } => "remove_forward",
             Self::WrittenDown => "written_down",
             Self::Start { .. } => "start",
             Self::SetUp { .. } => "set_up",
@@ -181,6 +184,7 @@ impl Action {
         match self {
             Self::Discard { host_name, .. }
             | Self::Deploy { host_name, .. }
+            | Self::RemoveForward { host_name, .. }
             | Self::Forward { host_name, .. }
             | Self::Start { host_name, .. }
             | Self::SetUp { host_name, .. }
@@ -198,7 +202,7 @@ impl Action {
             Self::RegisterKeyPair { name } => format!("register key pair {name}"),
             Self::CreateAffinityGroup { name } => format!("create affinity group {name}"),
             Self::AcquireAddress => "acquire public address".to_owned(),
-            Self::ClosePorts { rule, text } => format!("close {text} ({rule})"),
+            Self::ClosePorts { rule, text, .. } => format!("close {text} ({rule})"),
             Self::OpenPorts { opening } => format!("open {opening}"),
             Self::OpenEgress { .. } => "open egress".to_owned(),
             Self::CreateBalancer { name, .. } => format!("create load balancer rule {name}"),
@@ -206,6 +210,7 @@ impl Action {
             Self::Discard { host_name, .. } => format!("discard {host_name}"),
             Self::Deploy { host_name, .. } => format!("deploy {host_name}"),
             Self::Forward { public_port, .. } => format!("forward {public_port}"),
+            Self::RemoveForward { public_port, .. } => format!("remove forward {public_port}"),
             Self::WrittenDown => "everything written down".to_owned(),
             Self::Start { host_name, .. } => format!("start {host_name}"),
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
@@ -231,7 +236,7 @@ impl Action {
                 added(format!("affinity group {name} (masters on different hosts)"))
             }
             Self::AcquireAddress => added("public address of the network".to_owned()),
-            Self::ClosePorts { text, .. } => removed(format!("firewall rule {text} (not in access.allow)")),
+            Self::ClosePorts { text, why, .. } => removed(format!("firewall rule {text} ({why})")),
             Self::OpenPorts { opening } => added(format!("firewall rule {opening}")),
             Self::OpenEgress { range } => added(format!("egress rule: everything from {range}")),
             Self::CreateBalancer { name, public_port, private_port } => {
@@ -249,6 +254,9 @@ impl Action {
             )),
             Self::Forward { host_name, public_port } => {
                 added(format!("port forwarding rule {public_port} → {host_name}:22"))
+            }
+            Self::RemoveForward { host_name, public_port, why, .. } => {
+                removed(format!("port forwarding rule {public_port} → {host_name}:22 ({why})"))
             }
             Self::Start { host_name, fresh: false } => changed(format!("virtual machine {host_name}: start")),
             Self::SetUp { host_name, fresh: false, .. } => changed(format!("node {host_name}: set up")),
@@ -289,7 +297,8 @@ impl Action {
             | Self::OpenEgress { .. }
             | Self::CreateBalancer { .. }
             | Self::AssignBalancer { .. }
-            | Self::Forward { .. } => Lane::NetworkQueue,
+            | Self::Forward { .. }
+            | Self::RemoveForward { .. } => Lane::NetworkQueue,
             Self::Discard { .. } | Self::Deploy { .. } | Self::Start { .. } | Self::Destroy { .. } => {
                 Lane::Machines
             }

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::{identity, openings::Opening};
 use crate::{
     node,
-    spec::{self, Node, Role, Spec},
+    spec::{self, AgentAccess, Node, Role, Spec},
 };
 
 /// Every resource the cluster needs. A pure function of the specification and the operator's key.
@@ -80,9 +80,13 @@ impl Desired {
             node,
         };
         let allow = || spec.access.allow.iter().copied();
+        let forwarded_agents = match spec.access.agents {
+            AgentAccess::Forward => spec.cluster.agents,
+            AgentAccess::Bastion => 0,
+        };
         let forwards = [
             (spec.access.first_master_port, spec.cluster.masters),
-            (spec.access.first_agent_port, spec.cluster.agents),
+            (spec.access.first_agent_port, forwarded_agents),
         ];
         let ssh = forwards
             .into_iter()

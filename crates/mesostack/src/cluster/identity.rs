@@ -2,6 +2,8 @@
 //!
 //! The cloud is the only memory there is. What is written here is what the next run, by whomever, knows.
 
+use crate::spec::Role;
+
 /// The network's tag that says whose it is; its value is the cluster's name.
 pub(crate) const CLUSTER: &str = "mesostack.cluster";
 /// The network's tag that says which key pair was registered for the cluster, and goes with it.
@@ -38,12 +40,18 @@ pub(crate) fn affinity_group(cluster: &str) -> String {
 
 /// Whether a machine's name is one this cluster gives to its nodes, of whatever number.
 pub(crate) fn is_node_name(cluster: &str, name: &str) -> bool {
-    let number = name
-        .strip_prefix(cluster)
-        .and_then(|rest| rest.strip_prefix("-master-").or_else(|| rest.strip_prefix("-agent-")));
-    number.is_some_and(|number| {
-        !number.starts_with('0') && number.parse::<u16>().is_ok_and(|number| number > 0)
-    })
+    node_of(cluster, name).is_some()
+}
+
+/// Which node of this cluster a machine's name says that it is.
+pub(crate) fn node_of(cluster: &str, name: &str) -> Option<(Role, u16)> {
+    let rest = name.strip_prefix(cluster)?;
+    let (role, number) = match rest.strip_prefix("-master-") {
+        Some(number) => (Role::Master, number),
+        None => (Role::Agent, rest.strip_prefix("-agent-")?),
+    };
+    let number = number.parse().ok().filter(|parsed: &u16| *parsed > 0 && parsed.to_string() == number)?;
+    Some((role, number))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
     desired::Desired,
     error::Error,
     identity,
-    observed::{AffinityGroup, Balancer, Catalogue, Network, Observed},
+    observed::{AffinityGroup, Balancer, Catalogue, Going, Network, Observed},
 };
 
 impl Observed {
@@ -97,14 +97,21 @@ impl Observed {
         let addresses = addresses.into_iter().filter_map(convert::address).collect::<Vec<_>>();
         let ours = addresses.iter().find(|address| address.source_nat).map(|address| address.id.clone());
         let range = desired.range();
+        let (going, firewall): (Vec<_>, Vec<_>) =
+            firewall.into_iter().partition(|rule| convert::is_going(&rule.state));
+        let (going_forwards, forwards): (Vec<_>, Vec<_>) =
+            forwards.into_iter().partition(|rule| convert::is_going(&rule.state));
+        let firewall_rule = |rule| convert::any_firewall_rule(rule, ours.as_ref());
+        let going = Going {
+            firewall: going.into_iter().map(firewall_rule).collect(),
+            forwards: going_forwards.into_iter().map(convert::any_forward).collect(),
+        };
         Ok(Self {
+            going,
             machines: machines.into_iter().map(|machine| convert::machine(machine, id)).collect(),
-            firewall: firewall
-                .into_iter()
-                .filter_map(|rule| convert::firewall_rule(rule, ours.as_ref()))
-                .collect(),
+            firewall: firewall.into_iter().map(firewall_rule).collect(),
             egress: egress.into_iter().filter_map(|rule| convert::egress_rule(rule, range)).collect(),
-            forwards: forwards.into_iter().filter_map(convert::forward).collect(),
+            forwards: forwards.into_iter().map(convert::any_forward).collect(),
             balancers: balancers.into_iter().flatten().collect(),
             addresses,
             affinity_group: group,

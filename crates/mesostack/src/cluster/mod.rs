@@ -47,7 +47,7 @@ pub use self::{
     identity::host_key_tag,
     look::validate,
     observed::{
-        Address, AffinityGroup, Balancer, Catalogue, EgressRule, FirewallRule, Forward, Machine,
+        Address, AffinityGroup, Balancer, Catalogue, EgressRule, FirewallRule, Forward, Going, Machine,
         MachineState, Named, Network, NetworkState, Observed,
     },
     openings::Opening,

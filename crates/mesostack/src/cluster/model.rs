@@ -168,9 +168,15 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
         }
         Action::SetUp { host_name, .. } => {
             assert_eq!(observed.machine(host_name).expect("a machine").state, MachineState::Running);
-            assert!(observed.forwards.iter().any(|forward| {
-                forward.machine == observed.machine(host_name).expect("a machine").named.id
-            }));
+            let forwarded = observed
+                .forwards
+                .iter()
+                .any(|forward| forward.machine == observed.machine(host_name).expect("a machine").named.id);
+            assert!(forwarded || desired.machine(host_name).expect("wanted").node.ssh_port.is_none());
+        }
+        Action::RemoveForward { rule, .. } => {
+            assert!(observed.forwards.iter().any(|forward| forward.id == *rule), "no forward {rule}");
+            observed.forwards.retain(|forward| forward.id != *rule);
         }
         Action::WrittenDown | Action::AwaitHealth { .. } => {}
         Action::MarkSetUp { host_names } => {

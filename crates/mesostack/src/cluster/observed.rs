@@ -23,6 +23,8 @@ pub struct Observed {
     pub egress: Vec<EgressRule>,
     /// Port forwarding rules.
     pub forwards: Vec<Forward>,
+    /// Rules whose removal was begun and is not over: they may still be in force.
+    pub going: Going,
     /// Load balancer rules.
     pub balancers: Vec<Balancer>,
     /// Machines in the network.
@@ -33,6 +35,15 @@ pub struct Observed {
     pub affinity_group: Option<AffinityGroup>,
     /// What new things are made from.
     pub catalogue: Catalogue,
+}
+
+/// Rules that are being removed, or were left halfway by a removal that failed.
+#[derive(Clone, Debug, Default)]
+pub struct Going {
+    /// Firewall rules.
+    pub firewall: Vec<FirewallRule>,
+    /// Port forwarding rules.
+    pub forwards: Vec<Forward>,
 }
 
 /// What the zone offers of what the file names. Things that were not looked for, because nothing of their kind has to

@@ -33,8 +33,8 @@ pub struct Endpoint {
     pub host_name: String,
     /// Whom to log in as.
     pub user: String,
-    /// Its SSH port on the public address.
-    pub ssh_port: u16,
+    /// Its SSH port on the public address; none when it is reached through a master.
+    pub ssh_port: Option<u16>,
     /// Its guest address.
     pub address: Ipv4Addr,
 }

@@ -4,6 +4,7 @@
 //! and machines are started last, all at once, so that the router boots once with everything in place. A network that
 //! runs already takes rules at any time except while its router starts; there each new machine goes its own way.
 
+mod bastion;
 mod machines;
 mod rules;
 #[cfg(test)]
@@ -73,6 +74,7 @@ fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted
     let deployed = machines::deploy(desired, observed, machines, &before, plan);
     rules::assign(desired, observed, &balancers, &deployed, plan);
     let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
+    bastion::Leftovers::of(desired, observed).remove(&before, plan);
     let written = (asleep && machines.any_to_start()).then(|| {
         let everything = 0..plan.steps.len();
         plan.add(Action::WrittenDown, [], everything)

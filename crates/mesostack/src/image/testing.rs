@@ -29,7 +29,7 @@ use super::{
 use crate::{
     events::{Event, Listener},
     spec::{
-        Access as AccessSpec, Bootstrap, BuildAccess, Cloud as CloudSpec, Cluster,
+        Access as AccessSpec, AgentAccess, Bootstrap, BuildAccess, Cloud as CloudSpec, Cluster,
         Credentials as CredentialsSpec, Image, Network, PackageSource, Packages, Spec,
     },
 };
@@ -272,6 +272,7 @@ pub(super) fn spec() -> Spec {
             user: "debian".into(),
             allow: vec!["198.18.0.1/32".parse().unwrap()],
             bootstrap: Bootstrap::Ssh,
+            agents: AgentAccess::Forward,
             first_master_port: 1222,
             first_agent_port: 2222,
         },

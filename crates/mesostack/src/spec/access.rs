@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, str::FromStr};
 use ipnet::Ipv4Net;
 
 use super::{
-    Access, Bootstrap,
+    Access, AgentAccess, Bootstrap,
     place::Place,
     problem::Problem,
     read::{choice, read_login},
@@ -16,6 +16,8 @@ use super::{
 pub(super) struct FirstPorts {
     pub(super) master: Located<u32>,
     pub(super) agent: Located<u32>,
+    /// Whether agents have forwards at all.
+    pub(super) agents: AgentAccess,
 }
 
 /// `None` only together with a problem.
@@ -30,6 +32,8 @@ pub(super) fn read_access(
     let allow = read_allow(&mut access, found);
     let bootstraps = [("ssh", Bootstrap::Ssh), ("user-data", Bootstrap::UserData)];
     let bootstrap = choice(&mut access, found, "bootstrap", bootstraps);
+    let ways = [("forward", AgentAccess::Forward), ("bastion", AgentAccess::Bastion)];
+    let agents = choice(&mut access, found, "agents", ways);
     let master = access.number_or(found, "first_master_port", 1..=65535, 1222);
     let agent = access.number_or(found, "first_agent_port", 1..=65535, 2222);
     access.finish(found);
@@ -41,10 +45,11 @@ pub(super) fn read_access(
         user,
         allow,
         bootstrap,
+        agents,
         first_master_port,
         first_agent_port,
     });
-    (access, FirstPorts { master, agent })
+    (access, FirstPorts { master, agent, agents })
 }
 
 fn read_allow(access: &mut Section<'_>, found: &mut Findings) -> Option<Vec<Ipv4Net>> {

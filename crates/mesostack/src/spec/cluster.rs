@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Cluster, Network,
+    AgentAccess, Cluster, Network,
     access::FirstPorts,
     addresses::{self, Misplaced, Places},
     names,
@@ -15,11 +15,17 @@ use super::{
 /// ZooKeeper's server ids are 1 to 255, and a master is a ZooKeeper server.
 const MOST_MASTERS: u32 = 255;
 
+/// From more agents on than this, a forward each costs more than it is worth: every one is a call, and a rule the router
+/// applies again at each change.
+const MANY_FORWARDS: u32 = 200;
+
 /// The nodes of one role, and where the file says so.
 struct Group {
     count: Located<u32>,
     first: Located<u32>,
     first_port: Located<u32>,
+    /// Whether each has a port of the public address.
+    forwarded: bool,
 }
 
 impl Group {
@@ -42,17 +48,20 @@ pub(super) fn read_cluster(
         count: cluster.number_or(found, "masters", 0..=MOST_MASTERS, 3),
         first: cluster.number_or(found, "first_master", 0..=65535, 20),
         first_port: ports.master.clone(),
+        forwarded: true,
     };
     let agents = Group {
         count: cluster.number_or(found, "agents", 0..=65535, 3),
         first: cluster.number_or(found, "first_agent", 0..=65535, 100),
         first_port: ports.agent.clone(),
+        forwarded: ports.agents == AgentAccess::Forward,
     };
     cluster.finish(found);
     check_names(&name, &masters, &agents, found);
     check_quorum(&masters.count, found);
     check_places(&network.value, &network.span, &masters, &agents, found);
     check_ports(&masters, &agents, found);
+    check_forwards(&agents, found);
     let count = |count: &Located<u32>| u16::try_from(count.value).unwrap_or(u16::MAX);
     Cluster {
         name: name.value,
@@ -149,13 +158,29 @@ fn check_places(
 }
 
 fn check_ports(masters: &Group, agents: &Group, found: &mut Findings) {
-    let block = |group: &Group| (group.first_port.value, group.count.value);
+    let count = |group: &Group| if group.forwarded { group.count.value } else { 0 };
+    let block = |group: &Group| (group.first_port.value, count(group));
     for clash in ports::clashes(block(masters), block(agents)) {
         let (group, role) = match clash.mover() {
             Owner::Agent(_) => (agents, "agent"),
             _ => (masters, "master"),
         };
         let problem = Problem::new(group.first_port.span.clone(), clash.to_string());
-        found.refuse(problem.help(format!("another `access.first_{role}_port`, or fewer {role}s")));
+        let mut help = format!("another `access.first_{role}_port`, or fewer {role}s");
+        if role == "agent" {
+            help.push_str("; or `access.agents = \"bastion\"`, where agents need no ports");
+        }
+        found.refuse(problem.help(help));
+    }
+}
+
+fn check_forwards(agents: &Group, found: &mut Findings) {
+    let count = agents.count.value;
+    if agents.forwarded && count > MANY_FORWARDS {
+        let message = format!(
+            "{count} agents take {count} port forwarding rules; `access.agents = \"bastion\"` reaches them through the \
+             masters, without any"
+        );
+        found.warn(agents.count.span.clone(), message);
     }
 }

@@ -91,10 +91,22 @@ pub struct Access {
     pub allow: Vec<Ipv4Net>,
     /// How nodes get their configuration.
     pub bootstrap: Bootstrap,
+    /// How agents are reached.
+    pub agents: AgentAccess,
     /// The first master's forwarded SSH port; 1222.
     pub first_master_port: u16,
-    /// The first agent's forwarded SSH port; 2222.
+    /// The first agent's forwarded SSH port; 2222. Where agents are reached through the masters, forwards that are still
+    /// there are known by it.
     pub first_agent_port: u16,
+}
+
+/// How agents are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentAccess {
+    /// By a forwarded port of the public address each.
+    Forward,
+    /// Through a master, by their guest addresses: nothing is forwarded to them, and no port is open for them.
+    Bastion,
 }
 
 /// How nodes get their configuration.
@@ -217,8 +229,8 @@ pub struct Node {
     pub number: u16,
     /// Its guest address.
     pub address: Ipv4Addr,
-    /// Its forwarded SSH port on the public address.
-    pub ssh_port: u16,
+    /// Its forwarded SSH port on the public address; none when it is reached through a master.
+    pub ssh_port: Option<u16>,
 }
 
 impl Node {
@@ -238,28 +250,27 @@ impl Spec {
             Role::Master,
             self.cluster.masters,
             self.cluster.first_master,
-            self.access.first_master_port,
+            Some(self.access.first_master_port),
         )
     }
 
     /// The agents, in their order.
     pub fn agents(&self) -> Vec<Node> {
-        self.nodes_of(
-            Role::Agent,
-            self.cluster.agents,
-            self.cluster.first_agent,
-            self.access.first_agent_port,
-        )
+        let first_port = match self.access.agents {
+            AgentAccess::Forward => Some(self.access.first_agent_port),
+            AgentAccess::Bastion => None,
+        };
+        self.nodes_of(Role::Agent, self.cluster.agents, self.cluster.first_agent, first_port)
     }
 
-    fn nodes_of(&self, role: Role, count: u16, first: u32, first_port: u16) -> Vec<Node> {
+    fn nodes_of(&self, role: Role, count: u16, first: u32, first_port: Option<u16>) -> Vec<Node> {
         let network = u32::from(self.network.range.network());
         (0..count)
             .map(|at| Node {
                 role,
                 number: at + 1,
                 address: Ipv4Addr::from(network + first + u32::from(at)),
-                ssh_port: first_port + at,
+                ssh_port: first_port.map(|first| first + at),
             })
             .collect()
     }

@@ -60,8 +60,8 @@ fn the_least_file_gets_the_originals_defaults() {
     );
     let masters = spec.masters();
     assert_eq!(masters[0].address, Ipv4Addr::new(172, 16, 0, 20));
-    assert_eq!(masters.iter().map(|node| node.ssh_port).collect::<Vec<_>>(), [1222, 1223, 1224]);
-    assert_eq!(spec.agents()[2].ssh_port, 2224);
+    assert_eq!(masters.iter().map(|node| node.ssh_port).collect::<Vec<_>>(), [1222, 1223, 1224].map(Some));
+    assert_eq!(spec.agents()[2].ssh_port, Some(2224));
     assert_eq!(spec.agents()[0].address, Ipv4Addr::new(172, 16, 0, 100));
     assert_eq!(spec.quorum(), 2);
 }
@@ -230,6 +230,33 @@ fn the_2829th_agents_forward_would_meet_the_mesos_interface() {
 }
 
 #[test]
+fn agents_behind_the_masters_need_no_ports() {
+    let behind = |lines: &[&str]| with(&[&["access: agents = \"bastion\""], lines].concat());
+    let spec = accepted(&behind(&[])).spec;
+    assert!(spec.agents().iter().all(|agent| agent.ssh_port.is_none()));
+    assert_eq!(spec.masters()[2].ssh_port, Some(1224));
+    accepted(&behind(&["access: first_agent_port = 8078"]));
+    refused(
+        &behind(&["access: first_master_port = 5050"]),
+        "SSH port of master 1 would be 5050",
+        "first_master",
+    );
+    refused(&with(&["access: agents = \"jump\""]), "one of \"forward\", \"bastion\"", "agents");
+}
+
+#[test]
+fn past_200_agents_the_way_through_the_masters_is_recommended() {
+    let warnings = |lines: &[&str]| {
+        let wide = ["network: range = \"10.0.0.0/22\""];
+        accepted(&with(&[&wide, lines].concat())).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&["cluster: agents = 200"]), [] as [&str; 0]);
+    let told = warnings(&["cluster: agents = 201"]);
+    assert!(told[0].contains("access.agents = \"bastion\""), "{told:?}");
+    assert_eq!(warnings(&["cluster: agents = 201", "access: agents = \"bastion\""]), [] as [&str; 0]);
+}
+
+#[test]
 fn the_dead_repository_is_called_dead_wherever_it_is_named() {
     for packages in [
         "\"mesosphere\"",
@@ -369,8 +396,13 @@ fn assert_sound(spec: &Spec) -> Result<(), TestCaseError> {
     }
     let addresses = nodes.iter().map(|node| node.address).collect::<BTreeSet<_>>();
     prop_assert_eq!(addresses.len(), nodes.len());
-    let ports = nodes.iter().map(|node| node.ssh_port).chain([MESOS, MARATHON]).collect::<BTreeSet<_>>();
-    prop_assert_eq!(ports.len(), nodes.len() + 2);
+    let ports = nodes.iter().filter_map(|node| node.ssh_port).chain([MESOS, MARATHON]).collect::<Vec<_>>();
+    let forwarded = match spec.access.agents {
+        AgentAccess::Forward => nodes.len(),
+        AgentAccess::Bastion => usize::from(spec.cluster.masters),
+    };
+    prop_assert_eq!(ports.len(), forwarded + 2);
+    prop_assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len());
     prop_assert!(spec.cluster.masters >= 1);
     prop_assert!(2 * spec.quorum() > spec.cluster.masters && spec.quorum() <= spec.cluster.masters);
     prop_assert!(!spec.access.allow.is_empty());

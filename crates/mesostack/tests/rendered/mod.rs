@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use mesostack::{
     node::{Configuration, Facts},
-    spec::{Access, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Image, Network, Packages, Spec},
+    spec::{
+        Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Image, Network, Packages,
+        Spec,
+    },
 };
 
 pub(crate) fn facts() -> Facts {
@@ -33,6 +36,7 @@ pub(crate) fn spec_on(network: Ipv4Addr, masters: u16) -> Spec {
             user: "debian".to_owned(),
             allow: vec!["198.18.0.1/32".parse().unwrap()],
             bootstrap: Bootstrap::Ssh,
+            agents: AgentAccess::Forward,
             first_master_port: 1222,
             first_agent_port: 2222,
         },

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     census::{Census, census, difference},
     wire::Weather,
-    zone::{Bench, file},
+    zone::{Bench, file, file_behind},
 };
 
 /// How long a process needs at least to be started again; calls that outlived it have arrived by then.
@@ -180,6 +180,17 @@ async fn growth_killed_at_every_poll_ends_in_the_same_cluster() {
         then: Some(file(3, 5)),
     };
     assert!(kill_everywhere(story, 0, 1).await > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_agents_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
+    let story = Story {
+        name: "3 + 3 going behind the masters",
+        before: Some(file(3, 3)),
+        befallen: false,
+        then: Some(file_behind(3, 3)),
+    };
+    assert!(kill_everywhere(story, 0, 1).await > 20);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,10 @@ async fn a_first_apply_makes_the_cluster_and_a_second_finds_nothing_to_do() {
     assert!(plan.is_empty());
     assert!(client.counts().total() <= 12, "{:?}", client.counts());
     let output = output(&desired, &observed).expect("an address");
-    assert_eq!(output.masters.iter().map(|master| master.ssh_port).collect::<Vec<_>>(), [1222, 1223, 1224]);
+    assert_eq!(
+        output.masters.iter().map(|master| master.ssh_port).collect::<Vec<_>>(),
+        [1222, 1223, 1224].map(Some)
+    );
     assert_eq!(output.mesos_url, format!("http://{}:5050/", output.public_ip));
 
     // What the design promises: 3 calls a machine and 25 around them, before polls, the look included.

@@ -1,5 +1,6 @@
 //! Whole clusters on devcloud's simulator, on simulated time: made, grown, killed in mid-air, taken down.
 
+mod bastion;
 mod census;
 mod crashes;
 mod failures;

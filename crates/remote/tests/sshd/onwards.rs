@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join_all, ready};
 use remote::{Command, Error, HostKeyPair, Identity, Session, Target};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -67,8 +67,9 @@ async fn one_machine_is_reached_through_another_with_its_own_pinned_key() {
     let Some(jump) = Server::start(&authorized) else { return };
     let behind = Server::start(&authorized).unwrap();
     let first = remote::wait_until_reachable(&jump.target(), &identity, deadline()).await.unwrap();
-    let second =
-        remote::wait_until_reachable_through(&first, &behind.target(), &identity, deadline()).await.unwrap();
+    let target = behind.target();
+    let through = |_| ready(Ok(first.clone()));
+    let second = remote::wait_until_reachable_through(through, &target, &identity, deadline()).await.unwrap();
     // It goes through the first and needs nobody to keep that for it.
     drop(first);
     let output = second.run(&Command::new("echo $SSH_CONNECTION"), deadline(), |_, _| ()).await.unwrap();
@@ -117,4 +118,48 @@ async fn a_machine_that_does_not_answer_keeps_no_other_from_being_asked() {
     }
     let output = session.run(&Command::new("echo well"), deadline(), |_, _| ()).await.unwrap();
     assert_eq!(output.stdout_text(), "well\n");
+}
+
+#[tokio::test]
+async fn when_one_machine_is_no_way_the_next_attempt_takes_another() {
+    let identity = Identity::generate();
+    let authorized = [identity.public_openssh()];
+    let Some(gone) = Server::start(&authorized) else { return };
+    let (jump, behind) = (Server::start(&authorized).unwrap(), Server::start(&authorized).unwrap());
+    let jumps = [
+        remote::wait_until_reachable(&gone.target(), &identity, deadline()).await.unwrap(),
+        remote::wait_until_reachable(&jump.target(), &identity, deadline()).await.unwrap(),
+    ];
+    gone.end_connections();
+    let next = |attempts: usize| ready(Ok(jumps[attempts % 2].clone()));
+    let target = behind.target();
+    let session = remote::wait_until_reachable_through(next, &target, &identity, deadline()).await.unwrap();
+    let output = session.run(&Command::new("echo here"), deadline(), |_, _| ()).await.unwrap();
+    assert_eq!(output.stdout_text(), "here\n");
+}
+
+#[tokio::test]
+async fn fifty_machines_are_worked_on_at_once_through_one_with_sshd_s_own_limits() {
+    let identity = Identity::generate();
+    let authorized = [identity.public_openssh()];
+    let Some(jump) = Server::start_limited(&authorized) else { return };
+    // All of them are this one, which has to let in more at once than any machine by itself would have to.
+    let behind = Server::start(&authorized).unwrap();
+    let first = remote::wait_until_reachable(&jump.target(), &identity, deadline()).await.unwrap();
+    let target = behind.target();
+    let worked = join_all((0..50).map(|at| {
+        let (first, target, identity) = (first.clone(), &target, &identity);
+        async move {
+            let through = |_| ready(Ok(first.clone()));
+            let session = remote::wait_until_reachable_through(through, target, identity, deadline()).await?;
+            let echo = Command::new(format!("sleep 0.2; echo {at}"));
+            Ok::<_, Error>(session.run(&echo, deadline(), |_, _| ()).await?.stdout_text())
+        }
+    }))
+    .await;
+    for (at, said) in worked.into_iter().enumerate() {
+        assert_eq!(said.unwrap(), format!("{at}\n"));
+    }
+    let logins = jump.log().matches("Accepted publickey").count();
+    assert_eq!(logins, 1, "one connection carries all of them");
 }

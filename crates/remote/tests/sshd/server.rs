@@ -24,8 +24,17 @@ impl Server {
         Self::start_with(authorized, &[])
     }
 
-    /// The same, with further lines for its configuration and further host keys (private key files).
+    /// The same, with the limits sshd has when nobody sets them; other tests would meet them by their number of logins.
+    pub(crate) fn start_limited(authorized: &[String]) -> Option<Self> {
+        Self::start_as(authorized, &[], "MaxStartups 10:30:100\nMaxSessions 10")
+    }
+
+    /// The same, with further host keys (private key files).
     pub(crate) fn start_with(authorized: &[String], host_keys: &[&Path]) -> Option<Self> {
+        Self::start_as(authorized, host_keys, "MaxStartups 100")
+    }
+
+    fn start_as(authorized: &[String], host_keys: &[&Path], limits: &str) -> Option<Self> {
         let Some(program) =
             ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|p| Path::new(p).exists())
         else {
@@ -46,7 +55,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut settings = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel DEBUG1\n",
+             UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n{limits}\nLogLevel DEBUG1\n",
             key_file.display(),
             authorized_keys.display()
         );
@@ -72,6 +81,14 @@ impl Server {
             port: self.port,
             user: user(),
             host_key: self.host_key.clone(),
+        }
+    }
+
+    /// Ends the connections there are: those outlive the server that accepts new ones.
+    pub(crate) fn end_connections(&self) {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        for pid in fs::read_to_string(children).unwrap().split_whitespace() {
+            Command::new("kill").arg(pid).status().unwrap();
         }
     }
 

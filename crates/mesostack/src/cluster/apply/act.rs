@@ -39,6 +39,7 @@ impl Run<'_> {
             Action::Forward { host_name, public_port } => {
                 self.forward(work, host_name, *public_port).await.map(|()| None)
             }
+            Action::RemoveForward { rule, .. } => self.remove_forward(work, rule).await.map(|()| None),
             Action::WrittenDown => Ok(None),
             Action::Start { host_name, .. } => self.start(work, host_name).await.map(|()| None),
             Action::SetUp { host_name, node, .. } => self.set_up(work, host_name, node).await.map(Some),

@@ -5,10 +5,10 @@ use tokio::time::Instant;
 
 use super::{Run, StepError};
 use crate::{
-    cluster::identity,
+    cluster::{desired::WantedMachine, identity},
     events::{Event, Work},
     node::{self, Nodes, SetUp, Whereabouts},
-    spec::Node,
+    spec::{Node, Role},
 };
 
 impl Run<'_> {
@@ -20,7 +20,18 @@ impl Run<'_> {
         let public_address = self.facts(host_name)?.public_address;
         let host_key = self.known().host_key(host_name);
         let host_key = host_key.ok_or_else(|| StepError::unknown(format!("the host key of {host_name}")))?;
-        Ok(Whereabouts { node: node.clone(), public_address, host_key })
+        let masters = match node.ssh_port {
+            Some(_) => Vec::new(),
+            None => {
+                let masters = self.context.desired.machines.iter().filter(|machine| {
+                    machine.node.role == Role::Master
+                        && self.known().machines.contains_key(&machine.host_name)
+                });
+                let known = |master: &WantedMachine| self.whereabouts(&master.host_name, &master.node);
+                masters.filter_map(|master| known(master).ok()).collect()
+            }
+        };
+        Ok(Whereabouts { node: node.clone(), public_address, host_key, masters: masters.into() })
     }
 
     fn digest(&self, host_name: &str, node: &Node) -> Result<String, StepError> {
@@ -36,7 +47,13 @@ impl Run<'_> {
     ) -> Result<String, StepError> {
         let at = self.whereabouts(host_name, node)?;
         let configuration = node::render(&self.context.desired.spec, node, &self.facts(host_name)?);
-        self.waiting(work, format!("{host_name} to answer on port {}", node.ssh_port));
+        self.waiting(
+            work,
+            match node.ssh_port {
+                Some(port) => format!("{host_name} to answer on port {port}"),
+                None => format!("{host_name} to answer through a master"),
+            },
+        );
         let deadline = Instant::now() + self.context.limits.set_up;
         match self.nodes()?.set_up(&at, &configuration, deadline).await? {
             SetUp::Unchanged => Ok("nothing to change".to_owned()),

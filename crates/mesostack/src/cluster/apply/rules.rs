@@ -186,4 +186,18 @@ impl Run<'_> {
         self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
             .await
     }
+
+    pub(super) async fn remove_forward(&self, work: &Work, rule: &Id) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let look = async || {
+            let rules = client.list(&ListPortForwardingRules::new().id(rule)).await;
+            gone(rules.map(|rules| rules.is_empty()))
+        };
+        let command = DeletePortForwardingRule::new(rule);
+        let make = async || match client.run(&command, Expect::Brief, self.brief()).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(|_| ()),
+        };
+        self.settle(work, look, make).await
+    }
 }

@@ -46,7 +46,7 @@ pub(in crate::cluster) fn machine(machine: resource::VirtualMachine, network: &I
     }
 }
 
-fn is_going(state: &resource::RuleState) -> bool {
+pub(in crate::cluster) fn is_going(state: &resource::RuleState) -> bool {
     matches!(state, resource::RuleState::Revoke | resource::RuleState::Deleting)
 }
 
@@ -66,14 +66,16 @@ fn ports(first: Option<u16>, last: Option<u16>) -> (u16, u16) {
     }
 }
 
-/// A firewall rule, with what it opens when that is TCP on `ours`.
+/// A firewall rule that stays, with what it opens when that is TCP on `ours`.
 pub(in crate::cluster) fn firewall_rule(
     rule: resource::FirewallRule,
     ours: Option<&Id>,
 ) -> Option<FirewallRule> {
-    if is_going(&rule.state) {
-        return None;
-    }
+    (!is_going(&rule.state)).then(|| any_firewall_rule(rule, ours))
+}
+
+/// The same, of a rule that may be going.
+pub(in crate::cluster) fn any_firewall_rule(rule: resource::FirewallRule, ours: Option<&Id>) -> FirewallRule {
     let (first, last) = ports(rule.start_port, rule.end_port);
     let opening = Opening::new(first, last, sources(&rule.cidr_list));
     let tcp = rule.protocol == resource::Protocol::Tcp;
@@ -81,11 +83,7 @@ pub(in crate::cluster) fn firewall_rule(
         true => opening.to_string(),
         false => format!("{} from {}", rule.protocol, rule.cidr_list.join(", ")),
     };
-    Some(FirewallRule {
-        opening: (tcp && Some(&rule.ip_address_id) == ours).then_some(opening),
-        id: rule.id,
-        text,
-    })
+    FirewallRule { opening: (tcp && Some(&rule.ip_address_id) == ours).then_some(opening), id: rule.id, text }
 }
 
 /// An egress rule. A source of 0.0.0.0/0 comes back as the guest range, so both mean every guest.
@@ -105,15 +103,21 @@ pub(in crate::cluster) fn egress_rule(
     Some(EgressRule { id: rule.id, everything, text })
 }
 
+/// A port forwarding rule that stays.
 pub(in crate::cluster) fn forward(rule: resource::PortForwardingRule) -> Option<Forward> {
-    (!is_going(&rule.state)).then(|| Forward {
+    (!is_going(&rule.state)).then(|| any_forward(rule))
+}
+
+/// One that may be going.
+pub(in crate::cluster) fn any_forward(rule: resource::PortForwardingRule) -> Forward {
+    Forward {
         public: (rule.public_port, rule.public_end_port.unwrap_or(rule.public_port)),
         private: rule.private_port,
         protocol: rule.protocol.as_str().to_ascii_lowercase(),
         address: rule.ip_address_id,
         machine: rule.virtual_machine_id,
         id: rule.id,
-    })
+    }
 }
 
 pub(in crate::cluster) fn balancer(

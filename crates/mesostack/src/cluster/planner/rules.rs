@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudstack::Id;
 
-use super::{Before, address_of};
+use super::{Before, address_of, bastion::Leftovers};
 use crate::cluster::{
     action::Action,
     desired::{Desired, WantedBalancer},
@@ -14,12 +14,12 @@ use crate::cluster::{
 };
 
 /// The port SSH listens on, on every node.
-const SSH: u16 = 22;
+pub(super) const SSH: u16 = 22;
 
 /// Rules in our ports that lead elsewhere: neither can be had without taking the other's away.
 pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
     for wanted in &desired.machines {
-        let port = wanted.node.ssh_port;
+        let Some(port) = wanted.node.ssh_port else { continue };
         let Some(forward) = forward_at(observed, port) else { continue };
         let machine = observed.machine(&wanted.host_name).map(|machine| &machine.named.id);
         if machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH {
@@ -73,7 +73,11 @@ pub(super) fn openings(
         .iter()
         .map(|at| {
             let (rule, opening) = &rules[*at];
-            let action = Action::ClosePorts { rule: rule.id.clone(), text: opening.to_string() };
+            let action = Action::ClosePorts {
+                rule: rule.id.clone(),
+                text: opening.to_string(),
+                why: "not in access.allow".to_owned(),
+            };
             plan.add(action, before.address.clone(), [])
         })
         .collect::<Vec<_>>();
@@ -153,13 +157,14 @@ pub(super) fn forwards(
 ) -> BTreeMap<String, usize> {
     let mut steps = BTreeMap::new();
     for wanted in &desired.machines {
+        let Some(public_port) = wanted.node.ssh_port else { continue };
         let deploy = deployed.get(&wanted.host_name).copied();
         // A new machine has no forward yet, whatever the port had before: that went with the old one.
-        if deploy.is_none() && forward_at(observed, wanted.node.ssh_port).is_some() {
+        if deploy.is_none() && forward_at(observed, public_port).is_some() {
             continue;
         }
         let host_name = wanted.host_name.clone();
-        let action = Action::Forward { host_name: host_name.clone(), public_port: wanted.node.ssh_port };
+        let action = Action::Forward { host_name: host_name.clone(), public_port };
         let after = before.address.iter().copied().chain(deploy).collect::<Vec<_>>();
         steps.insert(host_name, plan.add(action, after, []));
     }
@@ -168,6 +173,7 @@ pub(super) fn forwards(
 
 /// Rules nobody asked for.
 pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    let leftovers = Leftovers::of(desired, observed);
     const ALONE: &str = "not in the file; left alone";
     let among = |judge: fn(&[Opening], &[Opening]) -> BTreeSet<usize>, opening: &Opening| {
         !judge(&desired.openings, std::slice::from_ref(opening)).is_empty()
@@ -175,18 +181,20 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     // What is excessive has a step that closes it.
     let unasked =
         |opening: &Opening| among(openings::unasked, opening) && !among(openings::excessive, opening);
-    for rule in observed.firewall.iter().filter(|rule| rule.opening.as_ref().is_none_or(unasked)) {
+    let firewall = observed.firewall.iter().filter(|rule| !leftovers.has_rule(&rule.id));
+    for rule in firewall.filter(|rule| rule.opening.as_ref().is_none_or(unasked)) {
         plan.foreign(format!("firewall rule {}", rule.text), ALONE);
     }
     for rule in observed.egress.iter().filter(|rule| !rule.everything) {
         plan.foreign(format!("egress rule {}", rule.text), ALONE);
     }
-    let ports = desired.machines.iter().map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
+    let ports = desired.machines.iter().filter_map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
     let wanted = |forward: &Forward| {
         forward.protocol == "tcp"
             && ports.iter().any(|port| (forward.public.0..=forward.public.1).contains(port))
     };
-    for forward in observed.forwards.iter().filter(|forward| !wanted(forward)) {
+    let forwards = observed.forwards.iter().filter(|forward| !leftovers.has_forward(&forward.id));
+    for forward in forwards.filter(|forward| !wanted(forward)) {
         plan.foreign(format!("port forwarding rule {} {}", forward.protocol, forward.public.0), ALONE);
     }
     let ours =

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::plan;
 use crate::{
     cluster::{
+        OperatorKey,
         action::{Action, Lane, Sign},
         identity,
         model::*,
@@ -13,7 +14,10 @@ use crate::{
         openings::Opening,
         plan::{Obstacle, Plan},
     },
-    spec::Role,
+    spec::{
+        AgentAccess::{self, Bastion},
+        Role,
+    },
 };
 
 fn has(plan: &Plan, what: impl Fn(&Action) -> bool) -> bool {
@@ -55,6 +59,131 @@ fn a_first_plan_reads_as_what_will_be_there() {
         ]
     );
     assert_eq!(plan.totals().to_string(), "15 to add, 0 to change, 0 to remove");
+}
+
+/// So many masters and agents, and how agents are reached.
+fn reached(agents_by: AgentAccess, masters: u16, agents: u16) -> crate::cluster::Desired {
+    let nodes = format!("masters = {masters}\nagents = {agents}");
+    let mut spec = desired_from(&nodes, "\"10.0.0.0/8\"").spec;
+    spec.access.agents = agents_by;
+    let key = OperatorKey { public: "ssh-ed25519 AAAA".to_owned(), fingerprint: "aa:bb".to_owned() };
+    crate::cluster::Desired::of(&spec, Some(key))
+}
+
+#[test]
+fn agents_behind_the_masters_have_neither_a_forward_nor_an_open_port() {
+    let desired = reached(Bastion, 1, 2);
+    let mut observed = empty(&desired);
+    let first = plan(&desired, &observed);
+    let ports =
+        lines(&first).into_iter().filter(|line| line.contains("firewall") || line.contains("forwarding"));
+    assert_eq!(
+        ports.collect::<Vec<_>>(),
+        [
+            "+ firewall rule tcp 1222 from 10.0.0.0/8",
+            "+ firewall rule tcp 5050 from 10.0.0.0/8",
+            "+ firewall rule tcp 8080 from 10.0.0.0/8",
+            "+ port forwarding rule 1222 → mesos-master-1:22",
+        ]
+    );
+    carry_out_all(&desired, &mut observed, &first);
+    assert!(plan(&desired, &observed).is_empty());
+}
+
+#[test]
+fn taking_agents_behind_the_masters_closes_their_ports_and_removes_their_forwards_only() {
+    let grown = {
+        let mut observed = whole(&reached(AgentAccess::Forward, 1, 1));
+        let more = plan(&reached(AgentAccess::Forward, 1, 2), &observed);
+        carry_out_all(&reached(AgentAccess::Forward, 1, 2), &mut observed, &more);
+        observed
+    };
+    let behind = reached(Bastion, 1, 2);
+    let mut observed = grown;
+    let next = plan(&behind, &observed);
+    assert!(next.drift.is_empty(), "{:?}", next.drift);
+    assert_eq!(
+        lines(&next),
+        [
+            "- firewall rule tcp 2222 from 10.0.0.0/8 (agents are reached through the masters)",
+            "- firewall rule tcp 2223 from 10.0.0.0/8 (agents are reached through the masters)",
+            "- port forwarding rule 2222 → mesos-agent-1:22 (agents are reached through the masters)",
+            "- port forwarding rule 2223 → mesos-agent-2:22 (agents are reached through the masters)",
+        ]
+    );
+    assert_eq!(next.steps.len(), 4, "no node is set up again");
+    carry_out_all(&behind, &mut observed, &next);
+    assert!(plan(&behind, &observed).is_empty());
+
+    let back = plan(&reached(AgentAccess::Forward, 1, 2), &observed);
+    assert_eq!(
+        lines(&back),
+        [
+            "+ firewall rule tcp 2222-2223 from 10.0.0.0/8",
+            "+ port forwarding rule 2222 → mesos-agent-1:22",
+            "+ port forwarding rule 2223 → mesos-agent-2:22",
+        ]
+    );
+    assert_eq!(back.steps.len(), 3);
+}
+
+#[test]
+fn a_removal_that_ended_halfway_is_begun_again() {
+    let mut observed = whole(&reached(Bastion, 1, 1));
+    let before = whole(&reached(AgentAccess::Forward, 1, 1));
+    observed.going.forwards = before.forwards;
+    observed.going.firewall = before.firewall;
+    observed.going.forwards.iter_mut().for_each(|forward| {
+        let name = if forward.public.0 == 2222 { "mesos-agent-1" } else { "mesos-master-1" };
+        forward.machine =
+            observed.machines.iter().find(|m| m.named.name == name).expect("it").named.id.clone();
+    });
+    assert_eq!(
+        lines(&plan(&reached(Bastion, 1, 1), &observed)),
+        [
+            "- firewall rule tcp 2222 from 10.0.0.0/8 (agents are reached through the masters)",
+            "- port forwarding rule 2222 → mesos-agent-1:22 (agents are reached through the masters)",
+        ]
+    );
+    assert!(plan(&reached(AgentAccess::Forward, 1, 0), &observed).is_empty());
+}
+
+#[test]
+fn what_others_have_in_the_agents_former_ports_stays() {
+    let mut observed = whole(&reached(AgentAccess::Forward, 1, 3));
+    let allow = ["10.0.0.0/8".parse().expect("a range")];
+    // Theirs: a port of agent-2 forwarded to a web server on it, and one to its SSH that the file never gave it.
+    for (forward, public, private) in [(1, 2223, 80), (2, 2300, 22)] {
+        observed.forwards[forward + 1].public = (public, public);
+        observed.forwards[forward + 1].private = private;
+    }
+    observed
+        .firewall
+        .retain(|rule| rule.text.contains("1222") || rule.opening.as_ref().is_some_and(|o| o.first > 5000));
+    for port in [2222, 2223, 2224, 2300] {
+        let opening = Opening::new(port, port, allow);
+        let id = Id::from(format!("theirs-{port}"));
+        observed.firewall.push(FirewallRule { id, text: opening.to_string(), opening: Some(opening) });
+    }
+    let next = plan(&reached(Bastion, 1, 3), &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "- firewall rule tcp 2222 from 10.0.0.0/8 (agents are reached through the masters)",
+            "- firewall rule tcp 2224 from 10.0.0.0/8 (agents are reached through the masters)",
+            "- port forwarding rule 2222 → mesos-agent-1:22 (agents are reached through the masters)",
+        ]
+    );
+    let drift = next.drift.iter().map(|drift| drift.what.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        drift,
+        [
+            "firewall rule tcp 2223 from 10.0.0.0/8",
+            "firewall rule tcp 2300 from 10.0.0.0/8",
+            "port forwarding rule tcp 2223",
+            "port forwarding rule tcp 2300",
+        ]
+    );
 }
 
 #[test]
@@ -344,6 +473,44 @@ proptest! {
         prop_assert_eq!(count(&observed, &desired, Role::Master), usize::from(masters));
         prop_assert_eq!(observed.forwards.len(), usize::from(masters + agents));
         prop_assert!(observed.balancers.iter().all(|rule| rule.members.len() == usize::from(masters)));
+    }
+
+    #[test]
+    fn agents_go_behind_the_masters_and_back_whatever_interrupts_it(
+        masters in 1u16..4, agents in 0u16..6, more in 0u16..3, there in any::<bool>(),
+        interruptions in prop::collection::vec(prop::collection::vec(any::<bool>(), 30), 0..4),
+    ) {
+        let (from, to) = if there { (AgentAccess::Forward, Bastion) } else { (Bastion, AgentAccess::Forward) };
+        let mut observed = whole(&reached(from, masters, agents));
+        let before = observed.clone();
+        let wanted = reached(to, masters, agents + more);
+        for done in &interruptions {
+            let next = plan(&wanted, &observed);
+            prop_assert!(next.obstacles.is_empty() && next.drift.is_empty(), "{}", next);
+            for (sign, line) in next.lines() {
+                let rule = line.starts_with("firewall rule") || line.starts_with("port forwarding rule");
+                let expected = if rule && there { Sign::Remove } else { Sign::Add };
+                // What a step before has begun may be left to do: starting a machine, setting a node up.
+                prop_assert!(sign == expected || sign == Sign::Change, "{}", next);
+            }
+            carry_out_some(&wanted, &mut observed, &next, |at| done.get(at).copied().unwrap_or(false));
+        }
+        let last = plan(&wanted, &observed);
+        carry_out_all(&wanted, &mut observed, &last);
+        let after = plan(&wanted, &observed);
+        prop_assert!(after.is_empty() && after.drift.is_empty(), "{}", after);
+        let ports = if there { masters } else { masters + agents + more };
+        prop_assert_eq!(observed.forwards.len(), usize::from(ports));
+        for machine in &before.machines {
+            prop_assert!(observed.machines.contains(machine), "a machine was touched");
+        }
+        let open = |port: u16| observed.firewall.iter().any(|rule| {
+            rule.opening.as_ref().is_some_and(|opening| opening.first <= port && port <= opening.last)
+        });
+        for number in 0..agents + more {
+            prop_assert_eq!(open(2222 + number), !there);
+        }
+        prop_assert!(open(1222) && open(5050) && open(8080));
     }
 
     #[test]

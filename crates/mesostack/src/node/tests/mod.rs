@@ -2,6 +2,7 @@
 
 mod judging;
 mod putting_into_force;
+mod reaching;
 mod user_data;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -10,8 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{
-    Access, Bootstrap, BuildAccess, Cloud, Cluster, ContainerImage, Credentials, Image, Network, Node,
-    Packages, Role, Spec,
+    Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, ContainerImage, Credentials, Image, Network,
+    Node, Packages, Role, Spec,
 };
 
 pub(super) fn spec(masters: u16, agents: u16) -> Spec {
@@ -29,6 +30,7 @@ pub(super) fn spec(masters: u16, agents: u16) -> Spec {
             user: "debian".to_owned(),
             allow: vec!["198.18.0.1/32".parse().unwrap()],
             bootstrap: Bootstrap::Ssh,
+            agents: AgentAccess::Forward,
             first_master_port: 1222,
             first_agent_port: 2222,
         },
@@ -268,6 +270,6 @@ fn a_node_is_called_after_its_cluster() {
     let spec = spec(1, 1);
     assert_eq!(host_name(&spec, &spec.masters()[0]), "mesos-master-1");
     let agent =
-        Node { role: Role::Agent, number: 12, address: Ipv4Addr::new(172, 16, 0, 111), ssh_port: 2233 };
+        Node { role: Role::Agent, number: 12, address: Ipv4Addr::new(172, 16, 0, 111), ssh_port: Some(2233) };
     assert_eq!(host_name(&spec, &agent), "mesos-agent-12");
 }

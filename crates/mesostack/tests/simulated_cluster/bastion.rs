@@ -1,0 +1,52 @@
+//! Agents that are reached through the masters: made so, taken there, and taken back.
+
+use mesostack::cluster::{Sign, output};
+
+use crate::zone::{Bench, file, file_behind};
+
+#[tokio::test(start_paused = true)]
+async fn behind_the_masters_a_node_costs_two_calls_and_an_agent_no_rule() {
+    let bench = Bench::new().await;
+    let applied = bench.apply(&file_behind(3, 3)).await;
+    bench.assert_whole(&file_behind(3, 3)).await;
+    let look = 7;
+    assert!(look + applied.calls - applied.polls <= 2 * 6 + 25, "{:?}", applied.calls_by_command);
+    let network = bench.network().await.expect("a network");
+    let router = bench.simulator.router(network.id.as_str().parse().unwrap()).expect("a router");
+    assert_eq!((router.forwards.len(), router.ingress.len()), (3, 3));
+    let (_, desired, observed) = bench.plan(&bench.client(), &file_behind(3, 3)).await;
+    let output = output(&desired, &observed).expect("an address");
+    assert!(output.agents.iter().all(|agent| agent.ssh_port.is_none()));
+    assert!(output.masters.iter().all(|master| master.ssh_port.is_some()));
+    bench.destroy(&file_behind(3, 3)).await;
+    bench.assert_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_agents_behind_the_masters_take_two_calls_each() {
+    let bench = Bench::new().await;
+    let applied = bench.apply(&file_behind(3, 100)).await;
+    bench.assert_whole(&file_behind(3, 100)).await;
+    // Host keys and marks go a hundred to a call.
+    assert!(7 + applied.calls - applied.polls <= 2 * 103 + 27, "{:?}", applied.calls_by_command);
+    println!(
+        "first apply of 3 + 100 behind the masters: {} calls without {} polls, {:.1} s simulated",
+        applied.calls - applied.polls,
+        applied.polls,
+        applied.seconds
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_go_behind_the_masters_and_back_without_a_node_being_touched() {
+    let bench = Bench::new().await;
+    bench.apply(&file(2, 2)).await;
+    let (plan, ..) = bench.plan(&bench.client(), &file_behind(2, 2)).await;
+    assert_eq!(plan.lines().iter().filter(|(sign, _)| *sign == Sign::Remove).count(), 3, "{plan}");
+    assert_eq!(plan.totals().remove, plan.steps.len(), "{plan}");
+    bench.apply(&file_behind(2, 2)).await;
+    bench.assert_whole(&file_behind(2, 2)).await;
+    bench.apply(&file(2, 2)).await;
+    bench.assert_whole(&file(2, 2)).await;
+    assert!(bench.nodes.changes().values().all(|times| *times == 1), "{:?}", bench.nodes.changes());
+}
