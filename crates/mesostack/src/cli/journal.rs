@@ -25,6 +25,7 @@ impl Journal {
     /// Begins one. Where none can be written the run is shown all the same.
     pub(crate) fn begin(run: &Run, command: &str, spec: &Spec, client: &Client) -> Self {
         let shown = run.progress.listener();
+        run.progress.expect(figures(spec, client));
         let cluster = &spec.cluster.name;
         let recorder = Journals::of(cluster).map(|journals| journals.begin());
         let listener: Arc<dyn Listener> = match recorder {

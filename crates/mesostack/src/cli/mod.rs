@@ -75,10 +75,11 @@ fn start(cli: Cli) -> miette::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?;
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
-        interrupt::watch(stop.clone()).into_diagnostic()?;
         let quiet = cli.global.quiet || cli.global.json && !cli.command.acts();
         let look = Look::choose(cli.global.json && cli.command.acts(), quiet, logging);
-        let run = Run { options: cli.global, stop: stop.clone(), progress: Progress::start(look) };
+        let progress = Progress::start(look);
+        interrupt::watch(stop.clone(), progress.clone()).into_diagnostic()?;
+        let run = Run { options: cli.global, stop: stop.clone(), progress };
         let ended = perform(&run, cli.command).await;
         run.progress.finish();
         match ended {

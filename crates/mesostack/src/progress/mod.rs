@@ -7,11 +7,17 @@ mod board;
 mod duration;
 mod json;
 mod live;
+mod picture;
 mod plain;
+mod screen;
+mod width;
 
 use std::{io::IsTerminal, sync::Arc};
 
-use mesostack::events::{Listener, Silent};
+use mesostack::{
+    events::{Listener, Silent},
+    timeline::Figures,
+};
 
 pub(crate) use duration::readable;
 
@@ -51,25 +57,45 @@ impl Look {
 pub(crate) struct Progress {
     listener: Arc<dyn Listener>,
     live: Option<Arc<live::Live>>,
+    lines: Option<Arc<plain::Lines>>,
 }
 
 impl Progress {
     /// Starts showing a run.
     pub(crate) fn start(look: Look) -> Self {
         match look {
-            Look::None => Self { listener: Arc::new(Silent), live: None },
+            Look::None => Self { listener: Arc::new(Silent), live: None, lines: None },
             Look::Live => {
                 let live = Arc::new(live::Live::new());
-                Self { listener: live.clone(), live: Some(live) }
+                live.give_way_to_panics();
+                Self { listener: live.clone(), live: Some(live), lines: None }
             }
-            Look::Lines { output } => Self { listener: Arc::new(plain::Lines::new(output)), live: None },
-            Look::Json => Self { listener: Arc::new(json::Lines), live: None },
+            Look::Lines { output } => {
+                let lines = plain::Lines::start(output);
+                Self { listener: lines.clone(), live: None, lines: Some(lines) }
+            }
+            Look::Json => Self { listener: Arc::new(json::Lines), live: None, lines: None },
         }
     }
 
     /// The one who hears the run's events.
     pub(crate) fn listener(&self) -> Arc<dyn Listener> {
         self.listener.clone()
+    }
+
+    /// What the next run's steps are expected to take.
+    pub(crate) fn expect(&self, figures: Figures) {
+        match (&self.live, &self.lines) {
+            (Some(live), _) => live.expect(figures),
+            (_, Some(lines)) => lines.expect(figures),
+            _ => {}
+        }
+    }
+
+    /// Shows that the run is being stopped; whether there is a tree to show it in.
+    pub(crate) fn stopping(&self) -> bool {
+        self.live.iter().for_each(|live| live.stopping());
+        self.live.is_some()
     }
 
     /// Takes the tree off the terminal before something else is written there; lines already written stay.

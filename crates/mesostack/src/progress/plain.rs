@@ -2,33 +2,86 @@
 
 use std::{
     io::Write,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use jiff::{Zoned, civil::Time};
-use mesostack::events::{Event, Listener};
+use mesostack::{
+    events::{Event, Listener},
+    timeline::Figures,
+};
 
-use super::readable;
+use super::{board::Board, readable};
 
-/// Writes a line an event to standard error.
+/// After so long without a line one says what is under way.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Writes a line an event to standard error, and one now and then while nothing happens.
 #[derive(Debug)]
 pub(super) struct Lines {
     output: bool,
+    began: Instant,
     // One line at a time, whichever thread it comes from.
-    writing: Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    board: Board,
+    last: Instant,
 }
 
 impl Lines {
-    pub(super) fn new(output: bool) -> Self {
-        Self { output, writing: Mutex::new(()) }
+    pub(super) fn start(output: bool) -> Arc<Self> {
+        let began = Instant::now();
+        let state = Mutex::new(State { board: Board::default(), last: began });
+        let lines = Arc::new(Self { output, began, state });
+        let weak = Arc::downgrade(&lines);
+        std::thread::spawn(move || break_silence(&weak));
+        lines
+    }
+
+    pub(super) fn expect(&self, figures: Figures) {
+        self.state().board.expect(figures);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener for Lines {
     fn hear(&self, event: Event) {
-        let Some(line) = line(Zoned::now().time(), &event, self.output) else { return };
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(std::io::stderr(), "{line}");
+        let mut state = self.state();
+        if let Some(line) = line(Zoned::now().time(), &event, self.output) {
+            state.last = Instant::now();
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+        state.board.hear(event, self.began.elapsed());
+    }
+}
+
+/// Says what is under way whenever nothing was said for long, as long as somebody listens.
+fn break_silence(lines: &Weak<Lines>) {
+    loop {
+        let Some(lines) = lines.upgrade() else { return };
+        let silent_for = {
+            let mut state = lines.state();
+            let silent_for = state.last.elapsed();
+            if silent_for >= SILENCE {
+                state.last = Instant::now();
+                if let Some(sentence) = state.board.sentence(lines.began.elapsed()) {
+                    let at = Zoned::now().time().strftime("%H:%M:%S");
+                    let _ = writeln!(std::io::stderr(), "{at} {sentence}");
+                }
+                Duration::ZERO
+            } else {
+                silent_for
+            }
+        };
+        drop(lines);
+        std::thread::sleep(SILENCE.saturating_sub(silent_for).max(Duration::from_millis(100)));
     }
 }
 

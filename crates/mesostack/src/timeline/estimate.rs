@@ -180,7 +180,7 @@ impl fmt::Display for Estimate {
 
 /// A duration that is not known better: `3 s`, `40 s`, `3 min`, `2 h`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rough(pub(crate) Duration);
+pub struct Rough(pub Duration);
 
 impl fmt::Display for Rough {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

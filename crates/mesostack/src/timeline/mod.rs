@@ -17,7 +17,7 @@ mod svg;
 
 pub use self::{
     critical::{Link, Why, critical_path, length_of},
-    estimate::{Estimate, Figures, Left, remaining},
+    estimate::{Estimate, Figures, Left, Rough, remaining},
     html::html,
     journals::{Journals, KEPT},
     record::{Ended, Job, Record, Step, StepEnd, Wait},
