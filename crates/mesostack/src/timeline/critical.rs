@@ -66,12 +66,7 @@ fn before(record: &Record, lanes: &Lanes<'_>, at: usize) -> Option<(usize, Why)>
         let earlier = (before.begun?, before_at) < (begun, at);
         before.ended.filter(|ended| earlier && *ended <= begun)
     };
-    let needed = step
-        .after
-        .iter()
-        .filter_map(|before| Some((over(before)?, *before)))
-        .max()
-        .map(|(ended, at)| (ended, at));
+    let needed = step.after.iter().filter_map(|before| Some((over(before)?, *before))).max();
     let mate = lanes.last_over(step, begun).filter(|mate| over(mate).is_some());
     let mate = mate.and_then(|mate| Some((record.steps[mate].ended?, mate)));
     match (needed, mate) {
