@@ -39,6 +39,13 @@ pub enum Error {
         source: TransportError,
     },
 
+    /// A write was not sent: the time in which this client may change things was over ([`Fence`](crate::Fence)).
+    #[error("{command} was not sent: the time in which this run may change anything is over")]
+    Fenced {
+        /// The command.
+        command: String,
+    },
+
     /// Something that is no CloudStack API answered, and the request was not acted on: an error page of a web server
     /// (URI too long, body too large, not found), a proxy's refusal.
     #[error("{command} was answered with HTTP status {status} by something that is not the API: {excerpt}")]
@@ -193,6 +200,7 @@ impl Error {
             Self::Api(ApiError { command, .. })
             | Self::UnknownOutcome { command, .. }
             | Self::Transport { command, .. }
+            | Self::Fenced { command }
             | Self::NotTheApi { command, .. }
             | Self::Decode { command, .. }
             | Self::Job { command, .. }

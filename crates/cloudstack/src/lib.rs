@@ -25,7 +25,7 @@ pub mod resource;
 pub mod signature;
 mod transport;
 
-pub use client::{BuildError, CallCounts, Client, ClientBuilder, Started};
+pub use client::{BuildError, CallCounts, Client, ClientBuilder, Fence, Started, Until};
 pub use command::{AsyncCommand, Command, Effect, ListCommand, SyncCommand};
 pub use credentials::Credentials;
 pub use error::{ApiError, Error, Failure, TransportError, TransportFailure};

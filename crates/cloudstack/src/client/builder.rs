@@ -170,6 +170,6 @@ impl ClientBuilder {
             counts: Counter::default(),
             page_size: AtomicU32::new(PAGE_SIZE),
         });
-        Ok(Client { jobs: Jobs::new(Arc::clone(&core)), core })
+        Ok(Client { jobs: Jobs::new(Arc::clone(&core)), core, fence: None })
     }
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::{Client, Core};
+use super::fence::UnderWay;
+use super::{Client, Core, Fence};
 use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
 use crate::error::{Error, Failure, TransportError, TransportFailure};
@@ -33,7 +34,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn call<C: SyncCommand>(&self, command: &C) -> Result<C::Reply, Error> {
-        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters()).await?;
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.fence.as_ref()).await?;
         let (name, value) = envelope::content(inner);
         envelope::decode(C::NAME, C::EFFECT, &name, value)
     }
@@ -59,7 +60,7 @@ impl Client {
         for (name, value) in parameters {
             all.push((*name).to_owned(), *value);
         }
-        self.core.send(name, effect, &all).await.map(Value::Object)
+        self.core.send(name, effect, &all, self.fence.as_ref()).await.map(Value::Object)
     }
 
     /// Starts a job, and does not wait for its end.
@@ -68,7 +69,7 @@ impl Client {
     /// See [`Error`]. Checks that the server makes beforehand (limits, conflicts, unknown ids) fail here already; an
     /// error here tells whether the job may have been started after all.
     pub async fn start<C: AsyncCommand>(&self, command: &C) -> Result<Started, Error> {
-        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters()).await?;
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.fence.as_ref()).await?;
         let body: StartedBody = envelope::decode(C::NAME, C::EFFECT, "", Value::Object(inner))?;
         let Some(job) = body.job.filter(|job| !job.is_empty()) else {
             return Err(Error::Decode {
@@ -108,12 +109,13 @@ impl Core {
         command: &str,
         effect: Effect,
         parameters: &Parameters,
+        fence: Option<&Fence>,
     ) -> Result<Map<String, Value>, Error> {
         let mut attempt = 1;
         loop {
             let outcome = {
                 let _permit = self.pace.admit().await;
-                self.send_once(command, effect, parameters).await
+                self.send_once(command, effect, parameters, fence).await
             };
             let error = match outcome {
                 Ok(inner) => return Ok(inner),
@@ -133,7 +135,7 @@ impl Core {
         parameters: &Parameters,
     ) -> Result<Map<String, Value>, Error> {
         let _permit = self.pace.admit_look().await;
-        self.send_once(command, Effect::Read, parameters).await
+        self.send_once(command, Effect::Read, parameters, None).await
     }
 
     async fn send_once(
@@ -141,14 +143,23 @@ impl Core {
         command: &str,
         effect: Effect,
         parameters: &Parameters,
+        fence: Option<&Fence>,
     ) -> Result<Map<String, Value>, Error> {
         self.pace.begin().await;
-        let request = self.sign(command, effect, parameters);
+        // Last of all: the wait for a turn may have outlasted the fence.
+        let fence = fence.filter(|_| effect == Effect::Write);
+        if fence.is_some_and(Fence::is_closed) {
+            return Err(Error::Fenced { command: command.to_owned() });
+        }
+        let latest = fence.map(|fence| fence.until().there);
+        let request = self.sign(command, effect, parameters, latest);
+        let under_way = UnderWay::new(fence);
         self.counts.call(command);
         let sent = Instant::now();
         let reply = timeout(self.call_timeout, self.transport.send(request))
             .await
             .unwrap_or_else(|_| Err(TransportError::bare(TransportFailure::TimedOut)));
+        under_way.answered();
         let outcome = self.understand(command, effect, reply);
         match &outcome {
             Ok(_) => tracing::debug!(command, elapsed = ?sent.elapsed(), "answered"),
@@ -194,9 +205,16 @@ impl Core {
         error
     }
 
-    fn sign(&self, command: &str, effect: Effect, parameters: &Parameters) -> SignedRequest {
+    fn sign(
+        &self,
+        command: &str,
+        effect: Effect,
+        parameters: &Parameters,
+        latest: Option<jiff::Timestamp>,
+    ) -> SignedRequest {
         let lifetime = jiff::SignedDuration::try_from(self.signature_lifetime).unwrap_or_default();
         let expires = (self.clock)().saturating_add(lifetime).unwrap_or(jiff::Timestamp::MAX);
+        let expires = latest.map_or(expires, |latest| latest.min(expires));
         let expires = expires.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
         let mut pairs: Vec<(&str, &str)> = vec![
             ("command", command),

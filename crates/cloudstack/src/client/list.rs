@@ -98,7 +98,7 @@ impl Core {
     ) -> Result<Page, Error> {
         let parameters = parameters.clone().with("page", number).with("pagesize", size);
         let inner = match way {
-            Way::Call => self.send(command, Effect::Read, &parameters).await?,
+            Way::Call => self.send(command, Effect::Read, &parameters, None).await?,
             Way::Look => self.look(command, &parameters).await?,
         };
         envelope::page(command, inner)

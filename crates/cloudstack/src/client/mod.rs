@@ -3,6 +3,7 @@
 mod builder;
 mod call;
 mod counts;
+mod fence;
 mod list;
 mod pace;
 mod retry;
@@ -22,6 +23,7 @@ use crate::transport::Transport;
 pub use builder::{BuildError, ClientBuilder};
 pub use call::Started;
 pub use counts::CallCounts;
+pub use fence::{Fence, Until};
 pub(crate) use list::Way;
 
 /// What time it is, for the expiry of signatures.
@@ -56,6 +58,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Client {
     pub(crate) core: Arc<Core>,
     jobs: Jobs,
+    fence: Option<Fence>,
 }
 
 /// What clones of a client share, and what the poller of jobs needs.

@@ -49,6 +49,8 @@ command! {
         id: Id,
         /// The group of this name, in whole.
         name: String,
+        /// Those whose name contains this.
+        keyword: String,
         /// Those of this kind.
         type_: String,
         /// Those this machine is in.

@@ -5,6 +5,7 @@
 
 mod commands;
 mod errors;
+mod fence;
 mod lists;
 mod replies;
 mod scripted;
