@@ -201,6 +201,12 @@ impl Zone {
         Ok(self.core.register_base_template(template).await?)
     }
 
+    /// The zone's time, by which it dates its jobs and lets signatures expire. On simulated time a client that signs by
+    /// the host's clock is out of step before long; give it this one.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
     /// The zone's settings.
     pub fn config(&self) -> &ZoneConfig {
         &self.core.settings.config

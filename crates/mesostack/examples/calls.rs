@@ -13,7 +13,11 @@ use devcloud::{
     simulator::{Capacity, Latencies, Simulator},
 };
 use mesostack::{
-    cluster::{Context, Desired, Limits, Observed, OperatorKey, Plan, apply, plan, plan_destruction},
+    cluster::{
+        Context, Desired, Limits, Observed, OperatorKey, Plan, apply,
+        lease::{self, Holder, Lease, Terms},
+        plan, plan_destruction,
+    },
     events::Silent,
     image::{
         Builder,
@@ -96,7 +100,8 @@ impl Rehearsal {
         let keys = zone.credentials("mesostack").ok_or("the zone has no account mesostack")?;
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let client = Client::builder("http://zone.invalid/client/api".parse()?, credentials)
-            .transport(Arc::new(InProcess::new(zone)))
+            .transport(Arc::new(InProcess::new(zone.clone())))
+            .clock(move || zone.now())
             .jitter_seed(1)
             .build()?;
         let (spec, _) = Spec::parse(FILE, "mesostack.toml", Path::new("/"))?;
@@ -122,8 +127,25 @@ impl Rehearsal {
     }
 
     async fn apply(&self) -> Outcome {
-        let (plan, observed) = self.look().await?;
-        self.carry_out(&plan, observed).await
+        let lease = self.lease().await?;
+        let work = async {
+            let (plan, observed) = self.look().await?;
+            self.carry_out(&lease, &plan, observed).await
+        };
+        lease.keep(work).await?;
+        lease.release().await;
+        Ok(())
+    }
+
+    async fn lease(&self) -> Outcome<Lease> {
+        let terms = Terms {
+            cluster: self.desired.cluster().to_owned(),
+            holder: Holder::new("bench@host", 1),
+            length: lease::USUAL,
+            patience: Duration::ZERO,
+            seed: 1,
+        };
+        Ok(lease::take(&self.client, &terms, &CancellationToken::new(), &|_| {}).await?)
     }
 
     async fn plan_nothing(&self) -> Outcome {
@@ -132,21 +154,27 @@ impl Rehearsal {
     }
 
     async fn destroy(&self) -> Outcome {
-        let observed = Observed::read_existing(&self.client, &self.desired).await?;
-        self.carry_out(&plan_destruction(&self.desired, &observed), observed).await
+        let lease = self.lease().await?;
+        let work = async {
+            let observed = Observed::read_existing(&self.client, &self.desired).await?;
+            self.carry_out(&lease, &plan_destruction(&self.desired, &observed), observed).await
+        };
+        lease.keep(work).await?;
+        lease.release_the_last().await;
+        Ok(())
     }
 
-    async fn carry_out(&self, plan: &Plan, observed: Observed) -> Outcome {
+    async fn carry_out(&self, lease: &Lease, plan: &Plan, observed: Observed) -> Outcome {
         if let Some(obstacle) = plan.obstacles.first() {
             return Err(obstacle.message.clone().into());
         }
         let context = Context {
-            client: self.client.clone(),
+            client: lease.client(),
             desired: self.desired.clone(),
             observed,
             nodes: Some(Arc::new(Obedient)),
             listener: Arc::new(Silent),
-            stop: CancellationToken::new(),
+            stop: lease.stop().clone(),
             limits: Limits::default(),
         };
         apply(plan, &context).await?;

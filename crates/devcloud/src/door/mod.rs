@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::envelope::Form;
@@ -174,7 +173,7 @@ fn who(
     }
     if field("signatureversion") == Some("3") {
         let expires = field("expires").and_then(signature::parse_expiry).ok_or_else(unverified)?;
-        if expires < Timestamp::now() {
+        if expires < core.now() {
             return Err(unverified());
         }
     }

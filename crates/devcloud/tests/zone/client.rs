@@ -53,8 +53,10 @@ async fn deploy_one(client: &Client) {
 async fn the_typed_client_works_in_process_on_a_paused_clock() {
     let world = kit::world().await;
     let endpoint = "http://zone.invalid/client/api".parse().expect("a URL");
+    let zone = world.zone.clone();
     let client = Client::builder(endpoint, credentials(&world.user().keys))
-        .transport(Arc::new(InProcess::new(world.zone.clone())))
+        .transport(Arc::new(InProcess::new(zone.clone())))
+        .clock(move || zone.now())
         .build()
         .expect("a client");
     deploy_one(&client).await;

@@ -290,3 +290,15 @@ async fn a_session_needs_both_cookies_and_the_key() {
     assert_eq!(inside(&call("logout", &both, &key).await), json!({ "description": "success" }));
     assert_eq!(call("listZones", &both, &key).await.status, 401);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_expires_by_the_zone_s_time() {
+    let world = kit::world().await;
+    let expires = world.zone.now().saturating_add(jiff::SignedDuration::from_secs(30)).expect("a time");
+    let expires = expires.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
+    let call = [("command", "listZones"), ("signatureVersion", "3"), ("expires", expires.as_str())];
+    let query = signed(&world.user().keys, &call);
+    assert_eq!(world.zone.handle(Request::get(query.clone())).await.status, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+    assert_eq!(world.zone.handle(Request::get(query)).await.status, 401);
+}

@@ -18,8 +18,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn client(world: &World, wire: &Wire) -> Client {
     let keys = world.zone.credentials("mesostack").expect("an account");
     let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
+    let zone = world.zone.clone();
     Client::builder("http://zone.invalid/client/api".parse().expect("an address"), credentials)
         .transport(Arc::new(wire.clone()))
+        .clock(move || zone.now())
         .jitter_seed(1)
         .build()
         .expect("a client")

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use mesostack::cluster::{
-    Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, find_or_make_key, plan_destruction,
+    Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, find_or_make_key, lease::Lease,
+    plan_destruction,
 };
 use mesostack::node::SshNodes;
 use serde_json::json;
@@ -13,6 +14,7 @@ use super::{
     cluster::Cluster,
     exit::Exit,
     journal::Journal,
+    lease::{Leaves, alone},
     report::While,
     run::Run,
 };
@@ -23,40 +25,42 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
     let deadline = run.deadline(PATIENCE);
-    let (cluster, observed, plan) = run
-        .ask(deadline, async {
-            let cluster = Cluster::open(run).await?;
-            let (observed, plan) = cluster.plan().await?;
-            Ok((cluster, observed, plan))
-        })
-        .await?;
-    let plan = match arguments.only {
-        Some(Part::Infrastructure) => plan.only_infrastructure(),
-        None => plan,
-    };
-    carry_out(run, &cluster, observed, &plan, arguments.consent, ("apply", "Apply this plan?")).await
+    let cluster = run.ask(deadline, Cluster::open(run)).await?;
+    let turn = (arguments.turn, Leaves::Cluster, deadline);
+    alone(run, cluster, turn, async |run, cluster, lease| {
+        let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+        let plan = match arguments.only {
+            Some(Part::Infrastructure) => plan.only_infrastructure(),
+            None => plan,
+        };
+        let asks = (arguments.consent, "Apply this plan?");
+        carry_out(run, cluster, lease, observed, &plan, asks, "apply").await
+    })
+    .await
 }
 
 pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exit> {
-    let (cluster, observed) = run
-        .ask(run.deadline(PATIENCE), async {
-            let cluster = Cluster::open(run).await?;
-            let observed = cluster.existing().await?;
-            Ok((cluster, observed))
-        })
-        .await?;
-    let plan = plan_destruction(&cluster.desired, &observed);
-    carry_out(run, &cluster, observed, &plan, arguments.consent, ("destroy", "Destroy all of this?")).await
+    let deadline = run.deadline(PATIENCE);
+    let cluster = run.ask(deadline, Cluster::open(run)).await?;
+    let turn = (arguments.turn, Leaves::Nothing, deadline);
+    alone(run, cluster, turn, async |run, cluster, lease| {
+        let observed = run.ask(deadline, cluster.existing()).await?;
+        let plan = plan_destruction(&cluster.desired, &observed);
+        let asks = (arguments.consent, "Destroy all of this?");
+        carry_out(run, cluster, lease, observed, &plan, asks, "destroy").await
+    })
+    .await
 }
 
 /// Shows the plan, asks, and does it.
 async fn carry_out(
     run: &Run,
     cluster: &Cluster,
+    lease: &Lease,
     observed: Observed,
     plan: &Plan,
-    consent: Consent,
-    (command, question): (&str, &str),
+    (consent, question): (Consent, &str),
+    command: &str,
 ) -> miette::Result<Exit> {
     let estimated = cluster.estimated(plan);
     if plan.obstacles.is_empty() || run.options.json {
@@ -71,7 +75,7 @@ async fn carry_out(
         run.remark("nothing was changed");
         return Ok(Exit::Failed);
     }
-    let applied = execute(run, cluster, observed, plan, command).await?;
+    let applied = execute(run, cluster, lease, observed, plan, command).await?;
     let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied });
     run.conclude(&result, || text(&plan.cluster, &applied))?;
     Ok(Exit::Done)
@@ -81,6 +85,7 @@ async fn carry_out(
 async fn execute(
     run: &Run,
     cluster: &Cluster,
+    lease: &Lease,
     observed: Observed,
     plan: &Plan,
     command: &str,
@@ -92,7 +97,7 @@ async fn execute(
         nodes: None,
         listener: run.progress.listener(),
         stop: run.stop_at(run.deadline(PATIENCE)),
-        limits: Limits::default(),
+        limits: Limits { grace: Limits::default().grace.min(lease.grace()), ..Limits::default() },
     };
     if plan.needs_key() {
         let access = &cluster.spec().access;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use devcloud::host;
-use mesostack::image::build::BuildId;
+use mesostack::{cluster::lease, image::build::BuildId};
 use serde::Serialize;
 
 use super::environment;
@@ -178,7 +178,26 @@ pub(crate) struct Apply {
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) only: Option<Part>,
     #[command(flatten)]
+    pub(crate) turn: Turn,
+    #[command(flatten)]
     pub(crate) consent: Consent,
+}
+
+/// What is done about others who work on the same cluster.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// Wait for another run on this cluster to end, no longer than this [default: the deadline]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    pub(crate) wait: Option<Option<Duration>>,
+    /// How long others stay away if this run is killed; while it works it renews that
+    #[arg(long, value_name = "DURATION", value_parser = lease, default_value = "3m")]
+    pub(crate) lease: Duration,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { wait: None, lease: lease::USUAL }
+    }
 }
 
 /// A part of an apply.
@@ -208,6 +227,8 @@ pub(crate) struct Timeline {
 /// `mesostack destroy`
 #[derive(Args, Debug)]
 pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) turn: Turn,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
@@ -350,6 +371,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn lease(text: &str) -> Result<Duration, String> {
+    let length = duration(text)?;
+    if length < lease::SHORTEST {
+        return Err(format!(
+            "a lease is at least {} s long, or there is no time to renew it",
+            lease::SHORTEST.as_secs()
+        ));
+    }
+    Ok(length)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -359,6 +391,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_usual_lease_is_what_the_help_says() {
+        let cli = Cli::try_parse_from(["mesostack", "apply"]).unwrap();
+        let Command::Apply(apply) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((apply.turn.lease, apply.turn.wait), (Turn::default().lease, None));
+        for (argument, wait) in [("--wait", None), ("--wait=5m", Some(Duration::from_secs(300)))] {
+            let cli = Cli::try_parse_from(["mesostack", "destroy", argument]).unwrap();
+            let Command::Destroy(destroy) = cli.command else { panic!("{:?}", cli.command) };
+            assert_eq!(destroy.turn.wait, Some(wait));
+        }
+        assert!(Cli::try_parse_from(["mesostack", "apply", "--lease", "5s"]).is_err());
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Changes,
     /// `status`: the cluster is not healthy.
     Unhealthy,
+    /// Another run works on the cluster.
+    Held,
     /// The command line itself was wrong.
     Usage,
     /// Interrupted by Ctrl-C.
@@ -29,6 +31,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Changes => 2,
             Self::Unhealthy => 3,
+            Self::Held => 4,
             Self::Usage => 64,
             Self::Interrupted => 130,
             Self::Command(status) => status,
@@ -48,6 +51,7 @@ pub(crate) const MEANINGS: &[(u8, &str)] = &[
     (1, "failed; the error says what, and what to do next"),
     (2, "plan: there is something to change"),
     (3, "status: the cluster is not healthy"),
+    (4, "apply, destroy: another run works on the cluster; nothing was changed"),
     (64, "the command line was wrong"),
     (130, "interrupted"),
 ];

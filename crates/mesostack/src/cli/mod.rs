@@ -17,6 +17,7 @@ mod image;
 mod interrupt;
 mod journal;
 mod keypair;
+mod lease;
 mod log;
 mod output;
 mod plan;
@@ -32,6 +33,7 @@ mod zone;
 use std::{process::ExitCode, time::Duration};
 
 use clap::FromArgMatches;
+use mesostack::cluster::lease::LeaseError;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +59,13 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             report::show(&error, json);
-            let exit =
-                if error.downcast_ref::<Interrupted>().is_some() { Exit::Interrupted } else { Exit::Failed };
+            let exit = if error.downcast_ref::<Interrupted>().is_some() {
+                Exit::Interrupted
+            } else if error.downcast_ref::<LeaseError>().is_some_and(LeaseError::is_held) {
+                Exit::Held
+            } else {
+                Exit::Failed
+            };
             exit.into()
         }
     }

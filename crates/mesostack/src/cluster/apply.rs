@@ -11,7 +11,7 @@ mod known;
 mod machines;
 mod network;
 mod nodes;
-mod policy;
+pub(super) mod policy;
 mod rules;
 
 use std::{

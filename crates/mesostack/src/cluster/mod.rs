@@ -26,6 +26,7 @@ mod destroy;
 mod document;
 mod error;
 mod identity;
+pub mod lease;
 mod look;
 #[cfg(test)]
 mod model;

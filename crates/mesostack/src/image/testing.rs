@@ -62,11 +62,15 @@ impl Cloud {
         let records = Records::memory(MemoryRecords::default());
         let zone = Zone::open(config, simulator.clone(), records).await.unwrap();
         let keys = zone.credentials("mesostack").unwrap();
-        let door =
-            Arc::new(Door { zone: InProcess::new(zone), calls: Mutex::default(), trouble: Mutex::default() });
+        let door = Arc::new(Door {
+            zone: InProcess::new(zone.clone()),
+            calls: Mutex::default(),
+            trouble: Mutex::default(),
+        });
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let client = Client::builder("http://zone.invalid/client/api".parse().unwrap(), credentials)
             .transport(door.clone())
+            .clock(move || zone.now())
             .jitter_seed(1)
             .build()
             .unwrap();

@@ -40,6 +40,8 @@ const KILLS: u32 = 10;
 /// The moments of a run among which one is drawn: together the killed runs last about as long as a whole one.
 const FIRST_MOMENT: Duration = Duration::from_millis(100);
 const LAST_MOMENT: Duration = Duration::from_millis(2_500);
+/// How long after a run was killed its lease is over: 10 s, and what is left between it and the next one.
+const LEASE_IS_OVER: Duration = Duration::from_secs(13);
 /// How soon an apply has to have a healthy cluster of 3 and 3.
 const HEALTHY: Duration = Duration::from_secs(60);
 
@@ -122,7 +124,7 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
 
     rehearsal.write_file(&file(zone, public, 3));
     applies_are_killed(rehearsal);
-    rehearsal.run(&["apply", "--yes"]);
+    rehearsal.run(&["apply", "--yes", "--wait"]);
     assert_eq!(rehearsal.ask(&["status"])["healthy"], true, "healthy after {KILLS} killed applies");
     assert_eq!(rehearsal.try_run(&["plan"]).status.code(), Some(0), "and nothing to change");
     assert_eq!(cloud.census(), whole, "nothing twice, nothing lost");
@@ -144,12 +146,15 @@ fn nothing_is_left(cloud: &Cloud) {
 fn applies_are_killed(rehearsal: &Rehearsal) {
     for kill in 1..=KILLS {
         let moment = rand::random_range(FIRST_MOMENT..LAST_MOMENT);
-        let mut run = rehearsal.command(&["apply", "--yes"]);
+        let mut run = rehearsal.command(&["apply", "--yes", "--wait", "--lease", "10s"]);
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         sleep(moment);
         let ended = run.try_wait().unwrap();
         run.kill().unwrap();
         run.wait().unwrap();
+        if ended.is_none() {
+            sleep(LEASE_IS_OVER);
+        }
         println!(
             "{:7.1} s  kill {kill} of {KILLS}: {}",
             moment.as_secs_f64(),

@@ -30,7 +30,7 @@ use crate::{
 const RESTART: Duration = Duration::from_millis(20);
 
 /// A future that is dropped after so many polls.
-struct Mortal<F> {
+pub(crate) struct Mortal<F> {
     life: Option<Pin<Box<F>>>,
     polls: usize,
 }
@@ -53,7 +53,7 @@ impl<F: Future> Future for Mortal<F> {
     }
 }
 
-fn mortal<F: Future>(polls: usize, life: F) -> Mortal<F> {
+pub(crate) fn mortal<F: Future>(polls: usize, life: F) -> Mortal<F> {
     Mortal { life: Some(Box::pin(life)), polls }
 }
 
@@ -229,6 +229,7 @@ async fn kill_at_random(story: Story, longest: usize, seeds: impl Iterator<Item 
                 seed: random.random(),
                 rate: random.random_range(0.0..0.25),
                 outlives: random.random(),
+                ..Weather::default()
             };
             let client = bench.client_over(bench.wire_in(weather));
             let run = bench.attempt(client, story.then.as_deref(), story.file());
@@ -249,7 +250,7 @@ async fn kill_at_random(story: Story, longest: usize, seeds: impl Iterator<Item 
 }
 
 /// Seeds of one of two threads.
-fn seeds(usual: u64, thread: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn seeds(usual: u64, thread: u64) -> impl Iterator<Item = u64> {
     let first = number("MESOSTACK_SEED").unwrap_or(1);
     (first..first + crashes(usual)).filter(move |seed| seed % 2 == thread)
 }

@@ -1,9 +1,10 @@
-//! Whole clusters on devcloud's simulator, on simulated time: made, grown, killed in mid-air, taken down.
+//! Whole clusters on devcloud's simulator, on simulated time: made, grown, killed in mid-air, taken down; by one operator or by several at once.
 
 mod bastion;
 mod census;
 mod crashes;
 mod failures;
 mod life;
+mod operators;
 mod wire;
 mod zone;

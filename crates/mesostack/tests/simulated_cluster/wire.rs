@@ -1,6 +1,7 @@
 //! The way to a simulated zone: no socket, and whatever is to go wrong with calls on it.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -33,6 +34,14 @@ pub(crate) struct Weather {
     pub(crate) rate: f64,
     /// Whether calls that were sent arrive though their sender is gone.
     pub(crate) outlives: bool,
+    /// How long a call may be under way beyond what is usual, in seconds.
+    pub(crate) slow: u64,
+}
+
+/// Hears of every call that a zone has accepted, in their order.
+pub(crate) trait Watcher: fmt::Debug + Send + Sync {
+    /// The signed form of the call, and the body of the reply.
+    fn accepted(&self, form: &str, reply: &[u8]);
 }
 
 /// The way to the zone.
@@ -44,6 +53,8 @@ pub(crate) struct Wire {
     struck: AtomicBool,
     weather: Weather,
     random: Mutex<StdRng>,
+    /// Hears what the zone has accepted.
+    watcher: Option<Arc<dyn Watcher>>,
     /// Told when the caller is to be killed.
     pub(crate) killed: Notify,
 }
@@ -67,14 +78,36 @@ impl Wire {
             fault,
             struck: AtomicBool::new(false),
             random: Mutex::new(StdRng::seed_from_u64(weather.seed)),
+            watcher: None,
             weather,
             killed: Notify::new(),
         }
     }
 
+    /// The same wire, watched.
+    pub(crate) fn watched_by(self, watcher: Arc<dyn Watcher>) -> Self {
+        Self { watcher: Some(watcher), ..self }
+    }
+
     /// Whether the fault has happened: a test without it proves nothing.
     pub(crate) fn struck(&self) -> bool {
         self.struck.load(Ordering::Relaxed)
+    }
+
+    /// How long a call is under way.
+    fn delay(&self, at: usize) -> Duration {
+        let usual = under_way(at);
+        match self.weather.slow {
+            0 => usual,
+            slow => {
+                let mut random = self.random.lock().expect("no panic");
+                // Few are slow, or nothing would ever get done.
+                match random.random_bool(0.02) {
+                    true => usual + Duration::from_millis(random.random_range(0..slow * 1_000)),
+                    false => usual,
+                }
+            }
+        }
     }
 
     fn fate(&self) -> Fate {
@@ -88,14 +121,19 @@ impl Wire {
 
     /// Carries a request there and its reply back. Where calls outlive their sender this goes on without it.
     async fn carry(&self, at: usize, request: SignedRequest) -> Result<RawReply, TransportError> {
-        let zone = Arc::clone(&self.zone);
+        let (zone, watcher) = (Arc::clone(&self.zone), self.watcher.clone());
+        let delay = self.delay(at);
         let carried = async move {
-            sleep(under_way(at)).await;
+            sleep(delay).await;
+            let form = request.form.to_string();
             let request = match request.method {
                 Method::Get => Request::get(request.form.as_str()),
                 Method::Post => Request::post(request.form.as_str()),
             };
             let reply = zone.handle(request).await;
+            if let Some(watcher) = watcher.filter(|_| reply.status == 200) {
+                watcher.accepted(&form, &reply.body);
+            }
             let content_type = Some(reply.content_type.to_owned());
             RawReply { status: reply.status, content_type, body: reply.body }
         };

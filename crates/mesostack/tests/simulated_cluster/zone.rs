@@ -2,22 +2,27 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use cloudstack::{
-    Client, Credentials, Id, ListCommand,
+    Client, Credentials, Id, ListCommand, Transport,
     resource::{GetVirtualMachineUserData, ListNetworks, ListVirtualMachines},
 };
 use devcloud::{
     MemoryRecords, Records, Zone, ZoneConfig,
     simulator::{Capacity, Latencies, Simulator},
 };
+use jiff::SignedDuration;
 use mesostack::{
     cluster::{
         Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, Unfinished, apply, host_key_tag,
+        lease::{self, Holder, Lease, LeaseError, Terms},
         plan, plan_destruction,
     },
     events::Silent,
@@ -81,6 +86,8 @@ pub(crate) struct Bench {
     pub(crate) nodes: Arc<Remembering>,
     pub(crate) key: OperatorKey,
     records: MemoryRecords,
+    /// How many leases were asked for: each run has a number of its own.
+    turns: AtomicU64,
 }
 
 /// A file's text: so many masters and agents, from the zone's own base template.
@@ -106,7 +113,14 @@ impl Bench {
         let records = MemoryRecords::default();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let key = OPERATOR.get_or_init(|| OperatorKey::of(&Identity::generate())).clone();
-        Self { zone: zone.expect("a zone"), simulator, nodes: Arc::default(), key, records }
+        Self {
+            zone: zone.expect("a zone"),
+            simulator,
+            nodes: Arc::default(),
+            key,
+            records,
+            turns: AtomicU64::new(1),
+        }
     }
 
     /// Another zone that is as this one is now, with its machines and what its nodes were told.
@@ -116,7 +130,8 @@ impl Bench {
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let told = self.nodes.told.lock().expect("no panic").clone();
         let nodes = Arc::new(Remembering { told: Mutex::new(told) });
-        Self { zone: zone.expect("a zone"), simulator, nodes, key: self.key.clone(), records }
+        let turns = AtomicU64::new(self.turns.load(Ordering::Relaxed));
+        Self { zone: zone.expect("a zone"), simulator, nodes, key: self.key.clone(), records, turns }
     }
 
     pub(crate) fn wire(&self, fault: Option<(usize, Fault)>) -> Arc<Wire> {
@@ -138,10 +153,30 @@ impl Bench {
     }
 
     fn client_as(&self, account: &str, wire: Arc<Wire>) -> Client {
+        self.client_with_clock(account, wire, SignedDuration::ZERO)
+    }
+
+    /// A client whose clock is ahead of the zone's by so much.
+    pub(crate) fn client_with_clock(&self, account: &str, wire: Arc<Wire>, ahead: SignedDuration) -> Client {
+        self.client_by(account, wire, ahead)
+    }
+
+    /// A client with a transport of its own.
+    pub(crate) fn client_of_transport(&self, transport: Arc<dyn Transport>) -> Client {
+        self.client_by("mesostack", transport, SignedDuration::ZERO)
+    }
+
+    fn client_by(&self, account: &str, wire: Arc<dyn Transport>, ahead: SignedDuration) -> Client {
         let keys = self.zone.credentials(account).expect("an account");
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let endpoint = "http://zone.invalid/client/api".parse().expect("an address");
-        Client::builder(endpoint, credentials).transport(wire).jitter_seed(7).build().expect("a client")
+        let zone = Arc::clone(&self.zone);
+        Client::builder(endpoint, credentials)
+            .transport(wire)
+            .clock(move || zone.now() + ahead)
+            .jitter_seed(7)
+            .build()
+            .expect("a client")
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -172,11 +207,47 @@ impl Bench {
         (plan(&desired, &observed), desired, observed)
     }
 
+    /// How a run asks for its turn: with all the patience there is.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            cluster: "mesos".to_owned(),
+            holder: Holder::new("tester@bench", 1),
+            length: Duration::from_secs(60),
+            patience: Duration::from_secs(7_200),
+            seed: self.turns.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Does work as the only run on the cluster, as every command does that changes one.
+    pub(crate) async fn alone<T>(
+        &self,
+        client: &Client,
+        terms: &Terms,
+        last: bool,
+        work: impl AsyncFnOnce(&Lease) -> T,
+    ) -> Result<T, LeaseError> {
+        let lease = lease::take(client, terms, &CancellationToken::new(), &|_| {}).await?;
+        let done = lease.keep(work(&lease)).await;
+        lease.check()?;
+        match last {
+            true => lease.release_the_last().await,
+            false => lease.release().await,
+        };
+        Ok(done)
+    }
+
+    fn context_of(&self, lease: &Lease, desired: Desired, observed: Observed) -> Context {
+        Context { stop: lease.stop().clone(), ..self.context(lease.client(), desired, observed) }
+    }
+
     /// One whole run: look, plan, apply.
     pub(crate) async fn apply_over(&self, client: Client, file: &str) -> Result<Applied, Unfinished> {
-        let (plan, desired, observed) = self.plan(&client, file).await;
-        assert!(plan.obstacles.is_empty(), "{plan}");
-        apply(&plan, &self.context(client, desired, observed)).await
+        let run = async |lease: &Lease| {
+            let (plan, desired, observed) = self.plan(&lease.client(), file).await;
+            assert!(plan.obstacles.is_empty(), "{plan}");
+            apply(&plan, &self.context_of(lease, desired, observed)).await
+        };
+        self.alone(&client, &self.terms(), false, run).await.expect("a turn")
     }
 
     pub(crate) async fn apply(&self, file: &str) -> Applied {
@@ -208,11 +279,14 @@ impl Bench {
     }
 
     pub(crate) async fn destroy_over(&self, client: Client, file: &str) -> Result<Applied, Unfinished> {
-        let desired = self.desired(file);
-        let observed = Observed::read_existing(&client, &desired).await.expect("a look");
-        let plan = plan_destruction(&desired, &observed);
-        assert!(plan.obstacles.is_empty(), "{plan}");
-        apply(&plan, &self.context(client, desired, observed)).await
+        let run = async |lease: &Lease| {
+            let desired = self.desired(file);
+            let observed = Observed::read_existing(&lease.client(), &desired).await.expect("a look");
+            let plan = plan_destruction(&desired, &observed);
+            assert!(plan.obstacles.is_empty(), "{plan}");
+            apply(&plan, &self.context_of(lease, desired, observed)).await
+        };
+        self.alone(&client, &self.terms(), true, run).await.expect("a turn")
     }
 
     pub(crate) async fn destroy(&self, file: &str) -> Applied {
@@ -223,6 +297,23 @@ impl Bench {
 
     /// One whole run to what the file asks for, or to nothing; what went wrong with it, if something did.
     pub(crate) async fn attempt(&self, client: Client, then: Option<&str>, file: &str) -> Result<(), String> {
+        self.attempt_on(&self.terms(), client, then, file).await
+    }
+
+    pub(crate) async fn attempt_on(
+        &self,
+        terms: &Terms,
+        client: Client,
+        then: Option<&str>,
+        file: &str,
+    ) -> Result<(), String> {
+        let run = async |lease: &Lease| self.attempt_with(lease, then, file).await;
+        let ended = self.alone(&client, terms, then.is_none(), run).await;
+        ended.map_err(|error| error.to_string())?
+    }
+
+    async fn attempt_with(&self, lease: &Lease, then: Option<&str>, file: &str) -> Result<(), String> {
+        let client = lease.client();
         let desired = self.desired(then.unwrap_or(file));
         let (plan, observed) = match then {
             Some(_) => {
@@ -238,7 +329,7 @@ impl Bench {
         if !plan.obstacles.is_empty() {
             return Err(plan.to_string());
         }
-        let ended = apply(&plan, &self.context(client, desired, observed)).await;
+        let ended = apply(&plan, &self.context_of(lease, desired, observed)).await;
         ended.map(|_| ()).map_err(|unfinished| format!("{unfinished}: {:?}", unfinished.failures))
     }
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 use self::rehearsal::{Folder, Rehearsal};
 use super::{
     apply,
-    arguments::{self, Apply, Consent, Demo, DemoPackages, Part},
+    arguments::{self, Apply, Consent, Demo, DemoPackages, Part, Turn},
     cloud::connect,
     exit::Exit,
     image, output,
@@ -68,7 +68,7 @@ pub(super) async fn demo(run: &Run, arguments: Demo) -> miette::Result<Exit> {
     }
     let (run, packages) = (here, used.as_ref().map(|used| used.packages));
     let only = packages.is_none().then_some(Part::Infrastructure);
-    let applying = apply::apply(&run, Apply { only, consent: Consent { yes: true } });
+    let applying = apply::apply(&run, Apply { only, turn: Turn::default(), consent: Consent { yes: true } });
     times.extend(timed("apply", applying).await?.1);
     let exit = if packages.is_some() { status::status(&run).await? } else { Exit::Done };
     times.push(("in all".to_owned(), began.elapsed()));

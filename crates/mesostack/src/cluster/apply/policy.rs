@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | not let in, not allowed, malformed | 401, 531, 432, 430 | the run halts: nothing else would fare better |
 //! | a limit of the account | 535, 532 | the run halts |
+//! | the lease is over | not sent | the run halts |
 //! | it is there already | 537, 431 "already exists", 530 "already on" | look; adopt it when it is what was wanted |
 //! | outcome unknown | broken connection, time-out, 5xx | look; adopt it, or send it again |
 //! | internal error | 530 | look; adopt it, or send it again, twice |
@@ -19,7 +20,7 @@ use cloudstack::Error;
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::cluster) enum Verdict {
     /// Look whether it is there; if so it is ours, if not give up.
     Adopt,
     /// Look whether it is there; if not, try again after a pause.
@@ -33,10 +34,13 @@ pub(super) enum Verdict {
 }
 
 /// The verdict on an attempt, counted from 1.
-pub(super) fn verdict(error: &Error, attempt: u32) -> Verdict {
+pub(in crate::cluster) fn verdict(error: &Error, attempt: u32) -> Verdict {
     let seconds = |first: u64| Duration::from_secs(first << attempt.clamp(1, 5).saturating_sub(1));
     let upto = |most: u32, verdict: Verdict| if attempt <= most { verdict } else { Verdict::GiveUp };
     if error.is_unauthorized() || error.is_forbidden() || error.is_limit() || error.code() == Some(430) {
+        return Verdict::Halt;
+    }
+    if matches!(error, Error::Fenced { .. }) {
         return Verdict::Halt;
     }
     if matches!(error, Error::Deadline { .. }) {

@@ -52,6 +52,12 @@ pub async fn validate(client: &Client, desired: &Desired) -> Result<Vec<Obstacle
     Ok(problems)
 }
 
+/// The zone of that name or id, as a template that is in it names it: zones need not be listed then.
+pub(super) fn zone_of(wanted: &str, templates: &[Template]) -> Option<Named> {
+    let mut zones = templates.iter().map(|template| named(&template.zone_id, &template.zone_name));
+    zones.find(|zone| zone.is(wanted) && !zone.id.is_empty())
+}
+
 impl Catalogue {
     pub(super) fn look_up_zone(&mut self, wanted: &str, zones: &[Zone]) {
         let zones = zones.iter().map(|zone| named(&zone.id, &zone.name)).collect::<Vec<_>>();

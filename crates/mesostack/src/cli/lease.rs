@@ -1,0 +1,85 @@
+//! One run at a time: the lease of a cluster is taken before it is looked at, and given back whatever comes of the work.
+
+use mesostack::cluster::lease::{self, Held, Holder, Lease, LeaseError, News, Released, Terms};
+use tokio::time::Instant;
+
+use super::{
+    arguments::Turn,
+    cluster::Cluster,
+    exit::Exit,
+    holder::holder,
+    report::{DeadlinePassed, Interrupted},
+    run::Run,
+};
+
+/// What the work leaves of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves {
+    /// A cluster, or a part of one.
+    Cluster,
+    /// Nothing; so nothing of anybody's lease either.
+    Nothing,
+}
+
+/// Does work on a cluster that nobody else works on. The work gets a run that stops when the lease is lost, and a client
+/// that can change nothing afterwards.
+pub(super) async fn alone(
+    run: &Run,
+    mut cluster: Cluster,
+    (turn, leaves, deadline): (Turn, Leaves, Instant),
+    work: impl AsyncFnOnce(&Run, &Cluster, &Lease) -> miette::Result<Exit>,
+) -> miette::Result<Exit> {
+    let lease = take(run, &cluster, turn, deadline).await?;
+    cluster.client = lease.client();
+    let alone = Run { stop: lease.stop().clone(), ..run.clone() };
+    let mut ended = lease.keep(work(&alone, &cluster, &lease)).await;
+    if ended.is_err()
+        && let Err(lost) = lease.check()
+    {
+        ended = Err(lost.into());
+    }
+    let released = match leaves {
+        Leaves::Cluster => lease.release().await,
+        Leaves::Nothing => lease.release_the_last().await,
+    };
+    if let Released::Left(until) = released {
+        run.remark(&format!("the lease was not given back; it ends by itself at {}", lease::clock(until)));
+    }
+    ended
+}
+
+async fn take(run: &Run, cluster: &Cluster, turn: Turn, deadline: Instant) -> miette::Result<Lease> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let terms = Terms {
+        cluster: cluster.spec().cluster.name.clone(),
+        holder: Holder::new(&holder(), std::process::id()),
+        length: turn.lease,
+        patience: turn.wait.map_or_else(Default::default, |wait| wait.unwrap_or(left).min(left)),
+        seed: rand::random(),
+    };
+    let hear = |news: News| {
+        // What cannot be shown must not keep the run from its turn.
+        let _ = run.tell("lease", &news, || text(&news));
+    };
+    let stop = run.stop_at(deadline);
+    match lease::take(&cluster.client, &terms, &stop, &hear).await {
+        Err(LeaseError::Stopped) if run.stop.is_cancelled() => Err(Interrupted::default().into()),
+        Err(LeaseError::Stopped) => Err(DeadlinePassed.into()),
+        taken => Ok(taken?),
+    }
+}
+
+fn text(news: &News) -> String {
+    let who = |held: &Held| format!("{} (process {})", held.holder.name, held.holder.process);
+    match news {
+        News::Waiting(held) => format!(
+            "waiting for {}, who works on the cluster since {}, until {} at least",
+            who(held),
+            lease::clock(held.since),
+            lease::clock(held.until)
+        ),
+        News::Expired(held) => {
+            format!("the lease of {} ended at {}: taking over", who(held), lease::clock(held.until))
+        }
+    }
+}
