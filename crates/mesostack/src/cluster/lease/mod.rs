@@ -15,7 +15,7 @@
 //! not renewed. Who has closed a lease removes it by its id, and makes `CLUSTER.lease` anew like everyone else. No number
 //! is ever used twice, as each is within its run's own.
 //!
-//! Times are the server's. A run learns them from its own jobs, as bounds ([`ServerTime`]), and carries them on by this
+//! Times are the server's. A run learns them from its own jobs, as bounds (`term`), and carries them on by this
 //! machine's steady clock. Only when it makes `CLUSTER.lease` it does not know the time yet, and writes what its clock
 //! says; the job tells it right after, and a clock that is off is made good by a renewal before anything else is done.
 //! What a clock that runs ahead wrote holds up nobody longer than the lease's length, counted from when it was first seen.
