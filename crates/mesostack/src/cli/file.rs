@@ -11,6 +11,8 @@ impl Run {
         for warning in &document.warnings {
             self.progress.listener().hear(Event::Warning { message: warning.to_string() });
         }
+        // A command works by one file; where it is read again it says the same.
+        let _ = self.document.set(document.clone());
         Ok(document)
     }
 }

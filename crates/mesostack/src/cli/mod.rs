@@ -17,6 +17,7 @@ mod image;
 mod interrupt;
 mod journal;
 mod keypair;
+mod keys;
 mod lease;
 mod log;
 mod output;
@@ -86,12 +87,13 @@ fn start(cli: Cli) -> miette::Result<Exit> {
         let look = Look::choose(cli.global.json && cli.command.acts(), quiet, logging);
         let progress = Progress::start(look);
         interrupt::watch(stop.clone(), progress.clone()).into_diagnostic()?;
-        let run = Run { options: cli.global, stop: stop.clone(), progress };
+        let run = Run::new(cli.global, stop.clone(), progress);
         let ended = perform(&run, cli.command).await;
         run.progress.finish();
         match ended {
             Err(complaint) if stop.is_cancelled() => Err(Interrupted::because(complaint).into()),
-            ended => ended,
+            Err(complaint) => Err(keys::at_the_line(complaint, run.document.get())),
+            Ok(exit) => Ok(exit),
         }
     });
     // A thread that still reads the terminal must not keep the process.

@@ -1,8 +1,13 @@
 //! What every command of one run shares: the options, the way to stop, the way to show and the way to answer.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use mesostack::events::SCHEMA;
+use mesostack::{events::SCHEMA, spec::Document};
 use miette::IntoDiagnostic;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,9 +27,15 @@ pub(crate) struct Run {
     /// Cancelled by the first Ctrl-C.
     pub(crate) stop: CancellationToken,
     pub(crate) progress: Progress,
+    /// The file once it has been read, for what turns out wrong with it later.
+    pub(crate) document: Arc<OnceLock<Document>>,
 }
 
 impl Run {
+    pub(crate) fn new(options: Global, stop: CancellationToken, progress: Progress) -> Self {
+        Self { options, stop, progress, document: Arc::default() }
+    }
+
     /// The same run with another file.
     pub(crate) fn with_file(&self, file: PathBuf) -> Self {
         Self { options: Global { file, ..self.options.clone() }, ..self.clone() }
@@ -153,7 +164,7 @@ mod tests {
 
     fn run() -> Run {
         let options = Cli::try_parse_from(["mesostack", "keypair", "list"]).unwrap().global;
-        Run { options, stop: CancellationToken::new(), progress: Progress::start(Look::None) }
+        Run::new(options, CancellationToken::new(), Progress::start(Look::None))
     }
 
     #[tokio::test]

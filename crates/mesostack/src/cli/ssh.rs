@@ -36,12 +36,10 @@ pub(super) async fn ssh(run: &Run, arguments: arguments::Ssh) -> miette::Result<
     Ok(match status {
         ExitStatus::Code(0) => Exit::Done,
         ExitStatus::Code(code) => Exit::Command(u8::try_from(code).unwrap_or(u8::MAX)),
-        other => {
-            return Err(Refused::new(
-                format!("the command ended by {other}"),
-                "the node's journal may say why",
-            )
-            .into());
+        signal @ ExitStatus::Signal(_) => {
+            return Err(
+                Refused::new(format!("the command was {signal}"), "the node's journal may say why").into()
+            );
         }
     })
 }

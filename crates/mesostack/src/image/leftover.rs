@@ -66,14 +66,18 @@ pub enum Kind {
 }
 
 impl Leftovers {
-    /// Whether the build that made these things must be dead at `now`. Its machines' own clock ends them at twice its
-    /// lifetime, its own deadline ends it at once its lifetime; the clocks of both sides may differ. Where the cloud does
-    /// not say how old they are, the build may still live.
-    pub fn is_dead(&self, now: Timestamp) -> bool {
+    /// When the build that made these things is dead for certain, by the server's clock: its own deadline ends it at once its
+    /// lifetime, and the clocks of both sides may differ. None where the cloud does not say how old they are.
+    pub fn dead_by(&self) -> Option<Timestamp> {
         let lifetime = SignedDuration::try_from(self.lifetime).unwrap_or(SignedDuration::MAX);
-        self.since.is_some_and(|since| {
-            since.duration_until(now) > lifetime.checked_add(CLOCKS).unwrap_or(SignedDuration::MAX)
-        })
+        let longest = lifetime.checked_add(CLOCKS).unwrap_or(SignedDuration::MAX);
+        self.since.map(|since| since.checked_add(longest).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Whether the build that made these things must be dead at `now`. Where the cloud does not say how old they are, it may
+    /// still live.
+    pub fn is_dead(&self, now: Timestamp) -> bool {
+        self.dead_by().is_some_and(|dead_by| now > dead_by)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the whole cluster does: asked side by side through SSH, judged by a pure function.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use mesos::{
@@ -9,7 +9,8 @@ use mesos::{
 };
 use remote::Session;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     SshNodes, Whereabouts,
@@ -18,6 +19,10 @@ use super::{
     places::{MARATHON_PORT, MASTER_PORT, ZOOKEEPER_PORT},
 };
 use crate::spec::{Node, Spec};
+
+/// How much longer the other masters may take once one has been reached. A master that is there answers in a moment, and one
+/// that does not is asked through the one that did.
+const BEHIND: Duration = Duration::from_secs(3);
 
 /// How a cluster does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -118,11 +123,17 @@ pub(super) struct Answers {
 
 /// Asks all masters, each through its own session; then those that could not be reached through another's, because a master
 /// may do well though its forwarded port does not. Agents are known from the leading master. Takes until `deadline` at most,
-/// and half of that for reaching the masters.
+/// and half of that for reaching the first of the masters; one that is lost costs seconds.
 pub async fn status(nodes: &SshNodes, spec: &Spec, masters: &[Whereabouts], deadline: Instant) -> Status {
     let reach_by = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-    let asked = join_all(masters.iter().map(|at| async move {
-        let session = nodes.reach(at, reach_by).await.map_err(|error| error.to_string())?;
+    let one_is_there = CancellationToken::new();
+    let asked = join_all(masters.iter().map(|at| async {
+        let session = tokio::select! {
+            biased;
+            reached = nodes.reach(at, reach_by) => reached.map_err(|error| error.to_string())?,
+            () = behind(&one_is_there) => return Err("it is not reached".to_owned()),
+        };
+        one_is_there.cancel();
         let answers = ask(Arc::new(ThroughSession(session.clone())), &at.node, deadline).await;
         Ok((session, answers))
     }))
@@ -143,6 +154,12 @@ pub async fn status(nodes: &SshNodes, spec: &Spec, masters: &[Whereabouts], dead
     }))
     .await;
     judge(spec, &answers)
+}
+
+/// Ends when another has been there for so long that one more is not waited for.
+async fn behind(one_is_there: &CancellationToken) {
+    one_is_there.cancelled().await;
+    sleep(BEHIND).await;
 }
 
 impl Answers {

@@ -139,8 +139,14 @@ fn check_places(
                     "{} has room for {room} {role}s from place {first} on, not {count}",
                     network.range
                 );
-                found.refuse(Problem::new(span.clone(), message).label("too small").help(format!(
-                    "a wider `network.range` (/{} at the widest), a lower `cluster.first_{role}`, or fewer {role}s",
+                let (nodes, place) = (format!("cluster.{role}s"), format!("cluster.first_{role}"));
+                let (at, label) = match found.first_written(&["network.range"]) {
+                    Some(range) => (Some(range), "too small"),
+                    None => (found.first_written(&[&nodes, &place]), "too many"),
+                };
+                let problem = Problem::new(at.unwrap_or_else(|| span.clone()), message).label(label);
+                found.refuse(problem.help(format!(
+                    "a wider `network.range` (/{} at the widest), a lower `{place}`, or fewer {role}s",
                     addresses::SHORTEST_PREFIX
                 )));
             }
@@ -152,7 +158,9 @@ fn check_places(
         let message = format!(
             "master {master} and agent {agent} would share an address, at place {place} of the range"
         );
-        let problem = Problem::new(agents.first.span.clone(), message);
+        let written = ["cluster.first_agent", "cluster.first_master", "cluster.masters", "cluster.agents"];
+        let at = found.first_written(&written).unwrap_or_else(|| agents.first.span.clone());
+        let problem = Problem::new(at, message);
         found.refuse(problem.help("move `cluster.first_master` or `cluster.first_agent`"));
     }
 }
@@ -165,7 +173,11 @@ fn check_ports(masters: &Group, agents: &Group, found: &mut Findings) {
             Owner::Agent(_) => (agents, "agent"),
             _ => (masters, "master"),
         };
-        let problem = Problem::new(group.first_port.span.clone(), clash.to_string());
+        let others = if role == "agent" { "master" } else { "agent" };
+        let (port, nodes) = (format!("access.first_{role}_port"), format!("cluster.{role}s"));
+        let (other_port, other_nodes) = (format!("access.first_{others}_port"), format!("cluster.{others}s"));
+        let at = found.first_written(&[&port, &nodes, &other_port, &other_nodes]);
+        let problem = Problem::new(at.unwrap_or_else(|| group.first_port.span.clone()), clash.to_string());
         let mut help = format!("another `access.first_{role}_port`, or fewer {role}s");
         if role == "agent" {
             help.push_str("; or `access.agents = \"bastion\"`, where agents need no ports");

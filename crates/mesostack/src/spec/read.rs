@@ -152,7 +152,8 @@ fn read_image(mut image: Section<'_>, found: &mut Findings, place: &Place, acces
     let build_access = choice(&mut image, found, "access", ways);
     let network = image.text(found, "network");
     if build_access == BuildAccess::Guest && network.is_none() {
-        let problem = Problem::new(image.span(), "`image.access = \"guest\"` needs `image.network`");
+        let at = found.first_written(&["image.access"]).unwrap_or_else(|| image.span());
+        let problem = Problem::new(at, "`image.access = \"guest\"` needs `image.network`");
         found.refuse(problem.help("the guest address is reached from a machine in that same network only"));
     }
     let user = read_login(&mut image, found, access.map_or("debian", |access| &access.user));

@@ -29,6 +29,11 @@ impl Findings {
         self.problems.push(problem);
     }
 
+    /// Where the first of these values stands that the file says; none when it says none of them.
+    pub(super) fn first_written(&self, paths: &[&str]) -> Option<Range<usize>> {
+        paths.iter().find_map(|path| self.places.get(*path)).cloned()
+    }
+
     pub(super) fn warn(&mut self, span: Range<usize>, message: impl Into<String>) {
         self.warnings.push((span, message.into()));
     }

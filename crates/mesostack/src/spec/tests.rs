@@ -202,9 +202,16 @@ fn addresses_lie_in_the_range_and_are_nobody_elses() {
     refused(
         &with(&["cluster: agents = 156"]),
         "has room for 155 agents from place 100 on, not 156",
-        "[network]",
+        "agents = 156",
     );
     refused(&with(&["network: range = \"172.16.0.0/26\""]), "has room for 0 agents", "range");
+    refused(
+        &with(&["network: range = \"172.16.0.0/26\"", "cluster: agents = 156"]),
+        "has room for 0 agents",
+        "range",
+    );
+    refused(&with(&["cluster: first_agent = 254"]), "has room for 1 agents", "first_agent");
+    refused(&with(&["cluster: masters = 81"]), "master 81 and agent 1 would share", "masters = 81");
     refused(&with(&["cluster: first_master = 1"]), "2 or more", "first_master");
     refused(&with(&["cluster: first_agent = 22"]), "master 3 and agent 1 would share", "first_agent");
     refused(&with(&["cluster: first_agent = 18"]), "master 1 and agent 3 would share", "first_agent");
@@ -217,12 +224,12 @@ fn addresses_lie_in_the_range_and_are_nobody_elses() {
 #[test]
 fn the_2829th_agents_forward_would_meet_the_mesos_interface() {
     let agents = |count: u32| with(&[&format!("cluster: agents = {count}")]);
-    refused(&agents(2829), "SSH port of agent 2829 would be 5050", "[access]");
+    refused(&agents(2829), "SSH port of agent 2829 would be 5050", "agents = 2829");
     refused(&with(&["access: first_agent_port = 8078"]), "agent 3 would be 8080", "first_agent_port");
     refused(
         &with(&["access: first_master_port = 2220"]),
         "agent 1 would be 2222, which is master 3's",
-        "[access]",
+        "first_master_port",
     );
     refused(&with(&["access: first_agent_port = 65535"]), "agent 2 would be 65536", "first_agent_port");
     refused(&with(&["access: first_agent_port = 65536"]), "from 1 to 65535, not 65536", "first_agent_port");

@@ -1,5 +1,10 @@
 //! Wrong command lines and wrong files: a clear error, the right exit code, and nothing on standard output.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
 use insta::assert_snapshot;
 
 use super::{mesostack, run};
@@ -45,6 +50,60 @@ fn all_that_is_wrong_is_told_at_once() {
     let (code, errors) = with_file(&text, &["validate", "--offline"]);
     assert_eq!(code, 1);
     assert_snapshot!(errors);
+}
+
+#[test]
+fn keys_that_cannot_be_got_are_told_at_the_line_that_names_them() {
+    let text = RIGHT.replace("[cloud]", "[cloud]\nini = { file = \"none.ini\", section = \"x\" }");
+    for command in [&["validate"][..], &["apply", "--yes"], &["image", "list"], &["keypair", "list"]] {
+        let (code, errors) = with_file(&text, command);
+        assert_eq!(code, 1, "{command:?}: {errors}");
+        assert!(errors.contains("none.ini cannot be read: No such file"), "{command:?}: {errors}");
+        assert!(errors.contains("2 │ ini = {"), "{command:?}: {errors}");
+    }
+    let (_, errors) = with_file(RIGHT, &["status"]);
+    assert!(errors.contains("does not say CLOUDSTACK_API_KEY"), "{errors}");
+    assert!(errors.contains("1 │ [cloud]"), "{errors}");
+}
+
+#[test]
+fn keys_that_the_cloud_refuses_are_told_at_the_line_that_names_them() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/client/api", server.local_addr().unwrap());
+    // As CloudStack 4.23 answers.
+    std::thread::spawn(move || {
+        let body = r#"{"errorresponse":{"uuidList":[],"errorcode":401,"errortext":"unable to verify user credentials and/or request signature"}}"#;
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 65_536];
+            let _ = stream.read(&mut head);
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    let command = r#"command = ["echo", '{"api_key": "an-api-key", "secret_key": "a-secret-key"}']"#;
+    let text = RIGHT.replace("[cloud]", &format!("[cloud]\napi_url = \"{url}\"\n{command}"));
+    for arguments in [
+        &["validate"][..],
+        &["plan"],
+        &["apply", "--yes"],
+        &["destroy", "--yes"],
+        &["status"],
+        &["image", "validate"],
+        &["image", "list"],
+        &["image", "gc"],
+        &["keypair", "list"],
+        &["keypair", "create", "x", "--out", "x"],
+    ] {
+        let (code, errors) = with_file(&text, arguments);
+        assert_eq!(code, 1, "{arguments:?}: {errors}");
+        assert!(errors.contains("the cloud does not accept the keys"), "{arguments:?}: {errors}");
+        assert!(errors.contains("3 │ command ="), "{arguments:?}: {errors}");
+        assert!(errors.contains("compare the keys with the cloud's user page"), "{arguments:?}: {errors}");
+    }
 }
 
 #[test]

@@ -74,21 +74,22 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
     let removed: Vec<_> = dead.iter().map(|left| &left.build).collect();
     run.conclude(&json!({ "removed": removed, "later": later }), || {
         let rest = if later.is_empty() { "" } else { ", but for what has to wait" };
-        format!("removed what {} builds had left{rest}", dead.len())
+        let builds = if dead.len() == 1 { "one build" } else { "the builds" };
+        format!("removed what {builds} had left{rest}")
     })?;
     Ok(Exit::Done)
 }
 
 fn why_alone(left: &Leftovers) -> String {
+    let until = match left.dead_by() {
+        Some(dead_by) => format!("until {}", dead_by.strftime("%Y-%m-%d %H:%M UTC")),
+        None => "the cloud does not say how old it is".to_owned(),
+    };
     let title = title(left);
-    match left.since {
-        Some(_) => format!("{title}, which may still be running"),
-        None => format!(
-            "{title}, which may still be running: the cloud does not say how old it is. If it is dead, `mesostack image gc \
-             --build {}` removes it",
-            left.build
-        ),
-    }
+    let build = &left.build;
+    format!(
+        "{title}, which may still be running ({until}). If it is dead, `mesostack image gc --build {build}` removes it"
+    )
 }
 
 fn title(left: &Leftovers) -> String {

@@ -97,6 +97,18 @@ async fn a_master_that_is_gone_costs_a_moment_once_and_then_nothing() {
 }
 
 #[tokio::test]
+async fn a_lost_master_costs_a_status_seconds_and_not_its_whole_time() {
+    let Some(mut lab) = Lab::of(3) else { return };
+    lab.masters[1] = None;
+    let began = Instant::now();
+    let status = status(&lab.nodes, &spec(3, 1), &lab.whereabouts, began + Duration::from_secs(120)).await;
+    // Nothing but SSH runs there; each was asked all the same, the lost one through another.
+    assert_eq!(status.zookeeper.len(), 3);
+    assert!(status.problems.iter().all(|problem| !problem.contains("not reached")), "{:?}", status.problems);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn when_the_master_in_between_dies_another_takes_its_place() {
     let Some(mut lab) = Lab::of(2) else { return };
     let agent = lab.agent(1);
