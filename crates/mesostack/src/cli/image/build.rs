@@ -1,6 +1,6 @@
 //! `mesostack image build`.
 
-use std::{fmt::Write, path::PathBuf, sync::Arc};
+use std::{fmt::Write, sync::Arc};
 
 use async_trait::async_trait;
 use mesostack::{
@@ -15,6 +15,7 @@ use mesostack::{
 };
 use serde_json::json;
 
+use super::key_directory;
 use crate::{
     cli::{
         arguments, cloud::connect, consent::question, holder::holder, journal::Journal, report::While,
@@ -48,7 +49,7 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
         Builder { client, access: Arc::new(Ssh), listener: journal.listener(), stop: run.stop.clone() };
     let mut options = Options::new(holder());
     options.lifetime = run.options.deadline.unwrap_or(options.lifetime);
-    options.key_directory = run.options.file.parent().map(PathBuf::from).unwrap_or_default();
+    options.key_directory = key_directory(&run.options);
     options.on_error = match on_error {
         arguments::OnError::Cleanup => OnError::Cleanup,
         arguments::OnError::Keep => OnError::Keep,

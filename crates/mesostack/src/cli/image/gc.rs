@@ -13,7 +13,7 @@ use mesostack::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::REMOVAL;
+use super::{REMOVAL, key_directory};
 use crate::cli::{
     arguments::Consent,
     cloud::connect,
@@ -67,6 +67,9 @@ pub(super) async fn gc(run: &Run, build: Option<BuildId>, consent: Consent) -> m
                 removed.tried("could not remove everything")?
             }
         };
+        if let Err(error) = left.build.forget_key(&key_directory(&run.options)) {
+            run.remark(&format!("the key of build {} could not be removed: {error}", left.build));
+        }
         let detail = removed.remark();
         later.extend(detail.clone());
         listener.hear(Event::Done { work, detail, took: began.elapsed() });

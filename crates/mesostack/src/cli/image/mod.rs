@@ -4,7 +4,7 @@ mod build;
 mod gc;
 mod list;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use mesostack::{
     events::Event,
@@ -12,7 +12,13 @@ use mesostack::{
 };
 use serde_json::json;
 
-use super::{arguments::Image, cloud::connect, exit::Exit, report::While, run::Run};
+use super::{
+    arguments::{Global, Image},
+    cloud::connect,
+    exit::Exit,
+    report::While,
+    run::Run,
+};
 
 pub(super) use self::build::build;
 
@@ -29,6 +35,11 @@ pub(super) async fn image(run: &Run, command: Image) -> miette::Result<Exit> {
         Image::Delete { image, consent } => list::delete(run, &image, consent).await,
         Image::Gc { build, consent } => gc::gc(run, build, consent).await,
     }
+}
+
+/// Where the key of a build that is kept lies: beside the file.
+fn key_directory(options: &Global) -> PathBuf {
+    options.file.parent().map(PathBuf::from).unwrap_or_default()
 }
 
 async fn check(run: &Run) -> miette::Result<Exit> {

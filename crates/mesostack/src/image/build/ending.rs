@@ -86,7 +86,7 @@ impl Build<'_> {
         let build = &self.options.build;
         let mut message = format!("build {build} is kept as it is");
         if let Some(target) = self.reachable.get() {
-            let path = self.options.key_directory.join(format!("{}.key", build.name()));
+            let path = build.key_file(&self.options.key_directory);
             match self.identity.save_new(&path) {
                 Ok(()) => message.push_str(&format!(
                     "; log in with `ssh -i {} -p {} {}@{}` (host key {})",

@@ -5,7 +5,13 @@
 //! description, which are part of the create itself, say it all: whose, since when (the server keeps that), for how long
 //! at most, and which ports of somebody else's address were opened for it.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr, time::Duration};
+use std::{
+    fmt, fs, io,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -44,6 +50,22 @@ impl BuildId {
     /// What the machine is called that the finished template is tried on.
     pub fn try_name(&self) -> String {
         format!("{PREFIX}{}{TRY_SUFFIX}", self.0)
+    }
+
+    /// Where the key of a build that was kept lies, on the machine that built.
+    pub(super) fn key_file(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{}.key", self.name()))
+    }
+
+    /// Removes the key of a build that was kept, if it lies in `directory`: once the machine is gone it opens nothing.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn forget_key(&self, directory: &Path) -> io::Result<()> {
+        match fs::remove_file(self.key_file(directory)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Where the search for a free pair of public ports begins: spread, so that two builds behind one address

@@ -275,6 +275,10 @@ async fn a_failed_build_is_kept_when_told_so_with_the_way_in() {
     assert!(!cloud.contents().await.is_empty());
     remove(&cloud, &options.build).await;
     assert_eq!(cloud.contents().await, Vec::<String>::new());
+    options.build.forget_key(directory.path()).unwrap();
+    assert!(!key.exists());
+    // Most builds were never kept.
+    options.build.forget_key(directory.path()).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
