@@ -175,7 +175,7 @@ impl Rehearsal {
             nodes: Some(Arc::new(Obedient)),
             listener: Arc::new(Silent),
             stop: lease.stop().clone(),
-            limits: Limits::default(),
+            limits: Limits::from(&self.desired.spec),
         };
         apply(plan, &context).await?;
         Ok(())

@@ -90,6 +90,12 @@ pub enum Event {
     Output { work: Work, line: String },
     /// Something a reader should know that is no failure.
     Warning { message: String },
+    /// The run is being stopped: nothing is begun any more, and what runs has `grace` to end.
+    Stopping {
+        running: Vec<Work>,
+        #[serde(with = "seconds")]
+        grace: Duration,
+    },
     /// The run ended.
     RunEnded {
         outcome: Outcome,

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::fence::UnderWay;
-use super::{Client, Core, Fence};
+use super::{Client, Core, Fence, retry};
 use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
 use crate::error::{Error, Failure, TransportError, TransportFailure};
@@ -163,7 +163,12 @@ impl Core {
         let outcome = self.understand(command, effect, reply);
         match &outcome {
             Ok(_) => tracing::debug!(command, elapsed = ?sent.elapsed(), "answered"),
-            Err(error) => tracing::debug!(command, elapsed = ?sent.elapsed(), %error, "failed"),
+            Err(error) => {
+                tracing::debug!(command, elapsed = ?sent.elapsed(), %error, "failed");
+                if let Some(window) = retry::throttled(error) {
+                    self.pace.too_many(window);
+                }
+            }
         }
         outcome
     }

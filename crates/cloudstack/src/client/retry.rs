@@ -18,7 +18,7 @@ const BASE: Duration = Duration::from_millis(200);
 /// The longest wait's bound.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The window over which a throttling server counts (`api.throttling.interval`).
-const THROTTLE_WINDOW: Duration = Duration::from_secs(1);
+pub(super) const THROTTLE_WINDOW: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Policy {
@@ -64,13 +64,17 @@ fn may_repeat(effect: Effect, attempt: u32, error: &Error) -> bool {
 fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
     let bound = BASE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST);
     let wait = bound.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+    throttled(error).map_or(wait, |window| window + wait)
+}
+
+/// How long a server that takes no more calls for now takes none, when that is what `error` says.
+pub(super) fn throttled(error: &Error) -> Option<Duration> {
     match error {
         Error::Api(ApiError { code: 429, text, .. }) => {
-            let asked = retry_after(text).unwrap_or(THROTTLE_WINDOW).min(LONGEST);
-            asked + wait
+            Some(retry_after(text).unwrap_or(THROTTLE_WINDOW).min(LONGEST))
         }
-        Error::NotTheApi { status: 429, .. } => THROTTLE_WINDOW + wait,
-        _ => wait,
+        Error::NotTheApi { status: 429, .. } => Some(THROTTLE_WINDOW),
+        _ => None,
     }
 }
 

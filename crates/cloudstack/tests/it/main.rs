@@ -10,6 +10,7 @@ mod lists;
 mod replies;
 mod scripted;
 mod secrets;
+mod throttle;
 mod tls;
 mod waits;
 mod wire;

@@ -97,7 +97,7 @@ async fn execute(
         nodes: None,
         listener: run.progress.listener(),
         stop: run.stop_at(run.deadline(PATIENCE)),
-        limits: Limits { grace: Limits::default().grace.min(lease.grace()), ..Limits::default() },
+        limits: Limits::from(cluster.spec()).within(lease.grace()),
     };
     if plan.needs_key() {
         let access = &cluster.spec().access;

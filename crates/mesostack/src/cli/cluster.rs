@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mesostack::{
-    cluster::{self, Desired, Observed, OperatorKey, Plan, find_key, host_key_tag, refusal},
+    cluster::{self, Desired, Limits, Observed, OperatorKey, Plan, find_key, host_key_tag, refusal},
     node::{self, SshNodes, Status, Whereabouts},
     spec::{Document, Node, Spec},
     timeline::Estimate,
@@ -74,8 +74,8 @@ impl Cluster {
     /// A plan, and how long it will take.
     pub(crate) fn estimated<'a>(&self, plan: &'a Plan) -> Estimated<'a> {
         let figures = || journal::figures(self.spec(), &self.client);
-        let estimate = (!plan.is_empty())
-            .then(|| figures().estimate(&plan.graph(), &cluster::Limits::default().lanes()));
+        let estimate =
+            (!plan.is_empty()).then(|| figures().estimate(&plan.graph(), &Limits::from(self.spec()).lanes()));
         Estimated { plan, estimate }
     }
 

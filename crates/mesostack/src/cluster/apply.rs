@@ -5,17 +5,23 @@
 //! leaves in the cloud what the next one needs to go on.
 
 mod act;
+mod deploy;
 mod failure;
 mod graph;
+mod in_flight;
 mod known;
+mod limits;
 mod machines;
 mod network;
 mod nodes;
 pub(super) mod policy;
+mod ramp;
 mod rules;
+mod start;
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,11 +29,23 @@ use std::{
 
 use cloudstack::Client;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex as Turns, Notify},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-pub use self::failure::{Failure, StepError, Unfinished};
-use self::{graph::Outcome, known::Known, policy::Verdict};
+pub use self::{
+    failure::{Detached, Failure, Missing, StepError, Unfinished},
+    limits::Limits,
+};
+use self::{
+    graph::Outcome,
+    in_flight::{InFlight, Remembering},
+    known::Known,
+    policy::Verdict,
+    ramp::Ramp,
+};
 use super::{
     action::{Action, Lane, Phase},
     desired::Desired,
@@ -38,59 +56,6 @@ use crate::{
     events::{Event, GraphStep, Listener, Work, with_jobs_of},
     node::Nodes,
 };
-
-/// How long things may take, and how many may go on side by side.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// A job that takes a moment: a rule, an address, a tag, a machine that is only written down.
-    pub brief: Duration,
-    /// A job that takes its time: starting and destroying a machine.
-    pub long: Duration,
-    /// A network's router coming up or going down, and a network's removal.
-    pub network: Duration,
-    /// From a machine's start to its node's set-up.
-    pub set_up: Duration,
-    /// From the last set-up to a healthy cluster.
-    pub health: Duration,
-    /// What running steps get to end once the run is stopped.
-    pub grace: Duration,
-    /// Machines' jobs side by side.
-    pub machines: usize,
-    /// Nodes set up side by side.
-    pub nodes: usize,
-}
-
-impl Limits {
-    /// How many steps of each lane may go on side by side, as events tell it.
-    pub fn lanes(&self) -> BTreeMap<String, usize> {
-        let held = [Lane::NetworkQueue, Lane::Machines, Lane::Nodes];
-        held.iter().filter_map(|lane| Some((lane.name()?.to_owned(), self.width(*lane)))).collect()
-    }
-
-    fn width(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::NetworkQueue => 1,
-            Lane::Machines => self.machines,
-            Lane::Nodes => self.nodes,
-            Lane::Free => usize::MAX,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            brief: Duration::from_secs(180),
-            long: Duration::from_secs(900),
-            network: Duration::from_secs(900),
-            set_up: Duration::from_secs(600),
-            health: Duration::from_secs(300),
-            grace: Duration::from_secs(10),
-            machines: 20,
-            nodes: 32,
-        }
-    }
-}
 
 /// Everything a run needs beside its plan.
 #[derive(Clone, Debug)]
@@ -146,8 +111,17 @@ pub async fn apply(plan: &Plan, context: &Context) -> Result<Applied, Unfinished
             lane: step.action.lane(),
         })
         .collect::<Vec<_>>();
-    let outcomes =
-        graph::run(&nodes, |lane| run.width(lane), &run.halt, context.limits.grace, |at| run.step(at)).await;
+    let ways = graph::Ways {
+        width: |lane| run.width(lane),
+        widened: &run.widened,
+        stop: &run.halt,
+        grace: context.limits.grace,
+    };
+    let carried_out = graph::run(&nodes, ways, |at| run.step(at));
+    let outcomes = tokio::select! {
+        outcomes = carried_out => outcomes,
+        never = run.tell_of_a_stop() => match never {},
+    };
     run.conclude(outcomes)?;
     let calls = context.client.counts().since(&before);
     Ok(Applied {
@@ -166,6 +140,12 @@ struct Run<'a> {
     context: &'a Context,
     known: Mutex<Known>,
     phases: Mutex<BTreeMap<Phase, Progress>>,
+    in_flight: Arc<InFlight>,
+    ramp: Ramp,
+    /// Told when a lane holds more than before.
+    widened: Notify,
+    /// Whoever writes rules of the network has it: one at a time, also where a step mends what others made.
+    network_queue: Turns<()>,
     /// Stopped from outside, or from inside by a failure no other step would survive.
     halt: CancellationToken,
 }
@@ -185,17 +165,25 @@ impl fmt::Debug for Run<'_> {
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, context: &'a Context) -> Self {
+        let deploys = plan.steps.iter().any(|step| matches!(step.action, Action::Deploy { .. }));
         Self {
             plan,
             context,
             known: Mutex::new(Known::of(&context.observed)),
             phases: Mutex::default(),
+            in_flight: Arc::default(),
+            ramp: Ramp::new(context.limits.machines, deploys),
+            widened: Notify::new(),
+            network_queue: Turns::default(),
             halt: context.stop.child_token(),
         }
     }
 
     fn width(&self, lane: Lane) -> usize {
-        self.context.limits.width(lane)
+        match lane {
+            Lane::Machines => self.ramp.width(),
+            other => self.context.limits.width(other),
+        }
     }
 
     /// Never held across a wait.
@@ -224,7 +212,21 @@ impl<'a> Run<'a> {
         let work = Work::new(action.name());
         let began = Instant::now();
         self.tell(Event::Started { phase: phase.name().to_owned(), work: work.clone() });
-        let result = with_jobs_of(self.context.listener.clone(), &work, self.act(&work, action)).await;
+        self.in_flight.begin(&work);
+        let hears =
+            Remembering { in_flight: Arc::clone(&self.in_flight), listener: self.context.listener.clone() };
+        let acts = async {
+            let _turn = match action.lane() {
+                Lane::NetworkQueue => Some(self.network_queue.lock().await),
+                _ => None,
+            };
+            self.act(&work, action).await
+        };
+        let result = with_jobs_of(Arc::new(hears), &work, acts).await;
+        self.in_flight.end(&work);
+        if action.lane() == Lane::Machines {
+            if result.is_ok() { self.ramp.widen() } else { self.ramp.narrow() }
+        }
         match &result {
             Ok(detail) => self.tell(Event::Done { work, detail: detail.clone(), took: began.elapsed() }),
             Err(error) => {
@@ -258,16 +260,31 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Says what is still under way once the run is stopped. Never ends.
+    async fn tell_of_a_stop(&self) -> Infallible {
+        self.halt.cancelled().await;
+        let running = self.in_flight.steps();
+        self.tell(Event::Stopping { running, grace: self.context.limits.grace });
+        std::future::pending().await
+    }
+
     fn conclude(&self, outcomes: Vec<Outcome<StepError>>) -> Result<(), Unfinished> {
         let interrupted = self.context.stop.is_cancelled();
-        let mut unfinished = Unfinished { failures: Vec::new(), done: 0, left: 0, interrupted };
+        let mut unfinished =
+            Unfinished { interrupted, detached: self.in_flight.jobs(), ..Unfinished::default() };
         for (step, outcome) in self.plan.steps.iter().zip(outcomes) {
+            let action = &step.action;
             match outcome {
                 Outcome::Done => unfinished.done += 1,
-                Outcome::Failed(error) => {
-                    unfinished.failures.push(Failure { step: step.action.name(), error })
+                Outcome::Failed(StepError::Forgone { .. }) | Outcome::Skipped | Outcome::Abandoned => {
+                    unfinished.left += 1;
                 }
-                Outcome::Skipped | Outcome::Abandoned => unfinished.left += 1,
+                Outcome::Failed(error) => {
+                    let failure = Failure { step: action.name(), error };
+                    unfinished.lack(action.host_name(), &failure);
+                    unfinished.detached.extend(failure.detached());
+                    unfinished.failures.push(failure);
+                }
             }
         }
         if unfinished.failures.is_empty() && unfinished.left == 0 { Ok(()) } else { Err(unfinished) }
@@ -295,13 +312,39 @@ impl<'a> Run<'a> {
             }
             match verdict {
                 Verdict::LookThenAgain(pause) | Verdict::Again(pause) => {
-                    self.waiting(work, format!("another attempt: {error}"));
-                    tokio::time::sleep(pause).await;
+                    self.before_another_attempt(work, error, pause).await?;
                 }
                 Verdict::Adopt | Verdict::GiveUp | Verdict::Halt => return Err(error.into()),
             }
             attempt += 1;
         }
+    }
+
+    /// Waits before another attempt after `error`. A run that is stopped makes none: then that was the last one.
+    async fn before_another_attempt(
+        &self,
+        work: &Work,
+        error: impl Into<StepError>,
+        pause: Duration,
+    ) -> Result<(), StepError> {
+        let error = error.into();
+        self.waiting(work, format!("another attempt: {error}"));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.halt.cancelled() => Err(error),
+        }
+    }
+
+    /// The same, without keeping a place among the machines' jobs meanwhile.
+    async fn rest_before_another_attempt(
+        &self,
+        work: &Work,
+        error: impl Into<StepError>,
+        pause: Duration,
+    ) -> Result<(), StepError> {
+        let _resting = self.ramp.rest();
+        self.widened.notify_one();
+        self.before_another_attempt(work, error, pause).await
     }
 
     fn brief(&self) -> Instant {

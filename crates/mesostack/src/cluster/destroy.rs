@@ -6,6 +6,7 @@ use super::{
     identity,
     observed::{MachineState, Observed},
     plan::{Obstacle, Plan},
+    planner::delete_twins,
 };
 
 /// What has to be done so that nothing of the cluster is left. A pure function.
@@ -35,6 +36,7 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
     if !plan.obstacles.is_empty() {
         return plan;
     }
+    delete_twins(desired, observed, &mut plan);
     let gone = ours
         .into_iter()
         .filter(|machine| machine.state != MachineState::Going)

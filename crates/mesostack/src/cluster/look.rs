@@ -32,7 +32,7 @@ impl Observed {
             key_pair(client, desired),
             all(client, ListServiceOfferings::new()),
         )?;
-        let Found { network, namesakes } = find_network(desired, networks)?;
+        let Found { network, twins, namesakes } = find_network(desired, networks)?;
         let mut catalogue = Catalogue::default();
         let mut observed = match network {
             Some(network) => {
@@ -62,6 +62,7 @@ impl Observed {
         observed.catalogue = catalogue;
         observed.key_pair = key_pair;
         observed.namesakes = namesakes;
+        observed.twins = twins;
         Ok(observed)
     }
 
@@ -72,12 +73,12 @@ impl Observed {
     /// The keys are not accepted, or a list could not be read.
     pub async fn read_existing(client: &Client, desired: &Desired) -> Result<Self, Error> {
         let (networks, key_pair) = try_join!(all(client, ListNetworks::new()), key_pair(client, desired))?;
-        let Found { network, namesakes } = find_network(desired, networks)?;
+        let Found { network, twins, namesakes } = find_network(desired, networks)?;
         let observed = match network {
             Some(network) => Self::read_machines(client, desired, network).await?,
             None => Self { affinity_group: affinity_group(client, desired).await?, ..Self::default() },
         };
-        Ok(Self { key_pair, namesakes, ..observed })
+        Ok(Self { key_pair, twins, namesakes, ..observed })
     }
 
     /// What is in the network, without its rules.
@@ -153,40 +154,46 @@ async fn all<C: ListCommand>(client: &Client, command: C) -> Result<Vec<C::Item>
     client.list(&command).await
 }
 
+#[derive(Debug, Default)]
 struct Found {
     network: Option<Network>,
+    twins: Vec<Id>,
     namesakes: Vec<Id>,
 }
 
 /// The cluster's network among all of the account's: by its tag; by its name and display text where a run was broken
-/// off before the tag.
+/// off before the tag. Names may repeat: another one with name and display text and no tag is a call's that something
+/// between us repeated.
 fn find_network(desired: &Desired, networks: Vec<cloudstack::resource::Network>) -> Result<Found, Error> {
     let spec = &desired.spec;
-    let mut found = Found { network: None, namesakes: Vec::new() };
+    let mut found = Found::default();
+    let mut described = Vec::new();
     for network in networks {
-        let network = (convert::network(&network), network.display_text);
-        let (network, display_text) = network;
+        let (network, display_text) = (convert::network(&network), network.display_text);
         if !network.zone.is(&spec.cloud.zone) {
             continue;
         }
-        let tag = network.tags.get(identity::CLUSTER);
         let same_name = network.named.name.eq_ignore_ascii_case(&spec.network.name);
-        let ours = match tag {
-            Some(cluster) => cluster == desired.cluster(),
-            None => same_name && display_text == identity::description(desired.cluster()),
-        };
-        if !ours {
-            found.namesakes.extend(same_name.then_some(network.named.id));
-        } else if let Some(other) = &found.network {
-            return Err(Error::Twice {
-                cluster: desired.cluster().to_owned(),
-                first: other.named.id.clone(),
-                second: network.named.id,
-            });
-        } else {
-            found.network = Some(network);
+        match (network.tags.get(identity::CLUSTER), &found.network) {
+            (Some(cluster), Some(other)) if cluster == desired.cluster() => {
+                return Err(Error::Twice {
+                    cluster: desired.cluster().to_owned(),
+                    first: other.named.id.clone(),
+                    second: network.named.id,
+                });
+            }
+            (Some(cluster), None) if cluster == desired.cluster() => found.network = Some(network),
+            (None, _) if same_name && display_text == identity::description(desired.cluster()) => {
+                described.push(network);
+            }
+            _ => found.namesakes.extend(same_name.then_some(network.named.id)),
         }
     }
+    // Whoever looks takes the same one.
+    described.sort_by(|one, other| one.named.id.as_str().cmp(other.named.id.as_str()));
+    let mut described = described.into_iter();
+    found.network = found.network.or_else(|| described.next());
+    found.twins = described.map(|network| network.named.id).collect();
     Ok(found)
 }
 

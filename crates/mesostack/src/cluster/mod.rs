@@ -40,7 +40,7 @@ mod planner;
 pub(crate) use self::look::{absent, named};
 pub use self::{
     action::{Action, Phase, Sign},
-    apply::{Applied, Context, Failure, Limits, StepError, Unfinished, apply},
+    apply::{Applied, Context, Detached, Failure, Limits, Missing, StepError, Unfinished, apply},
     desired::{Desired, OperatorKey, WantedBalancer, WantedMachine},
     destroy::plan_destruction,
     document::VERSION as PLAN_VERSION,

@@ -13,6 +13,8 @@ use super::{identity, openings::Opening, plan::Obstacle};
 pub struct Observed {
     /// The cluster's network.
     pub network: Option<Network>,
+    /// Networks that a repeated call has made beside the cluster's; nothing is in them.
+    pub twins: Vec<Id>,
     /// Networks of the same name that are not the cluster's.
     pub namesakes: Vec<Id>,
     /// The network's public addresses.

@@ -63,6 +63,7 @@ struct Before {
 
 fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted<'_>, plan: &mut Plan) {
     let asleep = observed.asleep();
+    delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
     before.deploy = preparation_steps(desired, observed, machines, &before, plan);
     before.address = match observed.public_address() {
@@ -81,6 +82,14 @@ fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted
     });
     let started = machines::start(machines, &before, &deployed, written, plan);
     machines::set_up(desired, observed, &machines::Reached { started, forwards, openings }, plan);
+}
+
+/// Steps that remove what a repeated call has made beside the cluster's network.
+pub(super) fn delete_twins(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+    for twin in &observed.twins {
+        let name = format!("{} ({twin})", desired.spec.network.name);
+        plan.add(Action::DeleteNetwork { name, network: twin.clone() }, [], []);
+    }
 }
 
 fn network_steps(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Vec<usize> {

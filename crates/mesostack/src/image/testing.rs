@@ -30,7 +30,7 @@ use crate::{
     events::{Event, Listener},
     spec::{
         Access as AccessSpec, AgentAccess, Bootstrap, BuildAccess, Cloud as CloudSpec, Cluster,
-        Credentials as CredentialsSpec, Image, Network, PackageSource, Packages, Spec,
+        Credentials as CredentialsSpec, Deadlines, Image, Network, PackageSource, Packages, Parallel, Spec,
     },
 };
 
@@ -303,6 +303,8 @@ pub(super) fn spec() -> Spec {
             first_master: 20,
             first_agent: 100,
         },
+        deadlines: Deadlines::default(),
+        parallel: Parallel::default(),
     }
 }
 

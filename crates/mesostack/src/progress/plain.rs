@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{Zoned, civil::Time};
 use mesostack::{
-    events::{Event, Listener},
+    events::{Event, Listener, Work},
     timeline::Figures,
 };
 
@@ -104,9 +104,21 @@ fn line(at: Time, event: &Event, output: bool) -> Option<String> {
         Event::Failed { work, error } => format!("{}: failed: {error}", work.0),
         Event::Output { work, line } if output => format!("{} | {line}", work.0),
         Event::Warning { message } => format!("warning: {message}"),
+        Event::Stopping { running, grace } => stopping(running, *grace),
         _ => return None,
     };
     Some(format!("{} {text}", at.strftime("%H:%M:%S")))
+}
+
+/// What a run that is being stopped still waits for.
+fn stopping(running: &[Work], grace: Duration) -> String {
+    const FEW: usize = 8;
+    let few = running.iter().take(FEW).map(|work| work.0.as_ref()).collect::<Vec<_>>().join(", ");
+    match (running.len(), running.len().saturating_sub(FEW)) {
+        (0, _) => "stopping: nothing is under way".to_owned(),
+        (_, 0) => format!("stopping: waits up to {} for {few}", readable(grace)),
+        (_, more) => format!("stopping: waits up to {} for {few} and {more} more", readable(grace)),
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +126,6 @@ mod tests {
     use std::time::Duration;
 
     use jiff::civil::time;
-    use mesostack::events::Work;
 
     use super::*;
 
@@ -155,6 +166,10 @@ mod tests {
                 "09:05:07 start master-1: failed: no capacity",
             ),
             (Event::Warning { message: "two masters".into() }, "09:05:07 warning: two masters"),
+            (
+                Event::Stopping { running: vec![work()], grace: Duration::from_secs(10) },
+                "09:05:07 stopping: waits up to 10.0 s for start master-1",
+            ),
         ];
         for (event, expected) in cases {
             assert_eq!(shown(event, false).as_deref(), Some(expected));

@@ -11,6 +11,7 @@ mod container_image;
 mod files;
 mod names;
 mod nearest;
+mod pace;
 mod packages;
 mod place;
 mod ports;
@@ -29,6 +30,7 @@ use serde::Serialize;
 pub(crate) use self::nearest::nearest;
 pub use self::{
     container_image::ContainerImage,
+    pace::{Deadlines, Parallel},
     ports::{MARATHON, MESOS},
     problem::{Error, Invalid, Problem, Warning},
     read::Document,
@@ -48,6 +50,10 @@ pub struct Spec {
     pub image: Image,
     /// The cluster itself.
     pub cluster: Cluster,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// How many things may go on side by side.
+    pub parallel: Parallel,
 }
 
 /// Which cloud, and as whom. Secrets are named here, never written.

@@ -11,7 +11,9 @@ use super::{
     addresses,
     cloud::read_cloud,
     cluster::read_cluster,
-    files, names, packages,
+    files, names,
+    pace::{read_deadlines, read_parallel},
+    packages,
     place::Place,
     problem::{Error, Problem, Warning},
     section::{Findings, Located, Section},
@@ -104,11 +106,14 @@ fn read_spec(table: &DeTable<'_>, found: &mut Findings, place: &Place) -> Option
     let network = read_network(root.section(found, "network"), found);
     let image = read_image(root.section(found, "image"), found, place, access.as_ref());
     let cluster = read_cluster(root.section(found, "cluster"), found, &network, &ports);
+    let deadlines = read_deadlines(root.section(found, "deadlines"), found);
+    let parallel = read_parallel(root.section(found, "parallel"), found);
     root.finish(found);
     table.iter().for_each(|(_, value)| packages::refuse_dead_repository(value, found));
     // `packages` itself may have been refused for the same reason already.
     found.problems.dedup_by(|one, other| one == other);
-    Some(Spec { cloud: cloud?, access: access?, network: network.value, image, cluster })
+    let network = network.value;
+    Some(Spec { cloud: cloud?, access: access?, network, image, cluster, deadlines, parallel })
 }
 
 pub(super) fn read_login(section: &mut Section<'_>, found: &mut Findings, default: &str) -> String {

@@ -15,7 +15,8 @@ fn parse(text: &str) -> Result<Document, Error> {
 
 /// The least file, with lines added to its sections (`cluster: masters = 4`).
 fn with(lines: &[&str]) -> String {
-    let mut sections = ["cloud", "access", "network", "image", "cluster"].map(|name| (name, String::new()));
+    let mut sections = ["cloud", "access", "network", "image", "cluster", "deadlines", "parallel"]
+        .map(|name| (name, String::new()));
     let least = ["cloud: zone = \"devcloud\"", "access: allow = [\"198.18.0.1\"]"];
     let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
     let kept = least.iter().filter(|line| !lines.iter().any(|other| key(other) == key(line)));
@@ -468,4 +469,29 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn deadlines_and_widths_are_the_files_or_the_usual_ones() {
+    let spec = accepted(LEAST).spec;
+    assert_eq!((spec.deadlines, spec.parallel), (Deadlines::default(), Parallel::default()));
+    let spec = accepted(&with(&[
+        "deadlines: machine = \"1h30m\"",
+        "deadlines: health = \"90s\"",
+        "parallel: machines = 50",
+    ]))
+    .spec;
+    assert_eq!(spec.deadlines.machine.as_secs(), 90 * 60);
+    assert_eq!(spec.deadlines.health.as_secs(), 90);
+    assert_eq!(spec.deadlines.record, Deadlines::default().record);
+    assert_eq!((spec.parallel.machines, spec.parallel.nodes), (50, 32));
+}
+
+#[test]
+fn a_deadline_that_is_none_is_told_at_its_line() {
+    refused(&with(&["deadlines: set_up = \"soon\""]), "`deadlines.set_up` is not a duration", "soon");
+    refused(&with(&["deadlines: record = \"0s\""]), "from one second to a day", "0s");
+    refused(&with(&["deadlines: record = \"-5m\""]), "is not a duration", "-5m");
+    refused(&with(&["deadlines: machines = \"5m\""]), "`deadlines.machines` is not a key", "machines");
+    refused(&with(&["parallel: nodes = 0"]), "from 1 to 1000", "nodes = 0");
 }

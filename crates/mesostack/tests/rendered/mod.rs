@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use mesostack::{
     node::{Configuration, Facts},
     spec::{
-        Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Image, Network, Packages,
-        Spec,
+        Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, Credentials, Deadlines, Image, Network,
+        Packages, Parallel, Spec,
     },
 };
 
@@ -63,5 +63,7 @@ pub(crate) fn spec_on(network: Ipv4Addr, masters: u16) -> Spec {
             first_master: 20,
             first_agent: 100,
         },
+        deadlines: Deadlines::default(),
+        parallel: Parallel::default(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use devcloud::{ZoneConfig, simulator::Operation};
-use mesostack::cluster::{Limits, apply};
+use mesostack::cluster::apply;
 use tokio::time::sleep;
 
 use crate::{
@@ -75,7 +75,7 @@ async fn a_stopped_run_ends_soon_and_the_next_one_goes_on() {
         let (result, stopped) = tokio::join!(apply(&plan, &context), stopper);
         let unfinished = result.expect_err("it was stopped");
         assert!(unfinished.interrupted && unfinished.left > 0, "{unfinished}");
-        assert!(stopped.elapsed() <= Limits::default().grace);
+        assert!(stopped.elapsed() <= context.limits.grace);
         bench.apply(&file(3, 2)).await;
         bench.assert_whole(&file(3, 2)).await;
     }

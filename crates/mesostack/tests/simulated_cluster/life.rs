@@ -229,7 +229,7 @@ async fn rules_reach_the_router_as_written() {
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<Event>>);
+pub(crate) struct Heard(pub(crate) Mutex<Vec<Event>>);
 
 impl Listener for Heard {
     fn hear(&self, event: Event) {

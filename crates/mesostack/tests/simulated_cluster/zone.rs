@@ -1,7 +1,7 @@
 //! A simulated zone in this process, and nodes that only remember.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -31,7 +31,7 @@ use mesostack::{
 };
 use remote::Identity;
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{Fault, Weather, Wire};
@@ -44,6 +44,10 @@ static OPERATOR: OnceLock<OperatorKey> = OnceLock::new();
 pub(crate) struct Remembering {
     /// The digest each node has, and how often it was told something.
     pub(crate) told: Mutex<BTreeMap<String, (String, usize)>>,
+    /// Nodes that do not answer.
+    pub(crate) deaf: Mutex<BTreeSet<String>>,
+    /// Nodes that do not become healthy.
+    pub(crate) ailing: Mutex<BTreeSet<String>>,
 }
 
 impl Remembering {
@@ -53,15 +57,23 @@ impl Remembering {
     }
 }
 
+fn unhealthy(at: &Whereabouts, lacks: &str) -> node::Error {
+    node::Error::Unhealthy { node: at.node.name(), lacks: lacks.to_owned(), waited: Duration::ZERO }
+}
+
 #[async_trait]
 impl Nodes for Remembering {
     async fn set_up(
         &self,
         at: &Whereabouts,
         configuration: &Configuration,
-        _: Instant,
+        deadline: Instant,
     ) -> Result<SetUp, node::Error> {
         sleep(Duration::from_secs(3)).await;
+        if self.deaf.lock().expect("no panic").contains(&at.node.name()) {
+            sleep_until(deadline).await;
+            return Err(unhealthy(at, "SSH to answer"));
+        }
         // Who has no port of its own can be reached only through masters.
         assert!(at.node.ssh_port.is_some() || !at.masters.is_empty(), "no way to {}", at.node.name());
         let mut told = self.told.lock().expect("no panic");
@@ -73,8 +85,17 @@ impl Nodes for Remembering {
         Ok(SetUp::Changed { restarted: Vec::new() })
     }
 
-    async fn wait_until_healthy(&self, _: &Whereabouts, _: Instant, _: &Tell<'_>) -> Result<(), node::Error> {
+    async fn wait_until_healthy(
+        &self,
+        at: &Whereabouts,
+        deadline: Instant,
+        _: &Tell<'_>,
+    ) -> Result<(), node::Error> {
         sleep(Duration::from_secs(2)).await;
+        if self.ailing.lock().expect("no panic").contains(&at.node.name()) {
+            sleep_until(deadline).await;
+            return Err(unhealthy(at, "the agent to answer"));
+        }
         Ok(())
     }
 }
@@ -109,7 +130,11 @@ impl Bench {
     }
 
     pub(crate) async fn with(config: ZoneConfig) -> Self {
-        let simulator = Arc::new(Simulator::new(Latencies::default(), Capacity::default()));
+        Self::built(config, Latencies::default(), Capacity::default()).await
+    }
+
+    pub(crate) async fn built(config: ZoneConfig, latencies: Latencies, capacity: Capacity) -> Self {
+        let simulator = Arc::new(Simulator::new(latencies, capacity));
         let records = MemoryRecords::default();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let key = OPERATOR.get_or_init(|| OperatorKey::of(&Identity::generate())).clone();
@@ -129,7 +154,7 @@ impl Bench {
         let config = self.zone.config().clone();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let told = self.nodes.told.lock().expect("no panic").clone();
-        let nodes = Arc::new(Remembering { told: Mutex::new(told) });
+        let nodes = Arc::new(Remembering { told: Mutex::new(told), ..Remembering::default() });
         let turns = AtomicU64::new(self.turns.load(Ordering::Relaxed));
         Self { zone: zone.expect("a zone"), simulator, nodes, key: self.key.clone(), records, turns }
     }
@@ -192,12 +217,12 @@ impl Bench {
     pub(crate) fn context(&self, client: Client, desired: Desired, observed: Observed) -> Context {
         Context {
             client,
+            limits: Limits::from(&desired.spec),
             desired,
             observed,
             nodes: Some(self.nodes.clone()),
             listener: Arc::new(Silent),
             stop: CancellationToken::new(),
-            limits: Limits::default(),
         }
     }
 

@@ -41,7 +41,7 @@ impl Run<'_> {
             }
             Action::RemoveForward { rule, .. } => self.remove_forward(work, rule).await.map(|()| None),
             Action::WrittenDown => Ok(None),
-            Action::Start { host_name, .. } => self.start(work, host_name).await.map(|()| None),
+            Action::Start { host_name, .. } => self.start(work, host_name).await,
             Action::SetUp { host_name, node, .. } => self.set_up(work, host_name, node).await.map(Some),
             Action::AwaitHealth { host_names } => self.await_health(work, host_names).await.map(|()| None),
             Action::MarkSetUp { host_names } => self.mark_set_up(work, host_names).await.map(|()| None),

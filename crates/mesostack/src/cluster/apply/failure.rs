@@ -3,6 +3,7 @@
 use std::fmt;
 
 use miette::Diagnostic;
+use serde::{Serialize, Serializer};
 
 use crate::node;
 
@@ -32,6 +33,30 @@ pub enum StepError {
         /// How long was waited.
         seconds: u64,
     },
+    /// Nodes did not become healthy in time.
+    #[error("{} of {of} nodes: {}", lacking.len(), listed(lacking.iter().map(|(node, lacks)| format!("{node}: {lacks}"))))]
+    Unhealthy {
+        /// The nodes, each with what it lacks.
+        lacking: Vec<(String, String)>,
+        /// How many were waited for.
+        of: usize,
+    },
+    /// Too few masters are there for one to be elected.
+    #[error("not waited for: {there} of {masters} masters are set up, and it takes {needed} for one to lead")]
+    NoQuorum {
+        /// Masters that are there.
+        there: usize,
+        /// Masters that are wanted.
+        masters: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// There was nothing left to do: everything it is about failed before.
+    #[error("left out: {why}")]
+    Forgone {
+        /// What failed before.
+        why: &'static str,
+    },
     /// Something an earlier step makes is not known: it was made by nobody.
     #[error("{what} is not known; plan again")]
     Unknown {
@@ -47,12 +72,26 @@ impl StepError {
 }
 
 /// One step that failed.
-#[derive(Debug, Diagnostic)]
+#[derive(Debug, Diagnostic, Serialize)]
 pub struct Failure {
     /// The step.
     pub step: String,
     /// Why.
+    #[serde(serialize_with = "as_text")]
     pub error: StepError,
+}
+
+impl Failure {
+    /// The job it does not wait for any longer, when that is why.
+    pub(super) fn detached(&self) -> Option<Detached> {
+        match &self.error {
+            StepError::Cloud(cloudstack::Error::Deadline { command, job, .. }) => {
+                let (step, command, job) = (self.step.clone(), command.clone(), job.to_string());
+                Some(Detached { step, command, job })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -63,8 +102,38 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+fn as_text<S: Serializer>(error: &StepError, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(error)
+}
+
+/// A node that the cluster is without, or that does not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The node's machine.
+    pub node: String,
+    /// Why: the first thing that failed.
+    pub why: String,
+}
+
+/// A job that goes on in the cloud though nobody waits for it any longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detached {
+    /// The step that began it.
+    pub step: String,
+    /// The command it carries out.
+    pub command: String,
+    /// Its id.
+    pub job: String,
+}
+
+impl fmt::Display for Detached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, job {})", self.step, self.command, self.job)
+    }
+}
+
 /// A run that did not reach its end. What was done stays done; a run from here on takes up where this one ended.
-#[derive(Debug, Diagnostic)]
+#[derive(Debug, Default, Diagnostic, Serialize)]
 #[diagnostic(
     code(mesostack::cluster::apply),
     help("nothing is lost: the same command takes up where this one ended")
@@ -73,6 +142,10 @@ pub struct Unfinished {
     /// Steps that failed.
     #[related]
     pub failures: Vec<Failure>,
+    /// Nodes that the cluster is without because of them.
+    pub missing: Vec<Missing>,
+    /// Jobs that go on in the cloud; the next run finds what they make, and waits for what they are at.
+    pub detached: Vec<Detached>,
     /// How many steps ended well.
     pub done: usize,
     /// How many were not begun, or were left to the cloud.
@@ -81,20 +154,53 @@ pub struct Unfinished {
     pub interrupted: bool,
 }
 
-impl fmt::Display for Unfinished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { failures, done, left, interrupted } = self;
-        if *interrupted {
-            write!(f, "interrupted: {done} steps done, {left} left")?;
-        } else {
-            write!(f, "{done} steps done, {left} left",)?;
-        }
-        match failures.len() {
-            0 => Ok(()),
-            1 => write!(f, ", one failed"),
-            many => write!(f, ", {many} failed"),
+impl Unfinished {
+    /// Notes the nodes that are not there, or not at work, because of a failure.
+    pub(super) fn lack(&mut self, host_name: Option<&str>, failure: &Failure) {
+        let lacking = match (&failure.error, host_name) {
+            (StepError::Unhealthy { lacking, .. }, _) => lacking.clone(),
+            (_, Some(name)) => vec![(name.to_owned(), failure.to_string())],
+            (_, None) => Vec::new(),
+        };
+        for (node, why) in lacking {
+            if !self.missing.iter().any(|missing| missing.node == node) {
+                self.missing.push(Missing { node, why });
+            }
         }
     }
 }
 
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { failures, missing, detached, done, left, interrupted } = self;
+        if *interrupted {
+            f.write_str("interrupted: ")?;
+        }
+        write!(f, "{done} steps done, {left} left")?;
+        match failures.len() {
+            0 => {}
+            1 => f.write_str(", one failed")?,
+            many => write!(f, ", {many} failed")?,
+        }
+        if !missing.is_empty() {
+            write!(f, "; without {}", listed(missing.iter().map(|missing| &missing.node)))?;
+        }
+        if !detached.is_empty() {
+            write!(f, "; still under way in the cloud: {}", listed(detached))?;
+        }
+        Ok(())
+    }
+}
+
 impl std::error::Error for Unfinished {}
+
+/// The first few, and how many more there are.
+fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T>) -> String {
+    const FEW: usize = 5;
+    let all = all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>();
+    let few = all.iter().take(FEW).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(FEW) {
+        0 => few,
+        more => format!("{few} and {more} more"),
+    }
+}

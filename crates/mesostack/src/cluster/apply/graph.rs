@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What one step waits for, and what it shares with others.
@@ -43,19 +46,29 @@ impl<E> Outcome<E> {
     }
 }
 
-/// Runs the graph to its end. `width` says how many steps of a lane may run side by side, at least one. Within a lane
-/// earlier steps go first.
+/// How a graph is run.
+pub(super) struct Ways<'a, W> {
+    /// How many steps of a lane may run side by side, at least one; asked anew whenever steps could begin.
+    pub(super) width: W,
+    /// Told when a lane holds more than before.
+    pub(super) widened: &'a Notify,
+    /// Ends it.
+    pub(super) stop: &'a CancellationToken,
+    /// What running steps get to end then.
+    pub(super) grace: Duration,
+}
+
+/// Runs the graph to its end. Within a lane earlier steps go first.
 pub(super) async fn run<L, E, F>(
     nodes: &[Node<L>],
-    width: impl Fn(L) -> usize,
-    stop: &CancellationToken,
-    grace: Duration,
+    ways: Ways<'_, impl Fn(L) -> usize>,
     act: impl Fn(usize) -> F,
 ) -> Vec<Outcome<E>>
 where
     L: Copy + Ord,
     F: Future<Output = Result<(), E>>,
 {
+    let Ways { width, widened, stop, grace } = ways;
     let mut board = Board::new(nodes);
     let mut running = FuturesUnordered::new();
     let mut give_up: Option<Instant> = None;
@@ -71,6 +84,7 @@ where
         }
         let ended = tokio::select! {
             ended = running.next() => ended,
+            () = widened.notified() => continue,
             () = stop.cancelled(), if give_up.is_none() => {
                 give_up = Some(Instant::now() + grace);
                 continue;
@@ -180,6 +194,10 @@ mod tests {
         Node { after: after.to_vec(), once_over: Vec::new(), lane }
     }
 
+    fn ways<'a, W>(width: W, widened: &'a Notify, stop: &'a CancellationToken) -> Ways<'a, W> {
+        Ways { width, widened, stop, grace: Duration::from_secs(5) }
+    }
+
     async fn logged(
         nodes: &[Node<u8>],
         width: usize,
@@ -187,22 +205,16 @@ mod tests {
         stop: &CancellationToken,
     ) -> (Vec<Outcome<()>>, Vec<String>) {
         let log = Rc::new(RefCell::new(Vec::new()));
-        let outcomes = run(
-            nodes,
-            |_| width,
-            stop,
-            Duration::from_secs(5),
-            |at| {
-                let log = Rc::clone(&log);
-                let failed = fails.contains(&at);
-                async move {
-                    log.borrow_mut().push(format!("+{at}"));
-                    sleep(Duration::from_secs(1)).await;
-                    log.borrow_mut().push(format!("-{at}"));
-                    if failed { Err(()) } else { Ok(()) }
-                }
-            },
-        )
+        let outcomes = run(nodes, ways(|_| width, &Notify::new(), stop), |at| {
+            let log = Rc::clone(&log);
+            let failed = fails.contains(&at);
+            async move {
+                log.borrow_mut().push(format!("+{at}"));
+                sleep(Duration::from_secs(1)).await;
+                log.borrow_mut().push(format!("-{at}"));
+                if failed { Err(()) } else { Ok(()) }
+            }
+        })
         .await;
         let log = log.borrow().clone();
         (outcomes, log)
@@ -245,13 +257,9 @@ mod tests {
         let stop_later = CancellationToken::new();
         let begun = Instant::now();
         let nodes = [node(&[], 0)];
-        let run = run(
-            &nodes,
-            |_| 1,
-            &stop_later,
-            Duration::from_secs(5),
-            |_| std::future::pending::<Result<(), ()>>(),
-        );
+        let widened = Notify::new();
+        let run =
+            run(&nodes, ways(|_| 1, &widened, &stop_later), |_| std::future::pending::<Result<(), ()>>());
         let stopper = async {
             sleep(Duration::from_secs(1)).await;
             stop_later.cancel();
@@ -259,6 +267,25 @@ mod tests {
         let (outcomes, ()) = tokio::join!(run, stopper);
         assert!(matches!(outcomes.as_slice(), [Outcome::Abandoned]));
         assert_eq!(begun.elapsed(), Duration::from_secs(6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_is_widened_takes_the_next_step_at_once() {
+        let (widened, width) = (Notify::new(), std::cell::Cell::new(1));
+        let stop = CancellationToken::new();
+        let nodes = [node(&[], 0), node(&[], 0)];
+        let begun = Instant::now();
+        let run = run(&nodes, ways(|_| width.get(), &widened, &stop), |_| async {
+            sleep(Duration::from_secs(10)).await;
+            Ok::<_, ()>(())
+        });
+        let widen = async {
+            sleep(Duration::from_secs(1)).await;
+            width.set(2);
+            widened.notify_one();
+        };
+        let _ = tokio::join!(run, widen);
+        assert_eq!(begun.elapsed(), Duration::from_secs(11));
     }
 
     proptest! {

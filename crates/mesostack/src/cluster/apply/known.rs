@@ -1,11 +1,17 @@
 //! What a run knows of the cloud: what was observed, and what its own steps have made since.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use cloudstack::Id;
 use remote::{HostKey, HostKeyPair};
 
-use crate::cluster::{identity, observed::Observed};
+use crate::cluster::{
+    identity,
+    observed::{MachineState, Observed},
+};
 
 /// Ids and addresses by what they are called.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +25,12 @@ pub(super) struct Known {
     pub(super) tags: BTreeMap<String, String>,
     /// Host keys of machines that are about to be made.
     pub(super) host_keys: BTreeMap<String, HostKeyPair>,
+    /// Machines that are being made again, with all that belongs to them.
+    pub(super) mending: BTreeSet<String>,
+    /// Machines whose nodes this run has set up.
+    pub(super) set_up: BTreeSet<String>,
+    /// Those of them whose nodes do what their roles ask of them.
+    pub(super) healthy: BTreeSet<String>,
     /// The cloud does not let us expunge machines.
     pub(super) cannot_expunge: bool,
 }
@@ -33,7 +45,9 @@ pub(super) struct KnownMachine {
 
 impl Known {
     pub(super) fn of(observed: &Observed) -> Self {
-        let machines = observed.machines.iter().map(|machine| {
+        // One whose first start failed is good for nothing: it is as if it were not there.
+        let usable = observed.machines.iter().filter(|machine| machine.state != MachineState::Failed);
+        let machines = usable.map(|machine| {
             let known = KnownMachine { id: machine.named.id.clone(), template: machine.template.id.clone() };
             (machine.named.name.clone(), known)
         });

@@ -1,9 +1,11 @@
 //! Nodes: set up as each answers, waited for until the cluster works, and then marked.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Run, StepError};
+use super::{Run, StepError, known::Known};
 use crate::{
     cluster::{desired::WantedMachine, identity},
     events::{Event, Work},
@@ -55,37 +57,79 @@ impl Run<'_> {
             },
         );
         let deadline = Instant::now() + self.context.limits.set_up;
-        match self.nodes()?.set_up(&at, &configuration, deadline).await? {
-            SetUp::Unchanged => Ok("nothing to change".to_owned()),
-            SetUp::Changed { restarted } => Ok(format!("started {}", restarted.join(", "))),
-        }
+        let done = self.nodes()?.set_up(&at, &configuration, deadline).await?;
+        self.known().set_up.insert(host_name.to_owned());
+        Ok(match done {
+            SetUp::Unchanged => "nothing to change".to_owned(),
+            SetUp::Changed { restarted } => format!("started {}", restarted.join(", ")),
+        })
     }
 
-    /// Waits until the nodes do what their roles ask of them.
+    /// Waits until the nodes do what their roles ask of them: those that were set up, as far as enough masters are there
+    /// for that. One that does not become healthy keeps no other from being waited for.
     pub(super) async fn await_health(&self, work: &Work, host_names: &[String]) -> Result<(), StepError> {
         let nodes = self.nodes()?;
+        let ready = self.among(host_names, |known| &known.set_up);
+        if ready.is_empty() {
+            return Err(StepError::Forgone { why: "none of its nodes was set up" });
+        }
+        self.check_quorum(host_names, &ready)?;
         let deadline = Instant::now() + self.context.limits.health;
-        let wanted = host_names.iter().filter_map(|name| self.context.desired.machine(name));
-        let waits = wanted.map(async |machine| {
-            let at = self.whereabouts(&machine.host_name, &machine.node)?;
+        let of = ready.len();
+        let waits = ready.into_iter().map(async |machine| {
             let node = machine.node.name();
             let tell = |lacks: &str| {
                 let (work, node, waits_for) = (work.clone(), Some(node.clone()), lacks.to_owned());
                 self.tell(Event::Waiting { work, node, waits_for });
             };
             tell("its services");
-            nodes.wait_until_healthy(&at, deadline, &tell).await?;
+            let healthy = async {
+                let at = self.whereabouts(&machine.host_name, &machine.node)?;
+                Ok::<_, StepError>(nodes.wait_until_healthy(&at, deadline, &tell).await?)
+            };
+            if let Err(error) = healthy.await {
+                return Some((machine.host_name.clone(), error.to_string()));
+            }
+            self.known().healthy.insert(machine.host_name.clone());
             self.tell(Event::NodeReady { work: work.clone(), node });
-            Ok::<_, StepError>(())
+            None
         });
         let waits = waits.collect::<Vec<_>>();
-        stream::iter(waits).buffer_unordered(self.context.limits.nodes.max(1)).try_collect::<()>().await
+        let all = stream::iter(waits).buffer_unordered(self.context.limits.nodes.max(1));
+        let mut lacking = all.filter_map(std::future::ready).collect::<Vec<_>>().await;
+        lacking.sort();
+        if lacking.is_empty() { Ok(()) } else { Err(StepError::Unhealthy { lacking, of }) }
     }
 
-    /// Writes down for which machines and configurations the set-up was finished: one call for all of them.
+    /// The wanted machines of these names that the run knows to be so.
+    fn among(&self, host_names: &[String], so: impl Fn(&Known) -> &BTreeSet<String>) -> Vec<&WantedMachine> {
+        let known = self.known();
+        let names = host_names.iter().filter(|name| so(&known).contains(*name));
+        names.filter_map(|name| self.context.desired.machine(name)).collect()
+    }
+
+    /// Without a majority of the masters none leads, and nothing becomes healthy.
+    fn check_quorum(&self, host_names: &[String], ready: &[&WantedMachine]) -> Result<(), StepError> {
+        let desired = &self.context.desired;
+        let masters = desired.machines.iter().filter(|machine| machine.is_master()).collect::<Vec<_>>();
+        // Those that are not set up in this run have been before.
+        let there = masters.iter().filter(|master| !host_names.contains(&master.host_name));
+        let there = there.count() + ready.iter().filter(|machine| machine.is_master()).count();
+        let needed = usize::from(desired.spec.quorum());
+        if there < needed {
+            return Err(StepError::NoQuorum { there, masters: masters.len(), needed });
+        }
+        Ok(())
+    }
+
+    /// Writes down for which machines and configurations the set-up was finished: one call for all that are healthy.
     pub(super) async fn mark_set_up(&self, work: &Work, host_names: &[String]) -> Result<(), StepError> {
-        let wanted = host_names.iter().filter_map(|name| self.context.desired.machine(name));
-        let marks = wanted
+        let healthy = self.among(host_names, |known| &known.healthy);
+        if healthy.is_empty() {
+            return Err(StepError::Forgone { why: "none of its nodes is healthy" });
+        }
+        let marks = healthy
+            .into_iter()
             .map(|machine| {
                 let name = &machine.host_name;
                 let mark =

@@ -12,7 +12,11 @@
 //! | never sent | no connection | wait, send it again |
 //! | no room | 533, 534 | wait longer, send it again, then give up on this step only |
 //! | in use | 536 | wait for the holder |
+//! | a deployment that is refused | 431 | look, send it again once: a new network under load refuses some |
 //! | anything else | 431 … | give up on this step only |
+//! | it takes too long | deadline | detach: the job goes on, and the next run finds what it makes |
+//!
+//! A machine that any of these leaves in the state `Error` is removed before the next attempt (`deploy`, `start`).
 
 use std::time::Duration;
 
@@ -35,7 +39,7 @@ pub(in crate::cluster) enum Verdict {
 
 /// The verdict on an attempt, counted from 1.
 pub(in crate::cluster) fn verdict(error: &Error, attempt: u32) -> Verdict {
-    let seconds = |first: u64| Duration::from_secs(first << attempt.clamp(1, 5).saturating_sub(1));
+    let seconds = |first: u64| pause(first, attempt);
     let upto = |most: u32, verdict: Verdict| if attempt <= most { verdict } else { Verdict::GiveUp };
     if error.is_unauthorized() || error.is_forbidden() || error.is_limit() || error.code() == Some(430) {
         return Verdict::Halt;
@@ -57,9 +61,22 @@ pub(in crate::cluster) fn verdict(error: &Error, attempt: u32) -> Verdict {
         (Some(530), _) => upto(2, Verdict::LookThenAgain(seconds(2))),
         (Some(533 | 534), _) => upto(3, Verdict::Again(seconds(5))),
         (Some(536), _) => upto(8, Verdict::Again(seconds(2))),
+        (Some(431), _) if error.command() == "deployVirtualMachine" && !error.is_not_found() => {
+            upto(1, Verdict::LookThenAgain(seconds(2)))
+        }
         (None, Error::Transport { .. }) => upto(5, Verdict::Again(seconds(1))),
         _ => Verdict::GiveUp,
     }
+}
+
+/// The verdict when a record good for nothing was in the way of an attempt, and is removed.
+pub(super) fn after_wreck(attempt: u32) -> Verdict {
+    if attempt <= 4 { Verdict::Again(Duration::ZERO) } else { Verdict::GiveUp }
+}
+
+/// A pause of so many seconds after the first attempt, and twice as many after each further one, up to the fifth.
+pub(super) fn pause(seconds: u64, attempt: u32) -> Duration {
+    Duration::from_secs(seconds << attempt.clamp(1, 5).saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -106,6 +123,19 @@ mod tests {
     fn an_unknown_outcome_is_looked_at_before_anything_is_sent_again() {
         assert!(matches!(verdict(&unknown(), 1), Verdict::LookThenAgain(_)));
         assert!(matches!(verdict(&api(530, "Internal error"), 1), Verdict::LookThenAgain(_)));
+    }
+
+    #[test]
+    fn a_refused_deployment_is_tried_once_more_and_nothing_else_that_is_refused() {
+        let refused = |command: &str| {
+            let Error::Api(error) = api(431, "Unable to acquire Guest IP address for network 7") else {
+                unreachable!()
+            };
+            Error::Api(ApiError { command: command.to_owned(), ..error })
+        };
+        assert!(matches!(verdict(&refused("deployVirtualMachine"), 1), Verdict::LookThenAgain(_)));
+        assert_eq!(verdict(&refused("deployVirtualMachine"), 2), Verdict::GiveUp);
+        assert_eq!(verdict(&refused("createFirewallRule"), 1), Verdict::GiveUp);
     }
 
     #[test]

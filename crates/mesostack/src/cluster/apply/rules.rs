@@ -23,10 +23,22 @@ impl Run<'_> {
         let look = async || {
             let addresses =
                 client.list(&ListPublicIpAddresses::new().associated_network_id(&network)).await?;
-            Ok(addresses.into_iter().find(|address| address.is_source_nat))
+            Ok::<_, StepError>(addresses.into_iter().find(|address| address.is_source_nat))
         };
         let make = async || client.run(&command, Expect::Brief, self.brief()).await;
-        let address = self.settle(work, look, make).await?;
+        let made = self.settle(work, look, make).await?;
+        // A call that something between us repeated has taken two, and told us of the second.
+        let address = match made.is_source_nat {
+            true => made,
+            false => match look().await? {
+                Some(first) => {
+                    let extra = DisassociateIpAddress::new(&made.id);
+                    client.run(&extra, Expect::Brief, self.brief()).await?;
+                    first
+                }
+                None => made,
+            },
+        };
         let public = address.ip_address.ok_or_else(|| StepError::unknown("the public address"))?;
         self.known().address = Some((address.id, public));
         Ok(public)
@@ -125,17 +137,43 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Puts those of the machines behind a load balancer rule that are there: one that could not be deployed keeps no
+    /// other out, and one that is being made again gets its rules by that.
     pub(super) async fn assign_balancer(
         &self,
         work: &Work,
         public_port: u16,
         machines: &[String],
     ) -> Result<(), StepError> {
+        let there = || {
+            let known = self.known();
+            let settled = machines.iter().filter(|name| !known.mending.contains(*name));
+            settled.filter_map(|name| Some(known.machines.get(name)?.id.clone())).collect::<Vec<_>>()
+        };
+        let mending = || machines.iter().any(|name| self.known().mending.contains(name));
+        let members = there();
+        match (members.is_empty(), mending()) {
+            (true, true) => return Ok(()),
+            (true, false) => return Err(StepError::Forgone { why: "none of its machines is there" }),
+            (false, _) => {}
+        }
+        match self.make_members(work, public_port, members).await {
+            // One of them was removed meanwhile to be made again, and the call is for all or none.
+            Err(_) if mending() && !there().is_empty() => self.make_members(work, public_port, there()).await,
+            other => other,
+        }
+    }
+
+    pub(super) async fn make_members(
+        &self,
+        work: &Work,
+        public_port: u16,
+        wanted: Vec<Id>,
+    ) -> Result<(), StepError> {
         let client = &self.context.client;
         let rule = self.known().balancers.get(&public_port).cloned();
         let rule =
             rule.ok_or_else(|| StepError::unknown(format!("the load balancer rule on port {public_port}")))?;
-        let wanted = machines.iter().map(|name| self.machine(name)).collect::<Result<Vec<_>, _>>()?;
         let unassigned = async || {
             let members = client.list(&ListLoadBalancerRuleInstances::new(&rule)).await?;
             let is_member = |id: &Id| members.iter().any(|member| member.id == *id);
@@ -157,7 +195,20 @@ impl Run<'_> {
         self.settle(work, look, make).await
     }
 
+    /// Forwards a port to a machine; to one that is being made again, whoever makes it does that.
     pub(super) async fn forward(
+        &self,
+        work: &Work,
+        host_name: &str,
+        public_port: u16,
+    ) -> Result<(), StepError> {
+        match self.make_forward(work, host_name, public_port).await {
+            Err(_) if self.known().mending.contains(host_name) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) async fn make_forward(
         &self,
         work: &Work,
         host_name: &str,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl WantedMachine {
-    pub(super) fn is_master(&self) -> bool {
+    pub(in crate::cluster) fn is_master(&self) -> bool {
         self.node.role == Role::Master
     }
 }
@@ -187,8 +187,9 @@ pub(super) fn set_up(desired: &Desired, observed: &Observed, reached: &Reached, 
         return;
     }
     let (host_names, steps): (Vec<_>, Vec<_>) = set_up.into_iter().unzip();
-    let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, steps, []);
-    plan.add(Action::MarkSetUp { host_names }, [healthy], []);
+    // A node that cannot be had keeps no other from being waited for and marked.
+    let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, [], steps);
+    plan.add(Action::MarkSetUp { host_names }, [], [healthy]);
 }
 
 /// Whether the mark says that this very machine has this very configuration.

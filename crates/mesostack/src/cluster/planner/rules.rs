@@ -139,11 +139,10 @@ pub(super) fn assign(
         if machines.is_empty() {
             continue;
         }
-        let after =
-            machines.iter().filter_map(|name| deployed.get(name)).chain(made.get(&wanted.public_port));
-        let after = after.copied().collect::<Vec<_>>();
-        let fresh = made.contains_key(&wanted.public_port);
-        plan.add(Action::AssignBalancer { public_port: wanted.public_port, machines, fresh }, after, []);
+        // A master that cannot be had keeps no other out.
+        let deployed = machines.iter().filter_map(|name| deployed.get(name)).copied().collect::<Vec<_>>();
+        let (made, fresh) = (made.get(&wanted.public_port).copied(), made.contains_key(&wanted.public_port));
+        plan.add(Action::AssignBalancer { public_port: wanted.public_port, machines, fresh }, made, deployed);
     }
 }
 

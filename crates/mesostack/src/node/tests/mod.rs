@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{
-    Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, ContainerImage, Credentials, Image, Network,
-    Node, Packages, Role, Spec,
+    Access, AgentAccess, Bootstrap, BuildAccess, Cloud, Cluster, ContainerImage, Credentials, Deadlines,
+    Image, Network, Node, Packages, Parallel, Role, Spec,
 };
 
 pub(super) fn spec(masters: u16, agents: u16) -> Spec {
@@ -57,6 +57,8 @@ pub(super) fn spec(masters: u16, agents: u16) -> Spec {
             first_master: 20,
             first_agent: 100,
         },
+        deadlines: Deadlines::default(),
+        parallel: Parallel::default(),
     }
 }
 

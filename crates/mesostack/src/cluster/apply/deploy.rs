@@ -1,0 +1,208 @@
+//! Machines written down: each once, under its name, at the address that was asked for.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use cloudstack::{Expect, Id, UserData, resource::*};
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use super::{Run, StepError, Verdict, known::KnownMachine, policy};
+use crate::{
+    cluster::{desired::WantedMachine, observed::MachineState},
+    events::Work,
+    node,
+    spec::Node,
+};
+
+/// How often a machine is deployed that comes with another address than the one asked for, before that is given up.
+const MISPLACED: u32 = 3;
+
+/// What there is of a machine's name.
+enum Found {
+    Nothing,
+    /// There was a record good for nothing, and it is removed.
+    Wreck,
+    Machine(Box<VirtualMachine>),
+}
+
+impl Run<'_> {
+    /// Writes a machine down, with its host key, and does not start it.
+    ///
+    /// Whatever a failed attempt leaves in the state `Error` has the name, and goes before the next one.
+    pub(super) async fn deploy(
+        &self,
+        work: &Work,
+        host_name: &str,
+        node: &Node,
+        (offering, template): (&Id, &Id),
+        apart: bool,
+    ) -> Result<String, StepError> {
+        let network = self.network()?;
+        let command = self.deploy_command(host_name, node, (offering, template), apart)?;
+        // A name that is taken is ours when an attempt of this run may have taken it, or the machine has the host key
+        // that we made: whoever else made it gave it one that we do not know.
+        let mut may_be_ours = false;
+        let (mut attempt, mut misplaced) = (1, 1);
+        let id = loop {
+            let (error, verdict) = match self.context.client.run(&command, Expect::Brief, self.brief()).await
+            {
+                Ok(machine) => match self.misplaced(&machine, &network, node) {
+                    None => break machine.id,
+                    Some(error) => {
+                        self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
+                        misplaced += 1;
+                        continue;
+                    }
+                },
+                Err(error) => {
+                    let verdict = policy::verdict(&error, attempt);
+                    (error, verdict)
+                }
+            };
+            // A job that failed had begun, so the name was free and the record is its own.
+            may_be_ours |= error.is_outcome_unknown() || matches!(error, cloudstack::Error::Job { .. });
+            let detached = matches!(error, cloudstack::Error::Deadline { .. });
+            if detached || verdict == Verdict::Halt {
+                return Err(error.into());
+            }
+            let verdict = match self.find_deployed(work, &network, host_name).await? {
+                Found::Machine(machine)
+                    if !may_be_ours && !self.has_our_key(host_name, &machine.id).await? =>
+                {
+                    let problem =
+                        "it appeared since the plan was made: another run may be at work".to_owned();
+                    return Err(StepError::Clash { what: format!("the machine {host_name}"), problem });
+                }
+                Found::Machine(machine) => match self.misplaced(&machine, &network, node) {
+                    None => break machine.id,
+                    Some(error) => {
+                        self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
+                        misplaced += 1;
+                        continue;
+                    }
+                },
+                // What was in the way is gone.
+                Found::Wreck if verdict == Verdict::Adopt => policy::after_wreck(attempt),
+                Found::Wreck | Found::Nothing => verdict,
+            };
+            match verdict {
+                Verdict::LookThenAgain(pause) | Verdict::Again(pause) => {
+                    self.ramp.narrow();
+                    self.rest_before_another_attempt(work, error, pause).await?;
+                }
+                Verdict::Adopt | Verdict::GiveUp | Verdict::Halt => return Err(error.into()),
+            }
+            attempt += 1;
+        };
+        self.known().machines.insert(host_name.to_owned(), KnownMachine { id, template: template.clone() });
+        Ok(node.address.to_string())
+    }
+
+    /// Writes a machine down as the file has it.
+    pub(super) async fn deploy_wanted(&self, work: &Work, wanted: &WantedMachine) -> Result<(), StepError> {
+        let catalogue = &self.context.observed.catalogue;
+        let template = catalogue.template.as_ref().ok_or_else(|| StepError::unknown("the image"))?;
+        let offering = catalogue.offerings.get(&wanted.offering);
+        let offering = offering.ok_or_else(|| StepError::unknown("the service offering"))?;
+        let made_of = (&offering.id, &template.id);
+        self.deploy(work, &wanted.host_name, &wanted.node, made_of, wanted.is_master()).await.map(|_| ())
+    }
+
+    fn deploy_command(
+        &self,
+        host_name: &str,
+        node: &Node,
+        (offering, template): (&Id, &Id),
+        apart: bool,
+    ) -> Result<DeployVirtualMachine, StepError> {
+        let spec = &self.context.desired.spec;
+        let (zone, network) = (self.zone()?, self.network()?);
+        let known = self.known();
+        let host_key = known.host_keys.get(host_name);
+        let host_key = host_key.ok_or_else(|| StepError::unknown(format!("the host key of {host_name}")))?;
+        let facts = known.address.as_ref().map(|(_, public_address)| node::Facts {
+            public_address: *public_address,
+            template: Some(template.to_string()),
+        });
+        let user_data = node::user_data(spec, node, facts.as_ref(), host_key);
+        let command = DeployVirtualMachine::new(zone, offering)
+            .template_id(template)
+            .name(host_name)
+            .display_name(host_name)
+            .ip_address(node.address)
+            .key_pair(&spec.access.key_pair)
+            .user_data(UserData::from(user_data))
+            .start_vm(false)
+            .network_ids([&network]);
+        if !apart {
+            return Ok(command);
+        }
+        let group =
+            known.affinity_group.as_ref().ok_or_else(|| StepError::unknown("the masters' affinity group"))?;
+        Ok(command.affinity_group_ids([group]))
+    }
+
+    fn zone(&self) -> Result<Id, StepError> {
+        let zone = self.context.observed.catalogue.zone.as_ref().map(|zone| zone.id.clone());
+        zone.ok_or_else(|| StepError::unknown("the zone"))
+    }
+
+    /// What is wrong with a machine's address. Two machines have been given the same one by a cloud that had many to
+    /// deploy; each is asked for another, so one that is as asked for is nobody else's.
+    fn misplaced(&self, machine: &VirtualMachine, network: &Id, node: &Node) -> Option<StepError> {
+        let nic = machine.nic.iter().find(|nic| nic.network_id == *network)?;
+        let address = nic.ip_address.filter(|address| *address != node.address)?;
+        let what = format!("the machine {}", machine.name);
+        Some(StepError::Clash {
+            what,
+            problem: format!("it was given {address} instead of {}", node.address),
+        })
+    }
+
+    /// Whether a machine was born with the key that this run has made for it: a deployment that something between us
+    /// repeated is refused the second time.
+    async fn has_our_key(&self, host_name: &str, machine: &Id) -> Result<bool, StepError> {
+        let ours = self.known().host_keys.get(host_name).map(|pair| pair.public.to_string());
+        let born_with = self.context.client.call(&GetVirtualMachineUserData::new(machine)).await?.user_data;
+        let text = born_with.and_then(|data| BASE64_STANDARD.decode(data.0.expose_secret()).ok());
+        let text = text.map(Zeroizing::new);
+        let text = text.as_ref().map(|text| String::from_utf8_lossy(text));
+        Ok(ours.zip(text).is_some_and(|(ours, text)| text.contains(&ours)))
+    }
+
+    /// Removes a machine with the wrong address, which it would keep, so that it can be deployed again.
+    async fn remove_misplaced(
+        &self,
+        work: &Work,
+        host_name: &str,
+        machine: &Id,
+        error: StepError,
+        attempt: u32,
+    ) -> Result<(), StepError> {
+        self.ramp.narrow();
+        self.destroy(work, host_name, machine).await?;
+        if attempt >= MISPLACED {
+            return Err(error);
+        }
+        self.rest_before_another_attempt(work, error, policy::pause(2, attempt)).await
+    }
+
+    /// What has the name. A refused deployment may leave a record that has it and is good for nothing: that is removed.
+    async fn find_deployed(&self, work: &Work, network: &Id, host_name: &str) -> Result<Found, StepError> {
+        let command = ListVirtualMachines::new().network_id(network).name(host_name);
+        let machines = self.context.client.list(&command).await?;
+        let machine = machines.into_iter().find(|machine| machine.name.eq_ignore_ascii_case(host_name));
+        let Some(machine) = machine else { return Ok(Found::Nothing) };
+        match MachineState::of(machine.state.as_str()) {
+            MachineState::Failed => {
+                self.destroy(work, host_name, &machine.id).await?;
+                Ok(Found::Wreck)
+            }
+            MachineState::Going => Err(StepError::Clash {
+                what: format!("the machine {host_name}"),
+                problem: "it is destroyed, and the cloud keeps its name until it has removed it for good"
+                    .to_owned(),
+            }),
+            _ => Ok(Found::Machine(Box::new(machine))),
+        }
+    }
+}

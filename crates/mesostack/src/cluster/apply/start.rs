@@ -1,0 +1,148 @@
+//! Machines started; one whose start leaves it in the state `Error` is mended in the same run.
+//!
+//! Such a machine never runs, and keeps its name: it is removed, and made again with everything that went with it. How
+//! often is bounded; in the end the wreck is removed, so that nothing is in the next run's way.
+
+use std::time::Duration;
+
+use cloudstack::{Expect, Id, resource::*};
+use tokio::time::{Instant, sleep};
+
+use super::{Run, StepError, Verdict, policy};
+use crate::{
+    cluster::{identity, observed::MachineState},
+    events::Work,
+};
+
+/// How often a machine is made again.
+const MENDINGS: u32 = 2;
+
+/// Why a machine does not run.
+enum NotStarted {
+    /// It is in the state `Error`.
+    Wrecked(StepError),
+    Otherwise(StepError),
+}
+
+impl From<StepError> for NotStarted {
+    fn from(error: StepError) -> Self {
+        Self::Otherwise(error)
+    }
+}
+
+impl From<cloudstack::Error> for NotStarted {
+    fn from(error: cloudstack::Error) -> Self {
+        Self::Otherwise(error.into())
+    }
+}
+
+impl Run<'_> {
+    /// Starts a machine. One that runs already, or is on its way, is fine. Says how often it had to be made again.
+    pub(super) async fn start(&self, work: &Work, host_name: &str) -> Result<Option<String>, StepError> {
+        let started = self.start_or_mend(work, host_name).await;
+        self.known().mending.remove(host_name);
+        started
+    }
+
+    async fn start_or_mend(&self, work: &Work, host_name: &str) -> Result<Option<String>, StepError> {
+        let mut mended = 0;
+        loop {
+            let error = match self.try_to_start(work, host_name).await {
+                Ok(()) if mended == 0 => return Ok(None),
+                Ok(()) => return Ok(Some(format!("made again, {mended} in `Error` before"))),
+                Err(NotStarted::Otherwise(error)) => return Err(error),
+                Err(NotStarted::Wrecked(error)) => error,
+            };
+            self.ramp.narrow();
+            let wreck = self.machine(host_name)?;
+            self.known().mending.insert(host_name.to_owned());
+            self.destroy(work, host_name, &wreck).await?;
+            mended += 1;
+            if mended > MENDINGS {
+                return Err(error);
+            }
+            self.rest_before_another_attempt(work, error, policy::pause(5, mended)).await?;
+            self.make_again(work, host_name).await?;
+        }
+    }
+
+    async fn try_to_start(&self, work: &Work, host_name: &str) -> Result<(), NotStarted> {
+        let id = self.machine(host_name)?;
+        let client = &self.context.client;
+        let observed = self.context.observed.machine(host_name);
+        let on_its_way =
+            observed.is_some_and(|machine| machine.state == MachineState::Changing && machine.named.id == id);
+        if on_its_way && self.settled_state(work, &id).await? == MachineState::Running {
+            return Ok(());
+        }
+        let mut attempt = 1;
+        loop {
+            let error = match client.run(&StartVirtualMachine::new(&id), Expect::Long, self.long()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let verdict = policy::verdict(&error, attempt);
+            // A job that took too long is left to the cloud: the next run waits for what it is at.
+            if verdict == Verdict::Halt || matches!(error, cloudstack::Error::Deadline { .. }) {
+                return Err(error.into());
+            }
+            // Whatever was said: what counts is whether it runs.
+            match (self.settled_state(work, &id).await?, verdict) {
+                (MachineState::Running, _) => return Ok(()),
+                (MachineState::Stopped, Verdict::Again(pause) | Verdict::LookThenAgain(pause)) => {
+                    self.rest_before_another_attempt(work, error, pause).await?;
+                }
+                (MachineState::Failed, _) => return Err(NotStarted::Wrecked(error.into())),
+                _ => return Err(error.into()),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The machine's state once it is not on its way any more.
+    async fn settled_state(&self, work: &Work, id: &Id) -> Result<MachineState, StepError> {
+        let limit = self.context.limits.long;
+        let deadline = Instant::now() + limit;
+        loop {
+            let machines = self.context.client.list(&ListVirtualMachines::new().id(id)).await?;
+            let Some(machine) = machines.first() else { return Ok(MachineState::Going) };
+            let state = machine.state.as_str();
+            match MachineState::of(state) {
+                MachineState::Changing if Instant::now() < deadline => {
+                    self.waiting(work, format!("the machine, which is {state}"));
+                    sleep(Duration::from_secs(2)).await;
+                }
+                MachineState::Changing => {
+                    let what = format!("the machine did not leave the state {state}");
+                    return Err(StepError::TooLate { what, seconds: limit.as_secs() });
+                }
+                settled => return Ok(settled),
+            }
+        }
+    }
+
+    /// Makes a machine again that was removed: the machine, and the rules that went with it.
+    async fn make_again(&self, work: &Work, host_name: &str) -> Result<(), StepError> {
+        let wanted = self.context.desired.machine(host_name);
+        let wanted = wanted.ok_or_else(|| StepError::unknown(format!("what {host_name} is to be")))?;
+        // The private half of an earlier run's key is nowhere any more.
+        if !self.known().host_keys.contains_key(host_name) {
+            let old = [identity::host_key_tag(host_name), identity::set_up_tag(host_name)];
+            self.write_tags(work, &[], &[host_name.to_owned()], &old).await?;
+        }
+        self.deploy_wanted(work, wanted).await?;
+        let _turn = self.network_queue.lock().await;
+        // Other machines are being started, perhaps the network's first ones: its router takes no rules meanwhile.
+        self.await_network(work).await?;
+        if let Some(port) = wanted.node.ssh_port {
+            self.make_forward(work, host_name, port).await?;
+        }
+        if wanted.is_master() {
+            for balancer in &self.context.desired.balancers {
+                let members = vec![self.machine(host_name)?];
+                self.make_members(work, balancer.public_port, members).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Jobs that take too long, and runs that are stopped: nothing is forgotten, and what goes on in the cloud is named.
+
+use std::{sync::Arc, time::Duration};
+
+use devcloud::faults::{Faults, JobFault, When};
+use mesostack::{
+    cluster::{Context, apply},
+    events::Event,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    life::Heard,
+    zone::{Bench, file},
+};
+
+/// A file whose patience is short.
+fn impatient(masters: u16, agents: u16) -> String {
+    file(masters, agents) + "[deadlines]\nrecord = \"20s\"\nmachine = \"30s\"\nnetwork = \"60s\"\n"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_lets_go_of_a_job_names_it_and_the_next_run_takes_up_what_it_made() {
+    for command in [
+        "startVirtualMachine",
+        "deployVirtualMachine",
+        "createFirewallRule",
+        "createPortForwardingRule",
+        "createLoadBalancerRule",
+        "assignToLoadBalancerRule",
+        "associateIpAddress",
+        "createTags",
+        "createAffinityGroup",
+    ] {
+        for nth in [1, 2] {
+            let bench = Bench::new().await;
+            let slow = JobFault::Slow(Duration::from_secs(90).into());
+            bench.zone.set_faults(&Faults::seeded(1).job(command, When::nth(nth), slow));
+            let began = Instant::now();
+            let Err(unfinished) = bench.apply_over(bench.client(), &impatient(1, 2)).await else {
+                assert!(nth == 2, "{command}: there is one only");
+                continue;
+            };
+            let at = format!("{command} {nth}: {unfinished}");
+            let detached = unfinished.detached.iter().find(|detached| detached.command == command);
+            let detached = detached.unwrap_or_else(|| panic!("{at}"));
+            assert!(at.contains("still under way in the cloud") && at.contains(&detached.job), "{at}");
+            assert!(began.elapsed() < Duration::from_secs(200), "{at}: {:?}", began.elapsed());
+            // As soon as the job has ended the next run goes on; before that it waits as long again.
+            sleep(Duration::from_secs(90)).await;
+            bench.apply(&impatient(1, 2)).await;
+            bench.assert_whole(&impatient(1, 2)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_hangs_for_good_keeps_only_its_own_node_away() {
+    let bench = Bench::new().await;
+    let hang = JobFault::Hang { done: false };
+    bench.zone.set_faults(&Faults::seeded(1).job("startVirtualMachine", When::nth(3), hang));
+    let unfinished = bench.apply_over(bench.client(), &impatient(1, 8)).await.expect_err("a job hangs");
+    assert_eq!((unfinished.missing.len(), unfinished.detached.len()), (1, 1), "{unfinished}");
+    assert_eq!(bench.nodes.changes().len(), 8, "all others are set up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_hung_after_it_was_done_is_found_done() {
+    let bench = Bench::new().await;
+    let hang =
+        |command: &str, faults: Faults| faults.job(command, When::nth(2), JobFault::Hang { done: true });
+    bench.zone.set_faults(&hang("startVirtualMachine", hang("createFirewallRule", Faults::seeded(1))));
+    let unfinished = bench.apply_over(bench.client(), &impatient(1, 2)).await.expect_err("jobs hang");
+    assert!(!unfinished.detached.is_empty(), "{unfinished}");
+    // What is queued behind a hanging job hangs as well, so it has to go without another one.
+    bench.zone.set_faults(&Faults::default());
+    let (plan, ..) = bench.plan(&bench.client(), &impatient(1, 2)).await;
+    let lines = plan.lines().into_iter().map(|(_, line)| line).collect::<Vec<_>>();
+    assert!(lines.iter().all(|line| !line.contains("start")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_run_tells_what_is_under_way_and_names_what_it_leaves_to_the_cloud() {
+    let bench = Bench::new().await;
+    let slow = JobFault::Slow(Duration::from_secs(60).into());
+    bench.zone.set_faults(&Faults::seeded(1).job("startVirtualMachine", When::Always, slow));
+    let client = bench.client();
+    let (plan, desired, observed) = bench.plan(&client, &file(3, 2)).await;
+    let heard = Arc::new(Heard::default());
+    let context = Context { listener: heard.clone(), ..bench.context(client, desired, observed) };
+    let stopper = async {
+        sleep(Duration::from_secs(20)).await;
+        context.stop.cancel();
+        Instant::now()
+    };
+    let (result, stopped) = tokio::join!(apply(&plan, &context), stopper);
+    let unfinished = result.expect_err("it was stopped");
+    assert!(stopped.elapsed() <= context.limits.grace);
+    assert!(unfinished.interrupted && unfinished.failures.is_empty(), "{unfinished}");
+    let events = heard.0.lock().expect("over").clone();
+    let at = events.iter().position(|event| matches!(event, Event::Stopping { .. })).expect("it is told");
+    let Event::Stopping { running, .. } = &events[at] else { unreachable!() };
+    let running = running.iter().map(|work| work.0.to_string()).collect::<Vec<_>>();
+    assert_eq!(running.len(), 5, "{running:?}");
+    assert!(events[at..].iter().all(|event| !matches!(event, Event::Started { .. })), "nothing is begun");
+    let mut left = unfinished.detached.iter().map(|detached| detached.step.clone()).collect::<Vec<_>>();
+    left.sort();
+    assert_eq!(left, running);
+    assert!(unfinished.to_string().contains("startVirtualMachine, job "), "{unfinished}");
+    bench.zone.set_faults(&Faults::default());
+    bench.apply(&file(3, 2)).await;
+    bench.assert_whole(&file(3, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_run_makes_no_further_attempt() {
+    let bench = Bench::new().await;
+    let busy = JobFault::fail(533, "Insufficient capacity");
+    bench.zone.set_faults(&Faults::seeded(1).job("startVirtualMachine", When::Always, busy));
+    let client = bench.client();
+    let (plan, desired, observed) = bench.plan(&client, &file(1, 1)).await;
+    let context = bench.context(client, desired, observed);
+    let stopper = async {
+        // In the pause after a failed attempt.
+        sleep(Duration::from_secs(13)).await;
+        context.stop.cancel();
+        Instant::now()
+    };
+    let (result, stopped) = tokio::join!(apply(&plan, &context), stopper);
+    assert!(result.expect_err("it was stopped").interrupted);
+    assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}: nothing was under way", stopped.elapsed());
+}

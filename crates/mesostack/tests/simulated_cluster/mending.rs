@@ -1,0 +1,190 @@
+//! What cannot be had at once: machines that end in `Error` are mended in the same run, and what stays away keeps nothing
+//! else away.
+
+use std::collections::BTreeSet;
+
+use cloudstack::resource::ListVirtualMachines;
+use devcloud::{
+    ZoneConfig,
+    faults::{Faults, JobFault, MachineFault, When},
+    simulator::{Capacity, Latencies},
+};
+use mesostack::cluster::{StepError, Unfinished, host_key_tag};
+
+use crate::zone::{Bench, file, file_behind};
+
+impl Bench {
+    /// A run that does not reach its end.
+    async fn falls_short(&self, file: &str) -> Unfinished {
+        self.apply_over(self.client(), file).await.expect_err("it cannot reach its end")
+    }
+
+    /// The nodes the next run still has to do something about.
+    async fn to_do(&self, file: &str) -> BTreeSet<String> {
+        let (plan, ..) = self.plan(&self.client(), file).await;
+        assert!(plan.obstacles.is_empty(), "{plan}");
+        plan.steps.iter().filter_map(|step| step.action.host_name()).map(str::to_owned).collect()
+    }
+}
+
+fn names(unfinished: &Unfinished) -> Vec<&str> {
+    unfinished.missing.iter().map(|missing| missing.node.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_start_ends_in_error_is_made_again_in_the_same_run() {
+    for (name, file) in [
+        ("mesos-agent-1", file(1, 2)),
+        ("mesos-master-1", file(1, 2)),
+        ("mesos-master-2", file(3, 1)),
+        ("mesos-agent-2", file_behind(2, 2)),
+        ("mesos*", file(2, 2)),
+    ] {
+        let bench = Bench::new().await;
+        bench.zone.set_faults(&Faults::seeded(1).machine(name, When::nth(1), MachineFault::Error));
+        bench.apply(&file).await;
+        bench.assert_whole(&file).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_ends_in_error_twice_is_made_a_third_time() {
+    let bench = Bench::new().await;
+    let twice = When::At([1, 2].into());
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos-master-1", twice, MachineFault::Error));
+    bench.apply(&file(3, 1)).await;
+    bench.assert_whole(&file(3, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_leaves_a_wreck_is_made_again_in_the_same_run() {
+    for (code, text) in [
+        (530, "Failed to deploy Virtual Machine"),
+        (533, "Unable to create a deployment for VM instance due to Insufficient capacity"),
+        (534, "Unable to contact resource."),
+        (431, "Unable to acquire Guest IP address for network"),
+    ] {
+        let bench = Bench::new().await;
+        let fault = JobFault::fail(code, text);
+        bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(2), fault));
+        bench.apply(&file(1, 2)).await;
+        bench.assert_whole(&file(1, 2)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_was_done_though_its_job_failed_is_taken_as_it_is() {
+    let bench = Bench::new().await;
+    let fault = JobFault::Fail { code: 530, text: "timed out".to_owned(), done: true };
+    bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(1), fault));
+    let applied = bench.apply(&file(1, 1)).await;
+    assert_eq!(applied.calls_by_command["deployVirtualMachine"], 2, "one a machine");
+    bench.assert_whole(&file(1, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_mends_what_ends_in_error_while_the_router_stands() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos-agent-3", When::nth(1), MachineFault::Error));
+    bench.apply(&file(3, 4)).await;
+    bench.assert_whole(&file(3, 4)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_machine_that_stopped_and_does_not_start_again_is_made_anew_with_a_new_key() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 2)).await;
+    let key = async |name: &str| {
+        let (_, _, observed) = bench.plan(&bench.client(), &file(3, 2)).await;
+        observed.tag(&host_key_tag(name)).expect("a key").to_owned()
+    };
+    let (master, agent) = (key("mesos-master-2").await, key("mesos-agent-1").await);
+    for name in ["mesos-master-2", "mesos-agent-1"] {
+        bench.simulator.power_off(bench.machine(name).await.as_str().parse().expect("an id"));
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos*", When::At([1, 2].into()), MachineFault::Error));
+    bench.apply(&file(3, 2)).await;
+    bench.assert_whole(&file(3, 2)).await;
+    assert_ne!((master, agent), (key("mesos-master-2").await, key("mesos-agent-1").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_fifty_agents_that_cannot_be_had_keeps_nothing_else_away() {
+    let bench = Bench::new().await;
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos-agent-7", When::Always, MachineFault::Error));
+    let unfinished = bench.falls_short(&file(3, 50)).await;
+    assert_eq!(names(&unfinished), ["mesos-agent-7"], "{unfinished}");
+    assert_eq!(unfinished.failures.len(), 1, "{:?}", unfinished.failures);
+    assert!(unfinished.to_string().contains("without mesos-agent-7"), "{unfinished}");
+    assert!(unfinished.missing[0].why.contains("start mesos-agent-7"), "{:?}", unfinished.missing);
+    assert_eq!(bench.nodes.changes().len(), 52, "all others are set up");
+    assert_eq!(bench.to_do(&file(3, 50)).await, ["mesos-agent-7".to_owned()].into(), "and marked");
+    let machines = bench.client().list(&ListVirtualMachines::new()).await.expect("a list");
+    assert_eq!(machines.len(), 52, "no wreck is left in the next run's way");
+    bench.zone.set_faults(&Faults::default());
+    bench.apply(&file(3, 50)).await;
+    bench.assert_whole(&file(3, 50)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_room_for_all_the_others_are_a_cluster() {
+    let capacity = Capacity { machines: Some(6), ..Capacity::default() };
+    let bench = Bench::built(ZoneConfig::simulated_time(), Latencies::default(), capacity).await;
+    let unfinished = bench.falls_short(&file(3, 5)).await;
+    assert_eq!(unfinished.missing.len(), 2, "{unfinished}");
+    assert!(unfinished.failures.iter().all(|failure| failure.to_string().contains("533")));
+    let missing = names(&unfinished).into_iter().map(str::to_owned).collect();
+    assert_eq!(bench.to_do(&file(3, 5)).await, missing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_minority_of_masters_is_no_reason_not_to_wait_for_health_and_a_majority_is() {
+    let bench = Bench::new().await;
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos-master-3", When::Always, MachineFault::Error));
+    let unfinished = bench.falls_short(&file(3, 2)).await;
+    assert_eq!(names(&unfinished), ["mesos-master-3"], "{unfinished}");
+    assert_eq!(bench.to_do(&file(3, 2)).await, ["mesos-master-3".to_owned()].into());
+
+    let bench = Bench::new().await;
+    let two = Faults::seeded(1).machine("mesos-master-2", When::Always, MachineFault::Error).machine(
+        "mesos-master-3",
+        When::Always,
+        MachineFault::Error,
+    );
+    bench.zone.set_faults(&two);
+    let unfinished = bench.falls_short(&file(3, 2)).await;
+    let no_quorum =
+        |error: &StepError| matches!(error, StepError::NoQuorum { there: 1, masters: 3, needed: 2 });
+    assert!(unfinished.failures.iter().any(|failure| no_quorum(&failure.error)), "{:?}", unfinished.failures);
+    assert_eq!(bench.to_do(&file(3, 2)).await.len(), 5, "nothing is marked");
+    bench.zone.set_faults(&Faults::default());
+    bench.apply(&file(3, 2)).await;
+    bench.assert_whole(&file(3, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_not_set_up_or_not_healthy_keeps_no_other_from_being_marked() {
+    let bench = Bench::new().await;
+    bench.nodes.deaf.lock().expect("no panic").insert("agent-1".to_owned());
+    bench.nodes.ailing.lock().expect("no panic").insert("agent-2".to_owned());
+    let unfinished = bench.falls_short(&file(3, 3)).await;
+    assert_eq!(names(&unfinished), ["mesos-agent-1", "mesos-agent-2"], "{unfinished}");
+    assert_eq!(bench.to_do(&file(3, 3)).await, ["mesos-agent-1", "mesos-agent-2"].map(str::to_owned).into());
+    bench.nodes.deaf.lock().expect("no panic").clear();
+    bench.nodes.ailing.lock().expect("no panic").clear();
+    bench.apply(&file(3, 3)).await;
+    bench.assert_whole(&file(3, 3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_run_fell_short_is_told_as_json() {
+    let bench = Bench::new().await;
+    bench.zone.set_faults(&Faults::seeded(1).machine("mesos-agent-1", When::Always, MachineFault::Error));
+    let told = serde_json::to_value(bench.falls_short(&file(1, 1)).await).expect("JSON");
+    assert_eq!(told["missing"][0]["node"], "mesos-agent-1");
+    assert_eq!(told["failures"][0]["step"], "start mesos-agent-1");
+    assert!(told["failures"][0]["error"].as_str().expect("a text").contains("530"), "{told}");
+    assert_eq!((&told["interrupted"], &told["detached"]), (&false.into(), &serde_json::json!([])));
+}
