@@ -112,6 +112,9 @@ async fn execute(
     context.listener = journal.listener();
     let applied = mesostack::cluster::apply(plan, &context).await;
     journal.end(run, &applied);
+    if let (Err(unfinished), true) = (&applied, run.options.json) {
+        run.tell("unfinished", unfinished, String::new)?;
+    }
     Ok(applied?)
 }
 

@@ -142,6 +142,7 @@ struct Run<'a> {
     phases: Mutex<BTreeMap<Phase, Progress>>,
     in_flight: Arc<InFlight>,
     ramp: Ramp,
+    nodes_side_by_side: Ramp,
     /// Told when a lane holds more than before.
     widened: Notify,
     /// Whoever writes rules of the network has it: one at a time, also where a step mends what others made.
@@ -173,6 +174,7 @@ impl<'a> Run<'a> {
             phases: Mutex::default(),
             in_flight: Arc::default(),
             ramp: Ramp::new(context.limits.machines, deploys),
+            nodes_side_by_side: Ramp::new(context.limits.nodes, false),
             widened: Notify::new(),
             network_queue: Turns::default(),
             halt: context.stop.child_token(),
@@ -182,6 +184,7 @@ impl<'a> Run<'a> {
     fn width(&self, lane: Lane) -> usize {
         match lane {
             Lane::Machines => self.ramp.width(),
+            Lane::Nodes => self.nodes_side_by_side.width(),
             other => self.context.limits.width(other),
         }
     }

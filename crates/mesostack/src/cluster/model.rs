@@ -123,7 +123,8 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             members: Vec::new(),
         }),
         Action::AssignBalancer { public_port, machines, .. } => {
-            let ids = machines.iter().map(|name| observed.machine(name).expect("a machine").named.id.clone());
+            // Those that could not be deployed do not keep the others out.
+            let ids = machines.iter().filter_map(|name| Some(observed.machine(name)?.named.id.clone()));
             let ids = ids.collect::<Vec<_>>();
             let rule = observed.balancers.iter_mut().find(|rule| rule.public_port == *public_port);
             rule.expect("a rule").members.extend(ids);

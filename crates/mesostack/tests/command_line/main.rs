@@ -5,6 +5,7 @@
 mod bad_input;
 mod documents;
 mod help;
+mod interrupt;
 
 use std::path::Path;
 

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long a process needs at least to be started again; calls that outlived it have arrived by then.
-const RESTART: Duration = Duration::from_millis(20);
+pub(crate) const RESTART: Duration = Duration::from_millis(20);
 
 /// A future that is dropped after so many polls.
 pub(crate) struct Mortal<F> {

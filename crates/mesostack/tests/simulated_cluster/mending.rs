@@ -1,15 +1,26 @@
 //! What cannot be had at once: machines that end in `Error` are mended in the same run, and what stays away keeps nothing
 //! else away.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use cloudstack::resource::ListVirtualMachines;
+use async_trait::async_trait;
+use cloudstack::{
+    Client, Effect, RawReply, SignedRequest, Transport, TransportError, resource::ListVirtualMachines,
+};
 use devcloud::{
     ZoneConfig,
-    faults::{Faults, JobFault, MachineFault, When},
+    faults::{Faults, JobFault, MachineFault, When, Wire},
     simulator::{Capacity, Latencies},
 };
 use mesostack::cluster::{StepError, Unfinished, host_key_tag};
+use tokio::time::Instant;
 
 use crate::zone::{Bench, file, file_behind};
 
@@ -103,7 +114,7 @@ async fn an_old_machine_that_stopped_and_does_not_start_again_is_made_anew_with_
     for name in ["mesos-master-2", "mesos-agent-1"] {
         bench.simulator.power_off(bench.machine(name).await.as_str().parse().expect("an id"));
     }
-    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
     bench.zone.set_faults(&Faults::seeded(1).machine("mesos*", When::At([1, 2].into()), MachineFault::Error));
     bench.apply(&file(3, 2)).await;
     bench.assert_whole(&file(3, 2)).await;
@@ -187,4 +198,68 @@ async fn how_a_run_fell_short_is_told_as_json() {
     assert_eq!(told["failures"][0]["step"], "start mesos-agent-1");
     assert!(told["failures"][0]["error"].as_str().expect("a text").contains("530"), "{told}");
     assert_eq!((&told["interrupted"], &told["detached"]), (&false.into(), &serde_json::json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_never_answer_keep_no_place_that_others_wait_for() {
+    let bench = Bench::new().await;
+    let deaf = (1..=40).map(|number| format!("agent-{number}"));
+    bench.nodes.deaf.lock().expect("no panic").extend(deaf);
+    let began = Instant::now();
+    let unfinished = bench.falls_short(&(file_behind(3, 100) + "[parallel]\nnodes = 10\n")).await;
+    assert_eq!(unfinished.missing.len(), 40, "{unfinished}");
+    // One deadline, not four of them one after another.
+    assert!(began.elapsed() < Duration::from_secs(1_300), "{:?}", began.elapsed());
+    assert_eq!(bench.to_do(&file_behind(3, 100)).await.len(), 40);
+}
+
+/// A cloud that gives a machine another address than the one asked for.
+#[derive(Debug)]
+struct Astray {
+    wire: Arc<Wire>,
+    client: Client,
+    /// How many machines it still does so to.
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl Transport for Astray {
+    async fn send(&self, request: SignedRequest) -> Result<RawReply, TransportError> {
+        let less = |left: usize| left.checked_sub(1);
+        if request.command != "deployVirtualMachine"
+            || self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err()
+        {
+            return self.wire.send(request).await;
+        }
+        const ENVELOPE: [&str; 6] =
+            ["command", "response", "signatureVersion", "expires", "apiKey", "signature"];
+        let pairs = url::form_urlencoded::parse(request.form.as_bytes()).into_owned();
+        let pairs = pairs.filter(|(name, _)| !ENVELOPE.contains(&name.as_str()));
+        let elsewhere = pairs.map(|(name, value)| match name.as_str() {
+            "ipaddress" => (name, "172.16.0.222".to_owned()),
+            _ => (name, value),
+        });
+        let pairs = elsewhere.collect::<Vec<_>>();
+        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+        let reply = self.client.raw(&request.command, Effect::Write, &pairs).await.expect("a deployment");
+        let body = serde_json::json!({ "deployvirtualmachineresponse": reply }).to_string().into_bytes();
+        Ok(RawReply { status: 200, content_type: Some("application/json".to_owned()), body })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_given_another_address_is_made_again_and_not_for_ever() {
+    for (times, well) in [(1, true), (2, true), (9, false)] {
+        let bench = Bench::new().await;
+        let (wire, client) = (Arc::new(Wire::to(&bench.zone)), bench.client());
+        let astray = Astray { wire, client, left: AtomicUsize::new(times) };
+        let ended = bench.apply_over(bench.client_of_transport(Arc::new(astray)), &file(1, 0)).await;
+        assert_eq!(ended.is_ok(), well, "{times} times astray: {ended:?}");
+        if let Err(unfinished) = ended {
+            let why = &unfinished.missing[0].why;
+            assert!(why.contains("it was given 172.16.0.222 instead of 172.16.0.20"), "{why}");
+            bench.apply(&file(1, 0)).await;
+        }
+        bench.assert_whole(&file(1, 0)).await;
+    }
 }

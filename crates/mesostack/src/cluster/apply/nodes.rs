@@ -1,9 +1,9 @@
 //! Nodes: set up as each answers, waited for until the cluster works, and then marked.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use futures::{StreamExt, stream};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Run, StepError, known::Known};
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
     node::{self, Nodes, SetUp, Whereabouts},
     spec::{Node, Role},
 };
+
+/// What a set-up takes at most, from the machine's start, unless something is wrong.
+const USUAL: Duration = Duration::from_secs(60);
 
 impl Run<'_> {
     fn nodes(&self) -> Result<&dyn Nodes, StepError> {
@@ -57,12 +60,24 @@ impl Run<'_> {
             },
         );
         let deadline = Instant::now() + self.context.limits.set_up;
-        let done = self.nodes()?.set_up(&at, &configuration, deadline).await?;
+        let done = tokio::select! {
+            done = self.nodes()?.set_up(&at, &configuration, deadline) => done?,
+            never = self.let_others_go_on() => match never {},
+        };
         self.known().set_up.insert(host_name.to_owned());
         Ok(match done {
             SetUp::Unchanged => "nothing to change".to_owned(),
             SetUp::Changed { restarted } => format!("started {}", restarted.join(", ")),
         })
+    }
+
+    /// A node that has not answered for long most likely will not for long: it keeps no other from being set up. Never
+    /// ends.
+    async fn let_others_go_on(&self) -> Infallible {
+        sleep(USUAL).await;
+        let _resting = self.nodes_side_by_side.rest();
+        self.widened.notify_one();
+        std::future::pending().await
     }
 
     /// Waits until the nodes do what their roles ask of them: those that were set up, as far as enough masters are there

@@ -1,4 +1,4 @@
-//! How many machines' jobs may go on side by side: few at first, more as they end well, fewer when they do not.
+//! How many steps of a lane may go on side by side. Machines' jobs: few at first, more as they end well, fewer when they do not.
 //!
 //! A new network that gets twenty machines at once has been seen to refuse some of them and to give two the same address.
 
@@ -9,7 +9,10 @@ const FIRST: usize = 4;
 /// It never falls below this.
 const FEWEST: usize = 2;
 
-/// The width of the machines' lane.
+/// Steps that only wait let so many times the lane's width go on beside them at most.
+const RESTING: usize = 7;
+
+/// The width of a lane.
 #[derive(Debug)]
 pub(super) struct Ramp {
     most: usize,
@@ -30,7 +33,8 @@ impl Ramp {
     }
 
     pub(super) fn width(&self) -> usize {
-        self.width.load(Ordering::Relaxed).saturating_add(self.resting.load(Ordering::Relaxed))
+        let resting = self.resting.load(Ordering::Relaxed).min(self.most.saturating_mul(RESTING));
+        self.width.load(Ordering::Relaxed).saturating_add(resting)
     }
 
     /// One more ended well.

@@ -446,10 +446,20 @@ fn carry_out_some(
         if (done(at) || step.action == Action::WrittenDown)
             && step.after.iter().all(|before| happened[*before])
         {
-            carry_out(desired, observed, &step.action);
+            carry_out(desired, observed, &for_what_is_set_up(&step.action, plan, &happened));
             happened[at] = true;
         }
     }
+}
+
+/// Nodes are marked that were set up, whatever became of the others.
+fn for_what_is_set_up(action: &Action, plan: &Plan, happened: &[bool]) -> Action {
+    let Action::MarkSetUp { host_names } = action else { return action.clone() };
+    let set_up = plan.steps.iter().zip(happened).filter(|(_, happened)| **happened);
+    let set_up = set_up.filter(|(step, _)| matches!(step.action, Action::SetUp { .. }));
+    let set_up = set_up.filter_map(|(step, _)| step.action.host_name()).collect::<Vec<_>>();
+    let marked = host_names.iter().filter(|name| set_up.contains(&name.as_str()));
+    Action::MarkSetUp { host_names: marked.cloned().collect() }
 }
 
 proptest! {
