@@ -33,6 +33,10 @@ async fn a_deadline_lets_go_of_a_job_names_it_and_the_next_run_takes_up_what_it_
         "createAffinityGroup",
     ] {
         for nth in [1, 2] {
+            if (command, nth) == ("createAffinityGroup", 1) {
+                // That one is the lease's.
+                continue;
+            }
             let bench = Bench::new().await;
             let slow = JobFault::Slow(Duration::from_secs(90).into());
             bench.zone.set_faults(&Faults::seeded(1).job(command, When::nth(nth), slow));

@@ -66,25 +66,8 @@ impl Run<'_> {
             Ok(networks.into_iter().find(ours))
         };
         let network = self.settle(work, look, async || client.call(&command).await).await?;
-        self.known().network = Some(network.id.clone());
-        self.remove_twins(work, zone, &network).await?;
+        self.known().network = Some(network.id);
         Ok(range.to_string())
-    }
-
-    /// Removes networks that are like the one just made: names may repeat, so a call that something between us repeated
-    /// has made another one. Nothing is in them yet.
-    async fn remove_twins(&self, work: &Work, zone: &Id, network: &Network) -> Result<(), StepError> {
-        let all = self.context.client.list(&ListNetworks::new().zone_id(zone)).await?;
-        let twin = |other: &&Network| {
-            other.id != network.id
-                && other.name == network.name
-                && other.display_text == network.display_text
-                && other.tags.is_empty()
-        };
-        for twin in all.iter().filter(twin) {
-            self.delete_network(work, &twin.id).await?;
-        }
-        Ok(())
     }
 
     /// Writes tags: those that are given, and a new host key for each of the machines.
