@@ -3,6 +3,7 @@
 //! Data moves one way: specification → desired and observed state → plan → apply → events → terminal.
 
 pub mod cluster;
+mod drawing;
 pub mod events;
 pub mod image;
 pub mod key_pair;

@@ -13,9 +13,19 @@ use crate::error::Error;
 use crate::parameters::Parameters;
 
 impl Client {
+    /// Whether anything matches. One call, for one row, however much there is.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn has_any<C: ListCommand>(&self, command: &C) -> Result<bool, Error> {
+        let page = self.core.page(C::NAME, &command.parameters(), Way::Call, 1, 1).await?;
+        Ok(!page.rows.is_empty())
+    }
+
     /// Lists everything that matches, however many pages it takes.
     ///
-    /// Things that come or go between two pages may shift others; what is seen twice is given once.
+    /// Things that come or go between two pages may shift others: what is seen twice is given once, and where something may
+    /// have been missed the list is read again.
     ///
     /// # Errors
     /// See [`Error`].
@@ -24,6 +34,9 @@ impl Client {
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
 }
+
+/// How often a list whose pages do not fit together is read. Afterwards what was seen is given.
+const READINGS: usize = 3;
 
 /// How a page is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +54,18 @@ impl Core {
         parameters: &Parameters,
         way: Way,
     ) -> Result<(String, Vec<Value>), Error> {
+        let mut reading = self.read_pages(command, parameters, way).await?;
+        for _ in 1..READINGS {
+            if reading.is_whole() {
+                break;
+            }
+            reading = self.read_pages(command, parameters, way).await?;
+        }
+        Ok((reading.name, reading.rows))
+    }
+
+    /// Reads all pages once.
+    async fn read_pages(&self, command: &str, parameters: &Parameters, way: Way) -> Result<Reading, Error> {
         let (size, first) = self.first_page(command, parameters, way).await?;
         let name = first.name;
         let mut count = first.count;
@@ -65,7 +90,7 @@ impl Core {
         if number > 1 {
             drop_repeated(&mut rows);
         }
-        Ok((name, rows))
+        Ok(Reading { name, rows, count, pages: number })
     }
 
     /// The first page; in a smaller size if the server's largest is smaller.
@@ -102,6 +127,23 @@ impl Core {
             Way::Look => self.look(command, &parameters).await?,
         };
         envelope::page(command, inner)
+    }
+}
+
+/// All pages of a list, read once.
+struct Reading {
+    name: String,
+    rows: Vec<Value>,
+    /// The largest number of things that any page told of.
+    count: Option<u64>,
+    pages: u64,
+}
+
+impl Reading {
+    /// Whether nothing can be missing. What goes while pages are read pulls others from a page that is still to be read
+    /// onto one that has been: then there are fewer rows than the first page promised. One page is of one moment.
+    fn is_whole(&self) -> bool {
+        self.pages == 1 || self.count.is_none_or(|count| self.rows.len() as u64 >= count)
     }
 }
 

@@ -84,6 +84,8 @@ command! {
         is_static_nat: bool,
         /// `false` also lists free ones.
         allocated_only: bool,
+        /// Those in this state, such as `Free`.
+        state: String,
         /// Those in this zone.
         zone_id: Id,
         /// Also those of others, for administrators.

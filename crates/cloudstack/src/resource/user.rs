@@ -25,16 +25,28 @@ item! {
         "vmlimit" vm_limit: String,
         /// How many machines it has.
         "vmtotal" vm_total: u64,
+        /// How many public addresses it may have: a number or `Unlimited`.
+        "iplimit" ip_limit: String,
         /// How many public addresses it has.
         "iptotal" ip_total: u64,
+        /// How many networks it may have: a number or `Unlimited`.
+        "networklimit" network_limit: String,
         /// How many networks it has.
         "networktotal" network_total: u64,
+        /// How many templates it may have: a number or `Unlimited`.
+        "templatelimit" template_limit: String,
         /// How many templates it has.
         "templatetotal" template_total: u64,
+        /// How many volumes it may have: a number or `Unlimited`.
+        "volumelimit" volume_limit: String,
         /// How many volumes it has.
         "volumetotal" volume_total: u64,
+        /// How many processors its machines may have: a number or `Unlimited`.
+        "cpulimit" cpu_limit: String,
         /// How many processors its machines have.
         "cputotal" cpu_total: u64,
+        /// How much memory its machines may have, in MiB: a number or `Unlimited`.
+        "memorylimit" memory_limit: String,
         /// How much memory its machines have, in MiB.
         "memorytotal" memory_total: u64,
         /// GiB of primary storage it uses.

@@ -85,6 +85,37 @@ async fn what_shifts_from_one_page_to_the_next_is_given_once() {
     });
     let machines = server.client().list(&ListVirtualMachines::new()).await.unwrap();
     assert_eq!(machines.len(), 600);
+    assert_eq!(server.seen().len(), 6, "the one in front was missed, and is looked for, but not for ever");
+}
+
+#[tokio::test]
+async fn what_goes_between_two_pages_does_not_hide_another() {
+    // m3 goes after the first page was read: m500 is on the first page then, and not on the second.
+    let mut calls = 0;
+    let server = Scripted::new(move |seen| {
+        calls += 1;
+        let gone = calls > 1;
+        let there = (0..600).filter(|n| !gone || *n != 3).map(|n| json!({"id": format!("m{n}")}));
+        let there: Vec<Value> = there.collect();
+        let skip = if seen.get("page") == "1" { 0 } else { 500 };
+        let rows: Vec<Value> = there.iter().skip(skip).take(500).cloned().collect();
+        Answer::Ok(json!({"count": there.len(), "virtualmachine": rows}))
+    });
+    let machines = server.client().list(&ListVirtualMachines::new()).await.unwrap();
+    let ids: Vec<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
+    let expected: Vec<String> = (0..600).filter(|n| *n != 3).map(|n| format!("m{n}")).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn whether_there_is_anything_takes_one_call_for_one_row() {
+    for (total, any) in [(0, false), (1, true), (1750, true)] {
+        let server = Scripted::new(serve(total, 500));
+        assert_eq!(server.client().has_any(&ListVirtualMachines::new()).await.unwrap(), any);
+        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.seen()[0].get("pagesize"), "1");
+    }
 }
 
 #[tokio::test]

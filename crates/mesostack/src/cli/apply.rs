@@ -17,6 +17,7 @@ use super::{
     lease::{Leaves, alone},
     report::While,
     run::Run,
+    saved,
 };
 use crate::progress::readable;
 
@@ -25,16 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
     let deadline = run.deadline(PATIENCE);
+    let agreed_to = arguments.plan.as_deref().map(saved::read).transpose()?;
     let cluster = run.ask(deadline, Cluster::open(run)).await?;
     let turn = (arguments.turn, Leaves::Cluster, deadline);
     alone(run, cluster, turn, async |run, cluster, lease| {
         let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+        let mut consent = arguments.consent;
+        if let Some(agreed_to) = &agreed_to {
+            cluster.admit(&plan)?;
+            agreed_to.holds(&cluster.saved(&plan, &observed)?)?;
+            consent.yes = true;
+        }
         let plan = match arguments.only {
             Some(Part::Infrastructure) => plan.only_infrastructure(),
             None => plan,
         };
-        let asks = (arguments.consent, "Apply this plan?");
-        carry_out(run, cluster, lease, observed, &plan, asks, "apply").await
+        carry_out(run, cluster, lease, observed, &plan, (consent, "Apply this plan?"), "apply").await
     })
     .await
 }

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Image(Image),
     /// Show what apply would change; exits with 2 when there is something
-    Plan,
+    Plan(Plan),
     /// Make the cloud match the file
     ///
     /// Shows the plan, asks, carries it out, configures every node and waits until the cluster is healthy. Interrupted
@@ -104,7 +104,7 @@ impl Command {
             Self::Zone(zone) => matches!(zone, Zone::Up(_) | Zone::Down(_)),
             Self::Keypair(_)
             | Self::Validate(_)
-            | Self::Plan
+            | Self::Plan(_)
             | Self::Output
             | Self::Timeline(_)
             | Self::Status
@@ -171,9 +171,32 @@ pub(crate) struct Consent {
     pub(crate) yes: bool,
 }
 
+/// `mesostack plan`
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// Save the plan, for `mesostack apply FILE`; it holds no secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print its graph instead
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    pub(crate) graph: Option<Graph>,
+}
+
+/// A form a graph is printed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Graph {
+    /// Graphviz's language
+    Dot,
+    /// A drawing, whole in itself
+    Svg,
+}
+
 /// `mesostack apply`
 #[derive(Args, Debug)]
 pub(crate) struct Apply {
+    /// Carry out a plan that `plan --out` saved, without asking; refused when the file or the cloud has moved since
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: Option<PathBuf>,
     /// Do this part of the work alone
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) only: Option<Part>,

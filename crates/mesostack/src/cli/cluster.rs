@@ -3,7 +3,9 @@
 use std::fmt;
 
 use mesostack::{
-    cluster::{self, Desired, Limits, Observed, OperatorKey, Plan, find_key, host_key_tag, refusal},
+    cluster::{
+        self, Desired, Limits, Observed, OperatorKey, Plan, SavedPlan, find_key, host_key_tag, refusal,
+    },
     node::{self, SshNodes, Status, Whereabouts},
     spec::{Document, Node, Spec},
     timeline::Estimate,
@@ -77,6 +79,16 @@ impl Cluster {
         let estimate =
             (!plan.is_empty()).then(|| figures().estimate(&plan.graph(), &Limits::from(self.spec()).lanes()));
         Estimated { plan, estimate }
+    }
+
+    /// A plan with all it was made from.
+    pub(crate) fn saved(&self, plan: &Plan, observed: &Observed) -> miette::Result<SavedPlan> {
+        let mut cloud = self.client.endpoint().clone();
+        // None of these is taken from a file; one from elsewhere may have them.
+        let _ = cloud.set_username("");
+        let _ = cloud.set_password(None);
+        cloud.set_query(None);
+        SavedPlan::of(plan, &self.desired, observed, cloud.as_str()).tried("could not write the plan down")
     }
 
     /// What of the cluster is there.

@@ -24,6 +24,7 @@ mod output;
 mod plan;
 mod report;
 mod run;
+mod saved;
 mod ssh;
 mod status;
 mod table;
@@ -105,7 +106,7 @@ async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
     match command {
         Command::Validate(arguments) => validate::validate(run, arguments).await,
         Command::Image(command) => image::image(run, command).await,
-        Command::Plan => plan::plan(run).await,
+        Command::Plan(arguments) => plan::plan(run, arguments).await,
         Command::Apply(arguments) => apply::apply(run, arguments).await,
         Command::Destroy(arguments) => apply::destroy(run, arguments).await,
         Command::Output => output::output(run).await,

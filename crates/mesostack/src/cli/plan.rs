@@ -2,24 +2,42 @@
 
 use std::time::Duration;
 
-use super::{cluster::Cluster, exit::Exit, run::Run};
+use super::{
+    arguments::{Graph, Plan},
+    cluster::Cluster,
+    exit::Exit,
+    run::Run,
+    saved,
+};
 
 /// How long the cloud's answers may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) async fn plan(run: &Run) -> miette::Result<Exit> {
-    let (cluster, plan) = run
+pub(super) async fn plan(run: &Run, arguments: Plan) -> miette::Result<Exit> {
+    let (cluster, observed, plan) = run
         .ask(run.deadline(PATIENCE), async {
             let cluster = Cluster::open(run).await?;
-            let (_, plan) = cluster.plan().await?;
-            Ok((cluster, plan))
+            let (observed, plan) = cluster.plan().await?;
+            Ok((cluster, observed, plan))
         })
         .await?;
     // The document has the obstacles too; a reader is shown them at the file's lines.
-    if plan.obstacles.is_empty() || run.options.json {
-        let estimated = cluster.estimated(&plan);
-        run.answer(&estimated, || estimated.to_string())?;
+    if run.options.json {
+        run.answer(&cluster.estimated(&plan), String::new)?;
     }
     cluster.admit(&plan)?;
+    match arguments.graph {
+        Some(Graph::Dot) => run.answer(&(), || plan.dot())?,
+        Some(Graph::Svg) => run.answer(&(), || plan.svg())?,
+        None if run.options.json => {}
+        None => {
+            let estimated = cluster.estimated(&plan);
+            run.answer(&estimated, || estimated.to_string())?;
+        }
+    }
+    if let Some(file) = arguments.out {
+        saved::write(&file, &cluster.saved(&plan, &observed)?)?;
+        run.remark(&format!("saved: `mesostack apply {}` carries it out", file.display()));
+    }
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
 }

@@ -18,16 +18,20 @@ struct Valid {
     masters: u16,
     agents: u16,
     warnings: Vec<String>,
+    /// What could not be seen of the cloud.
+    remarks: Vec<String>,
 }
 
 pub(super) async fn validate(run: &Run, arguments: arguments::Validate) -> miette::Result<Exit> {
+    let mut remarks = Vec::new();
     let document = if arguments.offline {
         run.read_file()?
     } else {
         run.ask(run.deadline(PATIENCE), async {
             let cluster = Cluster::open(run).await?;
-            let obstacles = cluster::validate(&cluster.client, &cluster.desired).await?;
-            match refusal(&obstacles, &cluster.document.source) {
+            let found = cluster::validate(&cluster.client, &cluster.desired).await?;
+            remarks = found.remarks;
+            match refusal(&found.problems, &cluster.document.source) {
                 Some(refused) => Err(refused.into()),
                 None => Ok(cluster.document),
             }
@@ -41,10 +45,12 @@ pub(super) async fn validate(run: &Run, arguments: arguments::Validate) -> miett
         masters: spec.cluster.masters,
         agents: spec.cluster.agents,
         warnings: document.warnings.iter().map(ToString::to_string).collect(),
+        remarks,
     };
+    valid.remarks.iter().for_each(|remark| run.remark(remark));
     run.answer(&valid, || {
         let cloud = if valid.against_the_cloud {
-            ", and the cloud has all it names"
+            ", and the cloud has all it names and nothing in the way"
         } else {
             "; the cloud was not asked"
         };

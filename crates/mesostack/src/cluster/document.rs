@@ -24,6 +24,7 @@ struct Document<'a> {
     steps: Vec<StepDocument<'a>>,
     drift: &'a [Drift],
     obstacles: &'a [Obstacle],
+    remarks: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -59,6 +60,7 @@ impl Serialize for Plan {
             steps: steps.collect(),
             drift: &self.drift,
             obstacles: &self.obstacles,
+            remarks: &self.remarks,
         };
         document.serialize(serializer)
     }

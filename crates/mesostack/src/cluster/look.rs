@@ -1,22 +1,27 @@
-//! Looks at the cloud: a fixed, small number of paged list calls, side by side.
+//! Looks at the cloud: a fixed, small number of paged list calls, side by side, in two rounds.
 //!
-//! A cluster that stands takes 12 calls: networks, templates, key pairs and service offerings; then the network's
-//! machines, addresses and four kinds of rules; then the members of the two load balancer rules. A cluster that is not
-//! there takes 6, or 7 where no template is in its zone. Nothing is asked one resource at a time.
+//! A cluster that stands takes 12 calls. The first round tells whether there is a cluster, and what one is made from:
+//! networks, templates, key pairs, service offerings, and the account's load balancer rules, of whatever network, so
+//! that their members can be asked for with everything else. The second is the network's: machines, addresses, three
+//! kinds of rules, and the members of the two load balancer rules. A cluster that is not there takes 9, with what
+//! the account may still have. Only when something is missing from a network that stands, a third round asks for that.
+//! Nothing is asked one resource at a time.
 
+mod account;
 mod catalogue;
 pub(super) mod convert;
 
 use cloudstack::{Client, Id, ListCommand, resource::*};
 use futures::{future, try_join};
 
-pub use self::catalogue::validate;
+pub use self::catalogue::{Validation, validate};
 pub(crate) use self::catalogue::{absent, named};
 use super::{
     desired::Desired,
     error::Error,
     identity,
     observed::{AffinityGroup, Balancer, Catalogue, Going, Network, Observed},
+    quota,
 };
 
 impl Observed {
@@ -25,45 +30,8 @@ impl Observed {
     /// # Errors
     /// The keys are not accepted, or a list could not be read.
     pub async fn read(client: &Client, desired: &Desired) -> Result<Self, Error> {
-        let spec = &desired.spec;
-        let (networks, templates, key_pair, offerings) = try_join!(
-            all(client, ListNetworks::new()),
-            all(client, ListTemplates::new(TemplateFilter::Executable)),
-            key_pair(client, desired),
-            all(client, ListServiceOfferings::new()),
-        )?;
-        let Found { network, twins, namesakes } = find_network(desired, networks)?;
-        let mut catalogue = Catalogue::default();
-        let mut observed = match network {
-            Some(network) => {
-                catalogue.zone = Some(network.zone.clone());
-                Self::read_network(client, desired, network).await?
-            }
-            None => {
-                catalogue.zone = catalogue::zone_of(&spec.cloud.zone, &templates);
-                let known = catalogue.zone.is_some();
-                let zones =
-                    async { if known { Ok(Vec::new()) } else { all(client, ListZones::new()).await } };
-                let (zones, network_offerings, affinity_group) = try_join!(
-                    zones,
-                    all(client, ListNetworkOfferings::new()),
-                    affinity_group(client, desired),
-                )?;
-                if !known {
-                    catalogue.look_up_zone(&spec.cloud.zone, &zones);
-                }
-                catalogue.look_up_network_offering(&spec.network.offering, &network_offerings);
-                Self { affinity_group, ..Self::default() }
-            }
-        };
-        catalogue.look_up_offering("cluster.master_offering", &spec.cluster.master_offering, &offerings);
-        catalogue.look_up_offering("cluster.agent_offering", &spec.cluster.agent_offering, &offerings);
-        catalogue.look_up_image(&spec.image.name, &templates);
-        observed.catalogue = catalogue;
-        observed.key_pair = key_pair;
-        observed.namesakes = namesakes;
-        observed.twins = twins;
-        Ok(observed)
+        let (standing, made_from) = try_join!(Standing::read(client, desired), MadeFrom::read(client))?;
+        Self::second_round(client, desired, standing, &made_from).await
     }
 
     /// What of the cluster exists; for what only reads it or takes it down, to which rules do not matter: they go with
@@ -101,27 +69,85 @@ impl Observed {
         })
     }
 
-    /// What is in the network.
-    async fn read_network(client: &Client, desired: &Desired, network: Network) -> Result<Self, Error> {
+    /// What the first round showed, with all there is to add.
+    async fn second_round(
+        client: &Client,
+        desired: &Desired,
+        standing: Standing,
+        made_from: &MadeFrom,
+    ) -> Result<Self, Error> {
+        let spec = &desired.spec;
+        let Standing { network, twins, namesakes, balancers, key_pair } = standing;
+        let mut catalogue = Catalogue::default();
+        let mut observed = match network {
+            Some(network) => {
+                let zone = network.zone.clone();
+                let mut observed = Self::read_network(client, desired, network, balancers).await?;
+                if quota::matters(desired, &observed) {
+                    let needs_address = observed.public_address().is_none();
+                    observed.allowance = account::allowance(client, Some(&zone.id), needs_address).await?;
+                }
+                catalogue.zone = Some(zone);
+                observed
+            }
+            None => {
+                // Templates say where they are, which saves asking for zones.
+                let zone = catalogue::zone_of(&spec.cloud.zone, &made_from.templates);
+                let zones = async {
+                    match zone {
+                        Some(_) => Ok(Vec::new()),
+                        None => all(client, ListZones::new()).await,
+                    }
+                };
+                let zone_id = zone.as_ref().map(|zone| &zone.id);
+                let (zones, network_offerings, affinity_group, allowance) = try_join!(
+                    zones,
+                    all(client, ListNetworkOfferings::new()),
+                    affinity_group(client, desired),
+                    account::allowance(client, zone_id, true),
+                )?;
+                match zone {
+                    Some(zone) => catalogue.zone = Some(zone),
+                    None => catalogue.look_up_zone(&spec.cloud.zone, &zones),
+                }
+                catalogue.look_up_network_offering(&spec.network.offering, &network_offerings);
+                Self { affinity_group, allowance, ..Self::default() }
+            }
+        };
+        let MadeFrom { templates, offerings } = made_from;
+        catalogue.look_up_offering("cluster.master_offering", &spec.cluster.master_offering, offerings);
+        catalogue.look_up_offering("cluster.agent_offering", &spec.cluster.agent_offering, offerings);
+        catalogue.look_up_image(&spec.image.name, templates);
+        observed.catalogue = catalogue;
+        observed.key_pair = key_pair;
+        observed.namesakes = namesakes;
+        observed.twins = twins;
+        Ok(observed)
+    }
+
+    /// What is in the network, one round; `balancers` are the account's load balancer rules.
+    async fn read_network(
+        client: &Client,
+        desired: &Desired,
+        network: Network,
+        balancers: Vec<LoadBalancerRule>,
+    ) -> Result<Self, Error> {
         let id = &network.named.id;
+        let balancers = balancers.into_iter().filter(|rule| rule.network_id == *id);
+        let balancers = future::try_join_all(balancers.map(|rule| balancer(client, desired, rule)));
         let (machines, addresses, firewall, egress, forwards, balancers) = try_join!(
             all(client, ListVirtualMachines::new().network_id(id)),
             all(client, ListPublicIpAddresses::new().associated_network_id(id)),
             all(client, ListFirewallRules::new().network_id(id)),
             all(client, ListEgressFirewallRules::new().network_id(id)),
             all(client, ListPortForwardingRules::new().network_id(id)),
-            all(client, ListLoadBalancerRules::new().network_id(id)),
+            balancers,
         )?;
         // A member tells of its group: only where no master is one yet, it has to be looked for.
-        let known = convert::affinity_group_of(&machines, desired);
-        let group = async {
-            match known {
-                Some(group) => Ok(Some(group)),
-                None => affinity_group(client, desired).await,
-            }
+        let group = match convert::affinity_group_of(&machines, desired) {
+            Some(group) => Some(group),
+            None => affinity_group(client, desired).await?,
         };
-        let balancers = future::try_join_all(balancers.into_iter().map(|rule| members(client, rule)));
-        let (group, balancers) = try_join!(group, balancers)?;
         let addresses = addresses.into_iter().filter_map(convert::address).collect::<Vec<_>>();
         let ours = addresses.iter().find(|address| address.source_nat).map(|address| address.id.clone());
         let range = desired.range();
@@ -146,6 +172,44 @@ impl Observed {
             network: Some(network),
             ..Self::default()
         })
+    }
+}
+
+/// The first round: what tells whether there is a cluster. 3 calls.
+struct Standing {
+    network: Option<Network>,
+    twins: Vec<Id>,
+    namesakes: Vec<Id>,
+    /// The account's, of all networks.
+    balancers: Vec<LoadBalancerRule>,
+    key_pair: Option<String>,
+}
+
+impl Standing {
+    async fn read(client: &Client, desired: &Desired) -> Result<Self, Error> {
+        let (networks, balancers, key_pair) = try_join!(
+            all(client, ListNetworks::new()),
+            all(client, ListLoadBalancerRules::new()),
+            key_pair(client, desired),
+        )?;
+        let Found { network, twins, namesakes } = find_network(desired, networks)?;
+        Ok(Self { network, twins, namesakes, balancers, key_pair })
+    }
+}
+
+/// The first round: what machines are made from. 2 calls.
+struct MadeFrom {
+    templates: Vec<Template>,
+    offerings: Vec<ServiceOffering>,
+}
+
+impl MadeFrom {
+    async fn read(client: &Client) -> Result<Self, Error> {
+        let (templates, offerings) = try_join!(
+            all(client, ListTemplates::new(TemplateFilter::Executable)),
+            all(client, ListServiceOfferings::new()),
+        )?;
+        Ok(Self { templates, offerings })
     }
 }
 
@@ -214,13 +278,20 @@ async fn affinity_group(
         .map(|group| convert::affinity_group(group, desired)))
 }
 
-async fn members(client: &Client, rule: LoadBalancerRule) -> Result<Option<Balancer>, cloudstack::Error> {
-    if matches!(rule.state, RuleState::Revoke | RuleState::Deleting) {
+/// A load balancer rule that stays, with its members where they matter: in the ports that are ours.
+async fn balancer(
+    client: &Client,
+    desired: &Desired,
+    rule: LoadBalancerRule,
+) -> Result<Option<Balancer>, cloudstack::Error> {
+    if convert::is_going(&rule.state) {
         return Ok(None);
     }
+    let ours = desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port);
     // A rule nothing was ever assigned to says so by its state.
     let members = match rule.state {
         RuleState::Add => Vec::new(),
+        _ if !ours => Vec::new(),
         _ => all(client, ListLoadBalancerRuleInstances::new(&rule.id)).await?,
     };
     Ok(Some(convert::balancer(rule, members)))

@@ -25,6 +25,7 @@ mod desired;
 mod destroy;
 mod document;
 mod error;
+mod graph;
 mod identity;
 pub mod lease;
 mod look;
@@ -36,6 +37,8 @@ mod operator_key;
 mod output;
 mod plan;
 mod planner;
+mod quota;
+mod saved;
 
 pub(crate) use self::look::{absent, named};
 pub use self::{
@@ -46,7 +49,7 @@ pub use self::{
     document::VERSION as PLAN_VERSION,
     error::Error,
     identity::host_key_tag,
-    look::validate,
+    look::{Validation, validate},
     observed::{
         Address, AffinityGroup, Balancer, Catalogue, EgressRule, FirewallRule, Forward, Going, Machine,
         MachineState, Named, Network, NetworkState, Observed,
@@ -56,4 +59,6 @@ pub use self::{
     output::{Endpoint, Output, output},
     plan::{Drift, Obstacle, Plan, Step, Totals, refusal},
     planner::plan,
+    quota::{Allowance, Quota, Resource, Size},
+    saved::{Difference, LARGEST as LARGEST_SAVED_PLAN, Moved, SavedPlan, Unusable},
 };

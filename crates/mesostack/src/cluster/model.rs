@@ -44,7 +44,7 @@ pub(super) fn empty(desired: &Desired) -> Observed {
             egress_allowed: false,
             offerings: [(desired.spec.cluster.master_offering.clone(), offering)].into(),
             template: Some(named("mesos")),
-            absent: Vec::new(),
+            ..Catalogue::default()
         },
         ..Observed::default()
     }
@@ -120,6 +120,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             address: Id::from("address"),
             public_port: *public_port,
             private_port: *private_port,
+            tcp: true,
             members: Vec::new(),
         }),
         Action::AssignBalancer { public_port, machines, .. } => {

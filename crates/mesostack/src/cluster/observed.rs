@@ -6,7 +6,12 @@ use cloudstack::Id;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{identity, openings::Opening, plan::Obstacle};
+use super::{
+    identity,
+    openings::Opening,
+    plan::Obstacle,
+    quota::{Allowance, Size},
+};
 
 /// Everything of the cluster that exists, and what new things would be made from.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +42,8 @@ pub struct Observed {
     pub affinity_group: Option<AffinityGroup>,
     /// What new things are made from.
     pub catalogue: Catalogue,
+    /// What the account may still have; not asked for while nothing is to be added.
+    pub allowance: Allowance,
 }
 
 /// Rules that are being removed, or were left halfway by a removal that failed.
@@ -60,6 +67,8 @@ pub struct Catalogue {
     pub egress_allowed: bool,
     /// Service offerings, by what the file calls them.
     pub offerings: BTreeMap<String, Named>,
+    /// How large those are, by what the file calls them.
+    pub sizes: BTreeMap<String, Size>,
     /// The newest ready template of the image's name.
     pub template: Option<Named>,
     /// What the file names and the cloud has not.
@@ -196,7 +205,9 @@ pub struct Balancer {
     pub public_port: u16,
     /// The port on its members.
     pub private_port: u16,
-    /// The machines it leads to.
+    /// Whether it is about TCP.
+    pub tcp: bool,
+    /// The machines it leads to; not asked for when the port is not one of ours.
     pub members: Vec<Id>,
 }
 
@@ -241,6 +252,11 @@ impl MachineState {
             "Destroyed" | "Expunging" | "Expunged" => Self::Going,
             _ => Self::Changing,
         }
+    }
+
+    /// Whether the machine counts, and will: it has not failed, and is not going.
+    pub(crate) fn is_there_to_stay(self) -> bool {
+        !matches!(self, Self::Failed | Self::Going)
     }
 }
 

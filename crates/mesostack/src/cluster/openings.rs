@@ -18,14 +18,15 @@ pub struct Opening {
     pub first: u16,
     /// The last port.
     pub last: u16,
-    /// From where.
+    /// From where: whole ranges in their order, none within another.
     pub sources: Vec<Ipv4Net>,
 }
 
 impl Opening {
-    /// Ports `first` to `last`, from `sources`.
+    /// Ports `first` to `last`, from `sources`, however those are written.
     pub(crate) fn new(first: u16, last: u16, sources: impl IntoIterator<Item = Ipv4Net>) -> Self {
-        Self { first, last, sources: sources.into_iter().collect() }
+        let sources = Ipv4Net::aggregate(&sources.into_iter().collect());
+        Self { first, last, sources }
     }
 
     fn opens_to(&self, source: Ipv4Net) -> bool {

@@ -20,6 +20,8 @@ pub struct Plan {
     pub drift: Vec<Drift>,
     /// Why the plan cannot be carried out. Nothing is done while there is one.
     pub obstacles: Vec<Obstacle>,
+    /// What could not be seen, and is no reason to stop.
+    pub remarks: Vec<String>,
 }
 
 /// One step.
@@ -164,6 +166,9 @@ impl fmt::Display for Plan {
         }
         for Drift { sign, what, note } in &self.drift {
             writeln!(f, "  {} {what}: {note}", sign.as_char())?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "  {remark}")?;
         }
         for obstacle in &self.obstacles {
             writeln!(f, "  ✗ {}", obstacle.message)?;

@@ -20,6 +20,7 @@ use super::{
     identity,
     observed::Observed,
     plan::{Obstacle, Plan},
+    quota,
 };
 
 /// What has to be done so that the cloud has what is wanted.
@@ -33,8 +34,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     check_affinity_group(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
     check_catalogue(observed, &machines, &mut obstacles);
+    quota::check(&quota::Needs::of(observed, &machines.missing), &observed.allowance, &mut obstacles);
     rules::check(desired, observed, &mut obstacles);
     plan.obstacles = obstacles;
+    plan.remarks.clone_from(&observed.allowance.unseen);
     describe_drift(desired, observed, &mut plan);
     if plan.obstacles.is_empty() {
         add_steps(desired, observed, &machines, &mut plan);
@@ -43,7 +46,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 /// What is wrong with what is there, whatever has to be made.
-pub(crate) fn check(desired: &Desired, observed: &Observed) -> Vec<Obstacle> {
+fn check(desired: &Desired, observed: &Observed) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     check_network(desired, observed, &mut obstacles);
     check_key_pair(desired, observed, &mut obstacles);

@@ -6,8 +6,9 @@ use super::{
     critical::Why,
     record::Record,
     summary::Summary,
-    svg::{details, escaped, readable, svg, title},
+    svg::{details, readable, svg, title},
 };
+use crate::drawing::escaped;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -6,33 +6,27 @@ use super::{
     picture::{Bar, Picture, Row},
     record::{Record, StepEnd},
 };
+use crate::drawing::{self, WIDTH, escaped, shortened};
 
-const WIDTH: f64 = 1000.0;
 const LABELS: f64 = 250.0;
 /// Room for a bar's duration at its right.
 const MARGIN: f64 = 70.0;
 const TOP: f64 = 74.0;
 const ROW: f64 = 18.0;
 
-/// Works in a browser's light and dark; a file of its own has no other style.
-const STYLE: &str = "text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#333}\
-.bg{fill:#fff}.title{font-size:14px;font-weight:600}.faint{fill:#777}.grid{stroke:#ddd;stroke-width:1}\
+/// What a timeline has beyond what every drawing has.
+const STYLE: &str = ".grid{stroke:#ddd;stroke-width:1}\
 .odd{fill:#f6f6f4}.bar{fill:#9db8d6}.bar.c{fill:#e0843a}.bar.f{fill:#c43d3d}.bar.u{fill:#bbb}\
 .job{fill:#33568a;opacity:.75}g .c~.job{fill:#8c430c}.tick{stroke:#2a7d3f;stroke-width:1.5}\
 .path{stroke:#e0843a;stroke-width:1.5;fill:none}.crit{font-weight:600}\
-@media (prefers-color-scheme:dark){text{fill:#ddd}.bg{fill:#1b1d20}.faint{fill:#999}.grid{stroke:#3a3d42}\
+@media (prefers-color-scheme:dark){.grid{stroke:#3a3d42}\
 .odd{fill:#212429}.bar{fill:#4f6f95}.job{fill:#b9d0ee}g .c~.job{fill:#ffd9b8}}";
 
 /// The whole drawing, as a file of its own.
 pub fn svg(record: &Record) -> String {
     let picture = Picture::of(record);
     let height = TOP + ROW * picture.rows.len() as f64 + 14.0;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         role=\"img\" aria-label=\"{title}\">\n<style>{STYLE}</style>\n<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n\
-         <text class=\"title\" x=\"12\" y=\"22\">{title}</text>\n",
-        title = escaped(&title(record)),
-    );
+    let mut out = drawing::begin(&title(record), height, STYLE);
     let scale = Scale::of(record.length);
     legend(&mut out, record, &picture);
     axis(&mut out, &scale, record.length, height);
@@ -252,30 +246,6 @@ pub(super) fn details(record: &Record, at: usize) -> Vec<String> {
     let ready = step.ready.iter().take(12);
     lines.extend(ready.map(|(node, at)| format!("{node} ready at {}", readable(*at))));
     lines
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
-}
-
-/// Text within XML; what no XML may hold is left out.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            character if character.is_control() => {}
-            character => out.push(character),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

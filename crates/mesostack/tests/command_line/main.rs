@@ -6,6 +6,7 @@ mod bad_input;
 mod documents;
 mod help;
 mod interrupt;
+mod plans;
 
 use std::path::Path;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloudstack::{Effect, resource::ListAccounts};
 use devcloud::{ZoneConfig, simulator::Operation};
 use mesostack::cluster::apply;
 use tokio::time::sleep;
@@ -120,9 +121,17 @@ async fn where_users_may_not_expunge_destroying_waits_for_the_cloud_to_do_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_accounts_limit_halts_the_run_with_the_limit_named() {
-    let limits = devcloud::Limits { machines: 2, ..devcloud::Limits::NONE };
-    let bench = Bench::with(ZoneConfig { limits, ..ZoneConfig::simulated_time() }).await;
-    let unfinished = bench.apply_over(bench.client(), &file(1, 3)).await.expect_err("there is a limit");
+    let bench = Bench::new().await;
+    let (plan, desired, observed) = bench.plan(&bench.client(), &file(1, 3)).await;
+    assert!(plan.obstacles.is_empty(), "{plan}");
+    // Only now: a limit that could be seen is told before anything is made.
+    let admin = bench.client_of("admin");
+    let accounts = admin.list(&ListAccounts::new().name("mesostack")).await.expect("accounts");
+    let domain = accounts.first().expect("the account").domain_id.as_str();
+    let limit = [("resourcetype", "0"), ("max", "2"), ("account", "mesostack"), ("domainid", domain)];
+    admin.raw("updateResourceLimit", Effect::Write, &limit).await.expect("a limit");
+    let context = bench.context(bench.client(), desired, observed);
+    let unfinished = apply(&plan, &context).await.expect_err("there is a limit");
     assert!(!unfinished.interrupted);
     let texts = unfinished.failures.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(texts.iter().any(|text| text.contains("535")), "{texts:?}");

@@ -6,6 +6,7 @@ mod crashes;
 mod failures;
 mod lateness;
 mod life;
+mod looking;
 mod mending;
 mod mess;
 mod operators;

@@ -68,7 +68,8 @@ pub(super) async fn demo(run: &Run, arguments: Demo) -> miette::Result<Exit> {
     }
     let (run, packages) = (here, used.as_ref().map(|used| used.packages));
     let only = packages.is_none().then_some(Part::Infrastructure);
-    let applying = apply::apply(&run, Apply { only, turn: Turn::default(), consent: Consent { yes: true } });
+    let consent = Consent { yes: true };
+    let applying = apply::apply(&run, Apply { plan: None, only, turn: Turn::default(), consent });
     times.extend(timed("apply", applying).await?.1);
     let exit = if packages.is_some() { status::status(&run).await? } else { Exit::Done };
     times.push(("in all".to_owned(), began.elapsed()));

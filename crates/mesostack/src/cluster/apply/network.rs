@@ -16,8 +16,8 @@ use crate::{
     events::Work,
 };
 
-/// Tags a call carries at most: a form of some 10 kB.
-const TAGS_A_CALL: usize = 100;
+/// Tags a call carries at most: a form of some 40 kB, with fewer than the 1,000 keys that a server may stop at.
+const TAGS_A_CALL: usize = 400;
 /// The resource type of a network in tag calls.
 const NETWORK: &str = "Network";
 

@@ -7,10 +7,11 @@ use crate::{
     cluster::{
         desired::Desired,
         error::Error,
-        look::{all, key_pair},
+        look::{MadeFrom, Standing, all},
         observed::{Catalogue, Named, Observed},
         plan::Obstacle,
         planner,
+        quota::{self, Size},
     },
     spec::{BuildAccess, nearest},
 };
@@ -18,38 +19,65 @@ use crate::{
 /// How many names a report lists when none is near.
 const LISTED: usize = 12;
 
-/// Everything the file names and the cloud does not have. Nothing is made. 6 calls.
+/// What a look at the cloud says of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Validation {
+    /// What has to be put right first: everything the file names and the cloud does not have, and everything that would
+    /// be in the way of an apply.
+    pub problems: Vec<Obstacle>,
+    /// What could not be seen, and is no reason to stop.
+    pub remarks: Vec<String>,
+}
+
+/// Everything that has to be put right before an apply can work, in one report. Nothing is made. Up to 14 calls.
 ///
 /// # Errors
 /// The keys are not accepted, or a list could not be read.
-pub async fn validate(client: &Client, desired: &Desired) -> Result<Vec<Obstacle>, Error> {
+pub async fn validate(client: &Client, desired: &Desired) -> Result<Validation, Error> {
     let spec = &desired.spec;
-    let (zones, network_offerings, offerings, templates, networks, key_pair) = try_join!(
-        all(client, ListZones::new()),
-        all(client, ListNetworkOfferings::new()),
-        all(client, ListServiceOfferings::new()),
-        all(client, ListTemplates::new(TemplateFilter::Executable)),
-        all(client, ListNetworks::new()),
-        key_pair(client, desired),
+    let (standing, made_from, networks, zones, network_offerings) = try_join!(
+        Standing::read(client, desired),
+        MadeFrom::read(client),
+        async { build_networks(client, desired).await.map_err(Error::from) },
+        async { all(client, ListZones::new()).await.map_err(Error::from) },
+        async { all(client, ListNetworkOfferings::new()).await.map_err(Error::from) },
     )?;
     let mut catalogue = Catalogue::default();
     catalogue.look_up_zone(&spec.cloud.zone, &zones);
     catalogue.look_up_network_offering(&spec.network.offering, &network_offerings);
-    catalogue.look_up_offering("cluster.master_offering", &spec.cluster.master_offering, &offerings);
-    catalogue.look_up_offering("cluster.agent_offering", &spec.cluster.agent_offering, &offerings);
-    catalogue.look_up_offering("image.offering", &spec.image.offering, &offerings);
-    catalogue.look_up_image(&spec.image.name, &templates);
-    catalogue.look_up_template("image.base", &spec.image.base, &templates);
-    if let Some(name) = spec.image.network.as_ref().filter(|_| spec.image.access != BuildAccess::None) {
+    let MadeFrom { templates, offerings } = &made_from;
+    catalogue.look_up_offering("cluster.master_offering", &spec.cluster.master_offering, offerings);
+    catalogue.look_up_offering("cluster.agent_offering", &spec.cluster.agent_offering, offerings);
+    catalogue.look_up_offering("image.offering", &spec.image.offering, offerings);
+    catalogue.look_up_image(&spec.image.name, templates);
+    catalogue.look_up_template("image.base", &spec.image.base, templates);
+    if let Some((name, networks)) = networks {
         let networks = networks.iter().map(|network| named(&network.id, &network.name)).collect::<Vec<_>>();
         catalogue.look_up("image.network", "network", name, &networks);
     }
-    let found = super::find_network(desired, networks)?;
-    let observed =
-        Observed { key_pair, network: found.network, namesakes: found.namesakes, ..Observed::default() };
+    let observed = Observed::second_round(client, desired, standing, &made_from).await?;
+    let plan = planner::plan(desired, &observed);
+    let needs = quota::Needs::of_image(&catalogue);
     let mut problems = catalogue.absent;
-    problems.extend(planner::check(desired, &observed));
-    Ok(problems)
+    quota::check(&needs, &observed.allowance, &mut problems);
+    for obstacle in plan.obstacles {
+        if !problems.contains(&obstacle) {
+            problems.push(obstacle);
+        }
+    }
+    Ok(Validation { problems, remarks: plan.remarks })
+}
+
+/// The network an image is to be built in, and those there are.
+async fn build_networks<'a>(
+    client: &Client,
+    desired: &'a Desired,
+) -> Result<Option<(&'a str, Vec<Network>)>, cloudstack::Error> {
+    let image = &desired.spec.image;
+    match image.network.as_deref().filter(|_| image.access != BuildAccess::None) {
+        Some(name) => Ok(Some((name, all(client, ListNetworks::new()).await?))),
+        None => Ok(None),
+    }
 }
 
 /// The zone of that name or id, as a template that is in it names it: zones need not be listed then.
@@ -96,6 +124,14 @@ impl Catalogue {
             let help = "name one with a fixed number of processors and amount of memory";
             self.absent.push(Obstacle::new(path, message).help(help));
             return;
+        }
+        if let Some(offering) = offerings.iter().find(|offering| offering.id == found.id) {
+            let (processors, memory_mib) = (offering.cpu_number, offering.memory);
+            let size = Size {
+                processors: processors.unwrap_or_default(),
+                memory_mib: memory_mib.unwrap_or_default(),
+            };
+            self.sizes.insert(wanted.to_owned(), size);
         }
         self.offerings.insert(wanted.to_owned(), found);
     }

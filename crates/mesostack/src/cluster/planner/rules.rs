@@ -20,20 +20,27 @@ pub(super) const SSH: u16 = 22;
 pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
     for wanted in &desired.machines {
         let Some(port) = wanted.node.ssh_port else { continue };
-        let Some(forward) = forward_at(observed, port) else { continue };
         let machine = observed.machine(&wanted.host_name).map(|machine| &machine.named.id);
-        if machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH {
-            let path =
-                if wanted.is_master() { "access.first_master_port" } else { "access.first_agent_port" };
-            let message = format!("public port {port} leads elsewhere than to {}", wanted.host_name);
-            let help = format!("remove the port forwarding rule {}, or move the ports", forward.id);
-            obstacles.push(Obstacle::new(path, message).help(help));
-        }
+        let forward = forward_at(observed, port).filter(|forward| {
+            machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH
+        });
+        let rule = match (forward, balancer_on(observed, port)) {
+            (Some(forward), _) => format!("port forwarding rule {}", forward.id),
+            (None, Some(balancer)) => format!("load balancer rule {}", balancer.id),
+            (None, None) => continue,
+        };
+        let path = if wanted.is_master() { "access.first_master_port" } else { "access.first_agent_port" };
+        let message = format!("public port {port} leads elsewhere than to {}", wanted.host_name);
+        let help = format!("remove the {rule}, or move the ports");
+        obstacles.push(Obstacle::new(path, message).help(help));
     }
     for wanted in &desired.balancers {
         let port = wanted.public_port;
-        let rule = balancer_at(observed, wanted).filter(|rule| rule.private_port != wanted.private_port);
-        let blocking = rule.map(|rule| &rule.id).or(forward_at(observed, port).map(|forward| &forward.id));
+        let leads_elsewhere = |rule: &&Balancer| rule.private_port != wanted.private_port || !rule.tcp;
+        let rule = balancer_at(observed, wanted).filter(leads_elsewhere);
+        // Forwards share a port by protocol with each other, and with no load balancer rule.
+        let forward = || forwards_at(observed, port).next();
+        let blocking = rule.map(|rule| &rule.id).or_else(|| forward().map(|forward| &forward.id));
         if let Some(id) = blocking {
             let message = format!(
                 "public port {port} leads elsewhere than to the masters' port {}",
@@ -44,18 +51,27 @@ pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<
     }
 }
 
+/// The forward of a TCP port.
 fn forward_at(observed: &Observed, port: u16) -> Option<&Forward> {
-    let (address, _) = address_of(observed)?;
-    observed.forwards.iter().find(|forward| {
-        forward.address == *address
-            && forward.protocol == "tcp"
-            && (forward.public.0..=forward.public.1).contains(&port)
+    forwards_at(observed, port).find(|forward| forward.protocol == "tcp")
+}
+
+/// Forwards of a port of our address, of whatever protocol.
+fn forwards_at(observed: &Observed, port: u16) -> impl Iterator<Item = &Forward> {
+    let address = address_of(observed).map(|(address, _)| address);
+    observed.forwards.iter().filter(move |forward| {
+        Some(&forward.address) == address && (forward.public.0..=forward.public.1).contains(&port)
     })
 }
 
 fn balancer_at<'a>(observed: &'a Observed, wanted: &WantedBalancer) -> Option<&'a Balancer> {
+    balancer_on(observed, wanted.public_port)
+}
+
+/// The load balancer rule on a port of our address.
+fn balancer_on(observed: &Observed, port: u16) -> Option<&Balancer> {
     let (address, _) = address_of(observed)?;
-    observed.balancers.iter().find(|rule| rule.address == *address && rule.public_port == wanted.public_port)
+    observed.balancers.iter().find(|rule| rule.address == *address && rule.public_port == port)
 }
 
 /// Steps that close and open ports, and let guests out. Nodes can be reached once they are over.

@@ -1,0 +1,252 @@
+//! What the account may still have, against what a plan adds: limits that would be met halfway are told beforehand, all
+//! in one report.
+
+use std::fmt;
+
+use super::{
+    desired::{Desired, WantedMachine},
+    observed::{Catalogue, Observed},
+    plan::Obstacle,
+};
+
+/// What an account's limits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    /// Virtual machines.
+    Machines,
+    /// Volumes; each machine has one.
+    Volumes,
+    /// Processors of machines.
+    Processors,
+    /// Memory of machines, in MiB.
+    Memory,
+    /// Networks.
+    Networks,
+    /// Public addresses.
+    Addresses,
+    /// Templates.
+    Templates,
+}
+
+impl Resource {
+    /// What `listResourceLimits` calls it, for whoever raises the limit.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Machines => "user_vm",
+            Self::Volumes => "volume",
+            Self::Processors => "cpu",
+            Self::Memory => "memory",
+            Self::Networks => "network",
+            Self::Addresses => "public_ip",
+            Self::Templates => "template",
+        }
+    }
+
+    /// The file's key that asks for it.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Machines | Self::Volumes | Self::Processors | Self::Memory => "cluster.agents",
+            Self::Networks | Self::Addresses => "network.name",
+            Self::Templates => "image.name",
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Machines => "virtual machines",
+            Self::Volumes => "volumes",
+            Self::Processors => "processors",
+            Self::Memory => "MiB of memory",
+            Self::Networks => "networks",
+            Self::Addresses => "public addresses",
+            Self::Templates => "templates",
+        })
+    }
+}
+
+/// A limit, and how much of it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What is limited.
+    pub resource: Resource,
+    /// How much there may be.
+    pub limit: u64,
+    /// How much there is.
+    pub used: u64,
+}
+
+/// What the account may have, as far as it was asked for and the cloud told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// The account's name; empty when it is not known.
+    pub account: String,
+    /// Its limits; what is missing has none.
+    pub quotas: Vec<Quota>,
+    /// Whether the zone has a public address to give; none when it was not asked, or not told.
+    pub free_address: Option<bool>,
+    /// What could not be seen, and why.
+    pub unseen: Vec<String>,
+}
+
+/// The size of a service offering.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Processors.
+    pub processors: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+/// What is about to be added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    machines: u64,
+    processors: u64,
+    memory_mib: u64,
+    networks: u64,
+    addresses: u64,
+    templates: u64,
+}
+
+impl Needs {
+    /// For the network, its address and the `missing` machines. An offering that the zone lacks has no size; it is
+    /// missed elsewhere.
+    pub(crate) fn of(observed: &Observed, missing: &[&WantedMachine]) -> Self {
+        let sizes = |machine: &&WantedMachine| observed.catalogue.sizes.get(&machine.offering).copied();
+        let sizes = missing.iter().filter_map(sizes).collect::<Vec<_>>();
+        Self {
+            machines: missing.len() as u64,
+            processors: sizes.iter().map(|size| u64::from(size.processors)).sum(),
+            memory_mib: sizes.iter().map(|size| size.memory_mib).sum(),
+            networks: u64::from(observed.network.is_none()),
+            addresses: u64::from(observed.public_address().is_none()),
+            templates: 0,
+        }
+    }
+
+    /// For an image that has still to be built.
+    pub(crate) fn of_image(catalogue: &Catalogue) -> Self {
+        Self { templates: u64::from(catalogue.template.is_none()), ..Self::default() }
+    }
+
+    fn of_resource(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Machines | Resource::Volumes => self.machines,
+            Resource::Processors => self.processors,
+            Resource::Memory => self.memory_mib,
+            Resource::Networks => self.networks,
+            Resource::Addresses => self.addresses,
+            Resource::Templates => self.templates,
+        }
+    }
+}
+
+/// Whether a look at the cluster shows that something is to be added, so that it matters what may be.
+pub(crate) fn matters(desired: &Desired, observed: &Observed) -> bool {
+    observed.public_address().is_none()
+        || desired.machines.iter().any(|wanted| {
+            observed.machine(&wanted.host_name).is_none_or(|machine| !machine.state.is_there_to_stay())
+        })
+}
+
+/// Limits that stand in the way of `needs`.
+pub(crate) fn check(needs: &Needs, allowance: &Allowance, obstacles: &mut Vec<Obstacle>) {
+    for Quota { resource, limit, used } in &allowance.quotas {
+        let need = needs.of_resource(*resource);
+        let lacking = used.saturating_add(need).saturating_sub(*limit);
+        if need == 0 || lacking == 0 {
+            continue;
+        }
+        let message = format!(
+            "not enough {resource}: the account {} may have {limit} and has {used}, and {need} more are needed, {lacking} \
+             too many",
+            allowance.account
+        );
+        let help = format!(
+            "have the limit of {} raised to {}, or give up something the account has",
+            resource.name(),
+            used.saturating_add(need)
+        );
+        obstacles.push(Obstacle::new(resource.path(), message).help(help));
+    }
+    if needs.addresses > 0 && allowance.free_address == Some(false) {
+        let message = "the zone has no free public address, and the network needs one";
+        let help = "give one back that is not needed, or ask whoever runs the cloud for more";
+        obstacles.push(Obstacle::new("cloud.zone", message).help(help));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cluster::model::*;
+
+    fn quota(resource: Resource, limit: u64, used: u64) -> Quota {
+        Quota { resource, limit, used }
+    }
+
+    fn allowed(quotas: Vec<Quota>) -> Allowance {
+        Allowance { account: "ops".to_owned(), quotas, ..Allowance::default() }
+    }
+
+    #[test]
+    fn every_limit_that_is_too_small_is_told_with_what_is_missing() {
+        let desired = desired(3, 3);
+        let mut observed = empty(&desired);
+        let offering = desired.spec.cluster.master_offering.clone();
+        observed.catalogue.sizes.insert(offering, Size { processors: 2, memory_mib: 2048 });
+        observed.allowance = allowed(vec![
+            quota(Resource::Machines, 20, 18),
+            quota(Resource::Volumes, 20, 14),
+            quota(Resource::Processors, 10, 0),
+            quota(Resource::Memory, 12 * 1024, 0),
+            quota(Resource::Networks, 1, 1),
+            quota(Resource::Addresses, 0, 0),
+            quota(Resource::Templates, 0, 0),
+        ]);
+        observed.allowance.free_address = Some(false);
+        let plan = crate::cluster::plan(&desired, &observed);
+        let told = plan.obstacles.iter().map(|obstacle| format!("{}: {}", obstacle.path, obstacle.message));
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+        assert!(plan.is_empty());
+    }
+
+    #[test]
+    fn a_cluster_that_stands_needs_nothing_whatever_the_limits_are() {
+        let desired = desired(3, 3);
+        let mut observed = whole(&desired);
+        assert!(!matters(&desired, &observed));
+        observed.allowance = allowed(vec![quota(Resource::Machines, 0, 6), quota(Resource::Addresses, 0, 1)]);
+        observed.allowance.free_address = Some(false);
+        let plan = crate::cluster::plan(&desired, &observed);
+        assert!(plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_a_remark_and_no_obstacle() {
+        let desired = desired(1, 1);
+        let mut observed = empty(&desired);
+        observed.allowance.unseen.push("the account's limits: not allowed".to_owned());
+        let plan = crate::cluster::plan(&desired, &observed);
+        assert!(!plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
+        assert_eq!(plan.remarks, observed.allowance.unseen);
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_is_refused_exactly_when_a_limit_would_be_met(
+            masters in 1u16..6, agents in 0u16..30, limit in 0u64..60, used in 0u64..60,
+        ) {
+            let desired = desired(masters, agents);
+            let mut observed = empty(&desired);
+            observed.allowance = allowed(vec![quota(Resource::Machines, limit, used)]);
+            let plan = crate::cluster::plan(&desired, &observed);
+            let fits = used + u64::from(masters + agents) <= limit;
+            prop_assert_eq!(plan.obstacles.is_empty(), fits);
+        }
+    }
+}
