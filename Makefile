@@ -2,7 +2,7 @@
 # make demo-down  take the rehearsal away again
 # make test       everything that CI runs
 # make check      formatting, lints and the tests that need neither root nor machines: quick, for every change
-# make bench      calls, jobs and times, written to bench/
+# make bench      what the work takes in calls, time and memory: the tables of bench/README.md
 # make build      the programs, in target/debug
 
 # Rust's installer puts cargo here; a shell that was open before does not know it yet.
@@ -31,7 +31,8 @@ test: setup-test
 	scripts/test.sh
 
 bench:
-	cargo run --locked --package mesostack --example calls
+	CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo build $(WORKSPACE) --bins --example bench
+	target/debug/examples/bench
 
 setup:
 	scripts/host-setup.sh demo

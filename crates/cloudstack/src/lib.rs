@@ -30,7 +30,7 @@ pub use command::{AsyncCommand, Command, Effect, ListCommand, SyncCommand};
 pub use credentials::Credentials;
 pub use error::{ApiError, Error, Failure, TransportError, TransportFailure};
 pub use id::{Id, JobId};
-pub use jobs::{Expect, JobNews, Jobs, hearing_of_jobs};
+pub use jobs::{Expect, JobNews, Jobs, Over, hearing_of_jobs};
 pub use lenient::{Secret, TextList};
 pub use parameters::{Details, IpToNetworkList, Parameter, Parameters, TagList, UserData};
 pub use resource::Success;

@@ -18,6 +18,8 @@ pub struct ZoneConfig {
     pub public: PublicRange,
     /// The guest range of a network that is made without one.
     pub guest_range: Ipv4Net,
+    /// The shortest prefix that a normal user's network may have (`network.guest.cidr.limit`; CloudStack: 22).
+    pub shortest_guest_prefix: u8,
     /// The name server that `listNetworks` and (to root admins) `listZones` show.
     pub dns: Ipv4Addr,
     /// Sizes of machines.
@@ -164,6 +166,7 @@ impl Default for ZoneConfig {
                 last: Ipv4Addr::new(198, 18, 0, 254),
             },
             guest_range: Ipv4Net::new_assert(Ipv4Addr::new(10, 1, 1, 0), 24),
+            shortest_guest_prefix: 22,
             dns: Ipv4Addr::new(198, 18, 0, 1),
             service_offerings: vec![
                 ServiceOffering::of("Small Instance", 1, 500, 512),

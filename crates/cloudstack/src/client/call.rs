@@ -11,7 +11,7 @@ use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
 use crate::error::{Error, Failure, TransportError, TransportFailure};
 use crate::id::{Id, JobId};
-use crate::jobs::{Expect, JobNews, tell};
+use crate::jobs::{Expect, JobNews, Over, tell};
 use crate::parameters::Parameters;
 use crate::signature::{self, Encoding};
 use crate::transport::{Method, RawReply, SignedRequest};
@@ -100,6 +100,21 @@ impl Client {
         let started = self.start(command).await?;
         self.jobs().wait_named(C::NAME, started.job, expect, deadline).await
     }
+
+    /// Waits until a job of this command is over, and asks for its result only where that costs no call more than a list of
+    /// what is pending. Of many jobs that end at once, all but a few are [`Over::Unlisted`](crate::Over::Unlisted): a look
+    /// ([`Client::look`]) at what they were to make then tells of all of them how they ended.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn until_over<C: AsyncCommand>(
+        &self,
+        started: &Started,
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<Over<C::Outcome>, Error> {
+        self.jobs().wait_until_over(C::NAME, started.job.clone(), expect, deadline).await
+    }
 }
 
 impl Core {
@@ -135,6 +150,7 @@ impl Core {
         parameters: &Parameters,
     ) -> Result<Map<String, Value>, Error> {
         let _permit = self.pace.admit_look().await;
+        self.counts.look();
         self.send_once(command, Effect::Read, parameters, None).await
     }
 

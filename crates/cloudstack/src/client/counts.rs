@@ -10,6 +10,8 @@ pub struct CallCounts {
     pub by_command: BTreeMap<String, u64>,
     /// Jobs that were started.
     pub jobs: u64,
+    /// Calls that only looked how far jobs were.
+    pub looks: u64,
 }
 
 impl CallCounts {
@@ -28,7 +30,7 @@ impl CallCounts {
     /// Calls that looked at jobs.
     #[must_use]
     pub fn polls(&self) -> u64 {
-        self.of("queryAsyncJobResult") + self.of("listAsyncJobs")
+        self.looks
     }
 
     /// What was added since an earlier reading.
@@ -40,7 +42,11 @@ impl CallCounts {
             .map(|(command, count)| (command.clone(), count.saturating_sub(earlier.of(command))))
             .filter(|(_, count)| *count > 0)
             .collect();
-        Self { by_command, jobs: self.jobs.saturating_sub(earlier.jobs) }
+        Self {
+            by_command,
+            jobs: self.jobs.saturating_sub(earlier.jobs),
+            looks: self.looks.saturating_sub(earlier.looks),
+        }
     }
 }
 
@@ -59,6 +65,10 @@ impl Counter {
 
     pub(super) fn job(&self) {
         self.change(|counts| counts.jobs += 1);
+    }
+
+    pub(super) fn look(&self) {
+        self.change(|counts| counts.looks += 1);
     }
 
     pub(super) fn read(&self) -> CallCounts {

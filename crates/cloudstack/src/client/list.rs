@@ -33,6 +33,16 @@ impl Client {
         let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Call).await?;
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
+
+    /// The same as a look at what jobs have made: once, without being held up by calls that take their time, and counted
+    /// among the looks ([`CallCounts::polls`](crate::CallCounts::polls)).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn look<C: ListCommand>(&self, command: &C) -> Result<Vec<C::Item>, Error> {
+        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Look).await?;
+        envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
+    }
 }
 
 /// How often a list whose pages do not fit together is read. Afterwards what was seen is given.

@@ -29,7 +29,7 @@ use schedule::Watched;
 pub enum Expect {
     /// A moment: rules, addresses, tags, a machine that is only written down. First looked at after about 50 ms.
     Brief,
-    /// Seconds or more: starting, stopping and destroying machines, templates. First looked at after about 400 ms, and
+    /// Seconds or more: starting, stopping and destroying machines, templates. First looked at after about half a second, and
     /// all such jobs together no more than 5 times a second.
     Long,
 }
@@ -58,7 +58,19 @@ struct Registry {
 
 struct Entry {
     watched: Watched,
-    waiters: Vec<oneshot::Sender<Result<Value, Error>>>,
+    /// Somebody wants its result; else it is enough to know that it is not pending any more.
+    asked_for: bool,
+    waiters: Vec<oneshot::Sender<Result<Option<Value>, Error>>>,
+}
+
+/// How a job ended, as far as its result was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over<T> {
+    /// Well, with this result.
+    Well(T),
+    /// A list of pending jobs does not show it any more. How it ended shows in what it was to make, or
+    /// [`Jobs::wait`] tells.
+    Unlisted,
 }
 
 impl Watch {
@@ -118,16 +130,44 @@ impl Jobs {
         expect: Expect,
         deadline: Instant,
     ) -> Result<T, Error> {
-        let result = self.result(command, job.clone(), expect, deadline).await;
+        loop {
+            // Where the result is asked for, the poller asks for it.
+            if let Over::Well(result) = self.over(command, job.clone(), expect, deadline, true).await? {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Waits until a job is over. Its result is asked for only where that costs no call more than a list does: whoever waits
+    /// for many jobs at once learns by a call of their own what all of them made.
+    pub(crate) async fn wait_until_over<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        job: JobId,
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<Over<T>, Error> {
+        self.over(command, job, expect, deadline, false).await
+    }
+
+    async fn over<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        job: JobId,
+        expect: Expect,
+        deadline: Instant,
+        ask: bool,
+    ) -> Result<Over<T>, Error> {
+        let result = self.result(command, job.clone(), expect, deadline, ask).await;
         let result = result.map_err(|error| named(error, command));
         tell(JobNews::Ended { job: &job, error: result.as_ref().err() });
-        let value = result?;
+        let Some(value) = result? else { return Ok(Over::Unlisted) };
         let command = if command.is_empty() { "a job" } else { command };
         let (name, value) = match value {
             Value::Object(members) => envelope::content(members),
             value => (String::new(), value),
         };
-        envelope::decode(command, Effect::Write, &name, value)
+        envelope::decode(command, Effect::Write, &name, value).map(Over::Well)
     }
 
     async fn result(
@@ -136,10 +176,11 @@ impl Jobs {
         job: JobId,
         expect: Expect,
         deadline: Instant,
-    ) -> Result<Value, Error> {
+        ask: bool,
+    ) -> Result<Option<Value>, Error> {
         let since = Instant::now();
         loop {
-            let receiver = self.register(&job, expect);
+            let receiver = self.register(&job, expect, ask);
             match timeout_at(deadline, receiver).await {
                 Ok(Ok(result)) => return result,
                 // The poller went down with the runtime it ran on; this one can run it as well.
@@ -155,18 +196,21 @@ impl Jobs {
         }
     }
 
-    fn register(&self, job: &JobId, expect: Expect) -> oneshot::Receiver<Result<Value, Error>> {
+    fn register(
+        &self,
+        job: &JobId,
+        expect: Expect,
+        ask: bool,
+    ) -> oneshot::Receiver<Result<Option<Value>, Error>> {
         let (sender, receiver) = oneshot::channel();
         let mut registry = self.watch.registry();
-        registry
-            .jobs
-            .entry(job.clone())
-            .or_insert_with(|| Entry {
-                watched: Watched::new(expect, Instant::now(), self.core.jitter()),
-                waiters: Vec::new(),
-            })
-            .waiters
-            .push(sender);
+        let entry = registry.jobs.entry(job.clone()).or_insert_with(|| Entry {
+            watched: Watched::new(expect, Instant::now(), self.core.jitter()),
+            asked_for: false,
+            waiters: Vec::new(),
+        });
+        entry.asked_for |= ask;
+        entry.waiters.push(sender);
         if registry.polling {
             self.watch.changed.notify_one();
         } else {

@@ -181,8 +181,10 @@ impl Registry {
             let Some(entry) = self.jobs.get_mut(&job) else { continue };
             if pending.contains(&job) {
                 entry.watched.pending(now, core.jitter());
-            } else {
+            } else if entry.asked_for {
                 ended.push(job);
+            } else {
+                self.settle(&job, &Ok(None));
             }
         }
         ended
@@ -213,6 +215,11 @@ impl Registry {
             Ok(seen) => ended(job, seen),
             Err(error) => Err(error),
         };
+        self.settle(job, &result.map(Some));
+    }
+
+    /// Tells everybody who waits for a job that it is over.
+    fn settle(&mut self, job: &JobId, result: &Result<Option<Value>, Error>) {
         if let Some(entry) = self.jobs.remove(job) {
             for waiter in entry.waiters {
                 // A waiter may have gone in this very moment.

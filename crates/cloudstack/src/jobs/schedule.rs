@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use super::Expect;
 use crate::id::JobId;
 
-/// From this many jobs on, one list of pending jobs is cheaper than asking for each.
+/// From this many brief jobs on, one list of pending jobs is cheaper than asking for each: most have ended, and those have
+/// to be asked for as well.
 const MANY: usize = 5;
+/// From this many long jobs on: most are pending.
+const MANY_LONG: usize = 2;
 /// At most this many bounded looks begin in [`WINDOW`].
 const LOOKS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
@@ -37,7 +40,7 @@ impl Watched {
     pub(super) fn new(expect: Expect, now: Instant, jitter: f64) -> Self {
         let first = match expect {
             Expect::Brief => Duration::from_millis(50),
-            Expect::Long => Duration::from_millis(400),
+            Expect::Long => Duration::from_millis(500),
         };
         Self { expect, since: now, next: Some(now + jittered(first, jitter)), failures: 0, unlisted: false }
     }
@@ -69,15 +72,16 @@ impl Watched {
         self.expect == Expect::Brief && now.duration_since(self.since) < BRIEF_UNTIL
     }
 
-    /// The older, the rarer: a look comes late by a part of the job's age, by a second at most in the first half minute.
+    /// The older, the rarer: a look comes late by the job's age at most, and by less than a second in the first half minute,
+    /// however it is jittered. So a job takes about a look for each second that it lasts.
     fn interval(&self, now: Instant) -> Duration {
         let age = now.duration_since(self.since);
-        let (shortest, part) = match self.is_brief(now) {
-            true => (Duration::from_millis(50), age / 2),
-            false => (Duration::from_millis(200), age / 4),
+        let shortest = match self.is_brief(now) {
+            true => Duration::from_millis(100),
+            false => Duration::from_millis(750),
         };
-        let longest = (age / 30).clamp(Duration::from_secs(1), LONGEST);
-        part.clamp(shortest, longest)
+        let longest = (age / 30).clamp(Duration::from_millis(850), LONGEST);
+        age.clamp(shortest, longest)
     }
 }
 
@@ -139,7 +143,7 @@ pub(super) fn decide<'a>(
     let listable = |(_, watched, _): &&(&JobId, &Watched, Instant)| may_list && !watched.unlisted;
     let many_brief = brief.iter().copied().filter(listable).count() >= MANY;
     let all_long = idle.iter().filter(listable).filter(|(_, watched, _)| !watched.is_brief(now)).count();
-    let many_long = all_long >= MANY && long.iter().copied().any(|job| listable(&job));
+    let many_long = all_long >= MANY_LONG && long.iter().copied().any(|job| listable(&job));
     if (many_brief || many_long) && bound.free_at(now) <= now {
         bound.take(now);
         return Step::List(idle.iter().filter(listable).map(|(id, ..)| (*id).clone()).collect());

@@ -99,10 +99,10 @@ async fn a_brief_job_is_noticed_within_a_fraction_of_a_second_in_few_looks() {
         wait(&client, "j", Expect::Brief, 60).await.unwrap();
         let late = begun.elapsed().saturating_sub(Duration::from_millis(milliseconds));
         assert!(
-            late <= Duration::from_millis(60).max(Duration::from_millis(milliseconds) * 2 / 3),
+            late <= Duration::from_millis(120).max(Duration::from_millis(milliseconds) * 6 / 5),
             "{late:?} after {milliseconds} ms"
         );
-        assert!(server.seen().len() <= 8, "{} looks for {milliseconds} ms", server.seen().len());
+        assert!(server.seen().len() <= 6, "{} looks for {milliseconds} ms", server.seen().len());
         let first = server.seen()[0].at - begun;
         assert!(first >= Duration::from_millis(40) && first <= Duration::from_millis(60), "{first:?}");
     }
@@ -110,7 +110,7 @@ async fn a_brief_job_is_noticed_within_a_fraction_of_a_second_in_few_looks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_job_costs_few_looks_and_is_noticed_late_by_a_small_part() {
-    for (seconds, looks) in [(2, 8), (10, 17), (30, 40), (120, 90), (600, 200)] {
+    for (seconds, looks) in [(2, 5), (10, 14), (30, 39), (120, 90), (600, 200)] {
         let (jobs, server, client) = server();
         jobs.ends_after("j", Duration::from_secs(seconds), succeeded("m"));
         let begun = Instant::now();

@@ -198,8 +198,9 @@ fn chosen_range(call: &Call<'_>) -> Result<(Ipv4Addr, Ipv4Net), ApiError> {
             "Virtual Guest Cidr {range} is not RFC 1918 or 6598 compliant"
         )));
     }
-    if range.prefix_len() < 22 && !call.caller.root_admin {
-        return Err(ApiError::invalid("Cidr size can't be less than 22"));
+    let shortest = call.settings.config.shortest_guest_prefix;
+    if range.prefix_len() < shortest && !call.caller.root_admin {
+        return Err(ApiError::invalid(format!("Cidr size can't be less than {shortest}")));
     }
     Ok((gateway, range))
 }

@@ -16,6 +16,7 @@ mod network;
 mod nodes;
 pub(super) mod policy;
 mod ramp;
+mod roll_call;
 mod rules;
 mod start;
 
@@ -45,6 +46,7 @@ use self::{
     known::Known,
     policy::Verdict,
     ramp::Ramp,
+    roll_call::RollCall,
 };
 use super::{
     action::{Action, Lane, Phase},
@@ -145,6 +147,8 @@ struct Run<'a> {
     nodes_side_by_side: Ramp,
     /// Told when a lane holds more than before.
     widened: Notify,
+    /// How machines' jobs ended, of many at once.
+    roll_call: RollCall,
     /// Whoever writes rules of the network has it: one at a time, also where a step mends what others made.
     network_queue: Turns<()>,
     /// Stopped from outside, or from inside by a failure no other step would survive.
@@ -176,6 +180,7 @@ impl<'a> Run<'a> {
             ramp: Ramp::new(context.limits.machines, deploys),
             nodes_side_by_side: Ramp::new(context.limits.nodes, false),
             widened: Notify::new(),
+            roll_call: RollCall::default(),
             network_queue: Turns::default(),
             halt: context.stop.child_token(),
         }

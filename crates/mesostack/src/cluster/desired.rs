@@ -4,7 +4,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{identity, openings::Opening};
+use super::{
+    identity,
+    openings::Opening,
+    roster::{Called, Roster},
+};
 use crate::{
     node,
     spec::{self, AgentAccess, Node, Role, Spec},
@@ -24,7 +28,7 @@ pub struct Desired {
     /// The load balancer rules that lead to the masters' gateways.
     pub balancers: [WantedBalancer; 2],
     /// The nodes: masters, then agents, in their order.
-    pub machines: Vec<WantedMachine>,
+    pub machines: Roster<WantedMachine>,
 }
 
 /// The operator's key, as far as the cloud is concerned.
@@ -56,6 +60,12 @@ pub struct WantedMachine {
     pub host_name: String,
     /// Its service offering, by name or id.
     pub offering: String,
+}
+
+impl Called for WantedMachine {
+    fn called(&self) -> &str {
+        &self.host_name
+    }
 }
 
 impl WantedMachine {
@@ -129,8 +139,14 @@ impl Desired {
         Ipv4Addr::from(u32::from(self.range().network()) + 1)
     }
 
+    /// The masters' machines.
+    pub(crate) fn masters(&self) -> impl Iterator<Item = &WantedMachine> {
+        // They come first: whoever asks for them for each of many agents does not go through all of those.
+        self.machines.iter().take_while(|machine| machine.node.role == Role::Master)
+    }
+
     /// The wanted machine of that name.
     pub(crate) fn machine(&self, host_name: &str) -> Option<&WantedMachine> {
-        self.machines.iter().find(|machine| machine.host_name == host_name)
+        self.machines.named(host_name)
     }
 }

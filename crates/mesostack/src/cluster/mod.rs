@@ -38,6 +38,7 @@ mod output;
 mod plan;
 mod planner;
 mod quota;
+mod roster;
 mod saved;
 
 pub(crate) use self::look::{absent, named};
@@ -60,5 +61,6 @@ pub use self::{
     plan::{Drift, Obstacle, Plan, Step, Totals, refusal},
     planner::plan,
     quota::{Allowance, Quota, Resource, Size},
+    roster::{Called, Roster},
     saved::{Difference, LARGEST as LARGEST_SAVED_PLAN, Moved, SavedPlan, Unusable},
 };

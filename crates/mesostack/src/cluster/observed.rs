@@ -11,6 +11,7 @@ use super::{
     openings::Opening,
     plan::Obstacle,
     quota::{Allowance, Size},
+    roster::{Called, Roster},
 };
 
 /// Everything of the cluster that exists, and what new things would be made from.
@@ -35,7 +36,7 @@ pub struct Observed {
     /// Load balancer rules.
     pub balancers: Vec<Balancer>,
     /// Machines in the network.
-    pub machines: Vec<Machine>,
+    pub machines: Roster<Machine>,
     /// The fingerprint of the key pair of the file's name.
     pub key_pair: Option<String>,
     /// The masters' affinity group.
@@ -226,6 +227,12 @@ pub struct Machine {
     pub template: Named,
 }
 
+impl Called for Machine {
+    fn called(&self) -> &str {
+        &self.named.name
+    }
+}
+
 /// What a machine is about to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -279,7 +286,7 @@ impl Observed {
 
     /// The machine of that name.
     pub fn machine(&self, host_name: &str) -> Option<&Machine> {
-        self.machines.iter().find(|machine| machine.named.name.eq_ignore_ascii_case(host_name))
+        self.machines.named(host_name)
     }
 
     /// A tag of the network.

@@ -7,8 +7,11 @@ use std::{fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-/// The largest network an ordinary user may make: CloudStack refuses a prefix below this.
-pub(super) const SHORTEST_PREFIX: u8 = 22;
+/// The largest network an ordinary user may make in a stock CloudStack (`network.guest.cidr.limit`); a root admin, and a
+/// cloud with another limit, may make larger ones.
+pub(super) const USUAL_PREFIX: u8 = 22;
+/// The largest network there is a use for: all agents that can be numbered.
+pub(super) const SHORTEST_PREFIX: u8 = 16;
 /// The smallest network with room for a router, a master and an agent.
 pub(super) const LONGEST_PREFIX: u8 = 29;
 
@@ -41,8 +44,8 @@ impl fmt::Display for BadRange {
             }
             Self::Prefix(prefix) => write!(
                 f,
-                "a prefix of /{prefix} cannot be used: CloudStack gives an account networks of /{SHORTEST_PREFIX} at \
-                 most, and beyond /{LONGEST_PREFIX} there is no room for a cluster"
+                "a prefix of /{prefix} cannot be used: networks are /{SHORTEST_PREFIX} at the widest, and beyond \
+                 /{LONGEST_PREFIX} there is no room for a cluster"
             ),
         }
     }
@@ -61,6 +64,16 @@ pub(super) fn check_range(range: Ipv4Net) -> Result<(), BadRange> {
         .filter_map(|(address, prefix)| Ipv4Net::new(*address, *prefix).ok())
         .any(|private| private.contains(&range));
     if private { Ok(()) } else { Err(BadRange::NotPrivate) }
+}
+
+/// What is to be known of a range that not every cloud gives.
+pub(super) fn warning(range: Ipv4Net) -> Option<String> {
+    (range.prefix_len() < USUAL_PREFIX).then(|| {
+        format!(
+            "a stock CloudStack gives ordinary accounts networks of /{USUAL_PREFIX} at most; a wider one takes another \
+             `network.guest.cidr.limit`, or the keys of a root admin"
+        )
+    })
 }
 
 /// Nodes at consecutive places of a range.
@@ -131,7 +144,7 @@ mod tests {
         assert_eq!(check_range(net("100.64.4.0/22")), Ok(()));
         assert_eq!(check_range(net("8.8.8.0/24")), Err(BadRange::NotPrivate));
         assert_eq!(check_range(net("172.32.0.0/24")), Err(BadRange::NotPrivate));
-        assert_eq!(check_range(net("10.0.0.0/21")), Err(BadRange::Prefix(21)));
+        assert_eq!(check_range(net("10.0.0.0/15")), Err(BadRange::Prefix(15)));
         assert_eq!(check_range(net("10.0.0.0/30")), Err(BadRange::Prefix(30)));
         assert_eq!(check_range(net("10.0.0.9/24")), Err(BadRange::HostBits(net("10.0.0.0/24"))));
     }
@@ -147,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn accepted_places_are_usable_addresses(prefix in 22u8..30, first in 0u32..1100, count in 0u32..1100) {
+        fn accepted_places_are_usable_addresses(prefix in 16u8..30, first in 0u32..1100, count in 0u32..1100) {
             let range = Ipv4Net::new(Ipv4Addr::new(10, 1, 0, 0), prefix).expect("a range");
             let accepted = check_places(range, Places { first, count }).is_ok();
             let usable = (0..count).all(|at| {

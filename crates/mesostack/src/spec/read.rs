@@ -131,8 +131,14 @@ fn read_network(mut network: Section<'_>, found: &mut Findings) -> Located<Netwo
     let written = network.text_or(found, "range", &default.to_string());
     let range = match Ipv4Net::from_str(&written.value) {
         Ok(range) => {
-            if let Err(complaint) = addresses::check_range(range) {
-                found.refuse(Problem::new(written.span.clone(), complaint.to_string()));
+            match addresses::check_range(range) {
+                Ok(()) => {
+                    let warning = addresses::warning(range);
+                    warning.into_iter().for_each(|warning| found.warn(written.span.clone(), warning));
+                }
+                Err(complaint) => {
+                    found.refuse(Problem::new(written.span.clone(), complaint.to_string()));
+                }
             }
             range
         }

@@ -265,6 +265,19 @@ fn past_200_agents_the_way_through_the_masters_is_recommended() {
 }
 
 #[test]
+fn ten_thousand_agents_fit_in_a_range_that_not_every_cloud_gives() {
+    let wide = with(&[
+        "network: range = \"10.0.0.0/16\"",
+        "cluster: agents = 10000",
+        "access: agents = \"bastion\"",
+    ]);
+    let document = accepted(&wide);
+    assert_eq!(document.spec.agents().last().map(|agent| agent.address), "10.0.39.115".parse().ok());
+    let told = document.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(told[0].contains("network.guest.cidr.limit"), "{told:?}");
+}
+
+#[test]
 fn the_dead_repository_is_called_dead_wherever_it_is_named() {
     for packages in [
         "\"mesosphere\"",

@@ -43,8 +43,10 @@ impl Run<'_> {
         let mut may_be_ours = false;
         let (mut attempt, mut misplaced) = (1, 1);
         let id = loop {
-            let (error, verdict) = match self.context.client.run(&command, Expect::Brief, self.brief()).await
-            {
+            let made = |state| !matches!(state, MachineState::Failed | MachineState::Going);
+            let wait = (Expect::Brief, self.brief());
+            let deployed = self.roll_call.run(&self.context.client, &command, wait, made, None).await;
+            let (error, verdict) = match deployed {
                 Ok(machine) => match self.misplaced(&machine, &network, node) {
                     None => break machine.id,
                     Some(error) => {

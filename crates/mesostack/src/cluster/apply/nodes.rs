@@ -10,7 +10,7 @@ use crate::{
     cluster::{desired::WantedMachine, identity},
     events::{Event, Work},
     node::{self, Nodes, SetUp, Whereabouts},
-    spec::{Node, Role},
+    spec::Node,
 };
 
 /// What a set-up takes at most, from the machine's start, unless something is wrong.
@@ -28,10 +28,9 @@ impl Run<'_> {
         let masters = match node.ssh_port {
             Some(_) => Vec::new(),
             None => {
-                let masters = self.context.desired.machines.iter().filter(|machine| {
-                    machine.node.role == Role::Master
-                        && self.known().machines.contains_key(&machine.host_name)
-                });
+                let masters = self.context.desired.masters();
+                let masters =
+                    masters.filter(|machine| self.known().machines.contains_key(&machine.host_name));
                 let known = |master: &WantedMachine| self.whereabouts(&master.host_name, &master.node);
                 masters.filter_map(|master| known(master).ok()).collect()
             }

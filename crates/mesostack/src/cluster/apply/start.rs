@@ -77,7 +77,9 @@ impl Run<'_> {
         }
         let mut attempt = 1;
         loop {
-            let error = match client.run(&StartVirtualMachine::new(&id), Expect::Long, self.long()).await {
+            let command = StartVirtualMachine::new(&id);
+            let (wait, runs) = ((Expect::Long, self.long()), |state| state == MachineState::Running);
+            let error = match self.roll_call.run(client, &command, wait, runs, Some(&id)).await {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };
