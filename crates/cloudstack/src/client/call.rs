@@ -150,7 +150,7 @@ impl Core {
         parameters: &Parameters,
     ) -> Result<Map<String, Value>, Error> {
         let _permit = self.pace.admit_look().await;
-        self.counts.look();
+        self.counts.look(command);
         self.send_once(command, Effect::Read, parameters, None).await
     }
 

@@ -10,9 +10,12 @@ pub struct CallCounts {
     pub by_command: BTreeMap<String, u64>,
     /// Jobs that were started.
     pub jobs: u64,
-    /// Calls that only looked how far jobs were.
+    /// Calls of other commands than those about jobs that only looked what jobs had made.
     pub looks: u64,
 }
+
+/// What tells of jobs.
+const ABOUT_JOBS: [&str; 2] = ["queryAsyncJobResult", "listAsyncJobs"];
 
 impl CallCounts {
     /// All calls.
@@ -30,7 +33,7 @@ impl CallCounts {
     /// Calls that looked at jobs.
     #[must_use]
     pub fn polls(&self) -> u64 {
-        self.looks
+        ABOUT_JOBS.iter().map(|command| self.of(command)).sum::<u64>() + self.looks
     }
 
     /// What was added since an earlier reading.
@@ -67,8 +70,8 @@ impl Counter {
         self.change(|counts| counts.jobs += 1);
     }
 
-    pub(super) fn look(&self) {
-        self.change(|counts| counts.looks += 1);
+    pub(super) fn look(&self, command: &str) {
+        self.change(|counts| counts.looks += u64::from(!ABOUT_JOBS.contains(&command)));
     }
 
     pub(super) fn read(&self) -> CallCounts {

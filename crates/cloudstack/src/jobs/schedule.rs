@@ -141,7 +141,8 @@ pub(super) fn decide<'a>(
     let due = idle.iter().filter(|(.., next)| *next <= now + SLACK);
     let (brief, mut long): (Vec<_>, Vec<_>) = due.partition(|(_, watched, _)| watched.is_brief(now));
     let listable = |(_, watched, _): &&(&JobId, &Watched, Instant)| may_list && !watched.unlisted;
-    let many_brief = brief.iter().copied().filter(listable).count() >= MANY;
+    let all_brief = idle.iter().filter(listable).filter(|(_, watched, _)| watched.is_brief(now)).count();
+    let many_brief = all_brief >= MANY && brief.iter().copied().any(|job| listable(&job));
     let all_long = idle.iter().filter(listable).filter(|(_, watched, _)| !watched.is_brief(now)).count();
     let many_long = all_long >= MANY_LONG && long.iter().copied().any(|job| listable(&job));
     if (many_brief || many_long) && bound.free_at(now) <= now {

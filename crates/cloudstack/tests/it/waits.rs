@@ -161,7 +161,8 @@ async fn a_few_long_jobs_are_bounded_as_well() {
     });
     join_all(waits).await;
     let times: Vec<Instant> = server.seen().iter().map(|s| s.at).collect();
-    assert!(server.seen().iter().all(|s| s.command == "queryAsyncJobResult"));
+    // About a list a second while there are several, and a fetch each.
+    assert!(times.len() <= 40, "{} looks", times.len());
     assert!(most_in_a_second(&times) <= 5, "{}", most_in_a_second(&times));
 }
 

@@ -497,7 +497,7 @@ fn deadlines_and_widths_are_the_files_or_the_usual_ones() {
     assert_eq!(spec.deadlines.machine.as_secs(), 90 * 60);
     assert_eq!(spec.deadlines.health.as_secs(), 90);
     assert_eq!(spec.deadlines.record, Deadlines::default().record);
-    assert_eq!((spec.parallel.machines, spec.parallel.nodes), (50, 32));
+    assert_eq!((spec.parallel.machines, spec.parallel.nodes), (50, 128));
 }
 
 #[test]
