@@ -20,11 +20,8 @@ pub(crate) struct Catalogue {
     pub(crate) physical_network: Uuid,
     pub(crate) public_network: Uuid,
     pub(crate) management_server: Uuid,
-    pub(crate) user_role: Uuid,
-    pub(crate) admin_role: Uuid,
+    roles: [Role; 3],
     pub(crate) hypervisor: &'static str,
-    pub(crate) service_offerings: Vec<ServiceOffering>,
-    pub(crate) disk_offerings: Vec<DiskOffering>,
     pub(crate) network_offerings: Vec<NetworkOffering>,
     pub(crate) os_categories: Vec<OsCategory>,
     pub(crate) os_types: Vec<OsType>,
@@ -32,22 +29,14 @@ pub(crate) struct Catalogue {
     pub(crate) created: Timestamp,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct ServiceOffering {
-    pub(crate) id: Uuid,
-    pub(crate) disk_offering: Uuid,
-    pub(crate) name: String,
-    pub(crate) processors: u32,
-    pub(crate) speed_mhz: u32,
-    pub(crate) memory_mib: u64,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct DiskOffering {
+/// What accounts may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Role {
     pub(crate) id: Uuid,
     pub(crate) name: &'static str,
-    pub(crate) display_text: &'static str,
-    pub(crate) gigabytes: u64,
+    pub(crate) kind: &'static str,
+    /// The kind of account it makes: 0, 1 or 2.
+    pub(crate) account_kind: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -92,12 +81,6 @@ const OS_TYPES: [(&str, &[&str]); 4] = [
 impl Catalogue {
     pub(crate) fn of(config: &ZoneConfig, hypervisor: &'static str, created: Timestamp) -> Self {
         let id = |kind: &str, name: &str| named_id(&config.name, kind, name);
-        let disk = |name: &'static str, display_text: &'static str, gigabytes: u64| DiskOffering {
-            id: id("disk offering", name),
-            name,
-            display_text,
-            gigabytes,
-        };
         Self {
             zone_id: id("zone", &config.name),
             zone_name: config.name.clone(),
@@ -105,27 +88,17 @@ impl Catalogue {
             physical_network: id("physical network", "1"),
             public_network: id("public network", "1"),
             management_server: id("management server", "1"),
-            user_role: id("role", "User"),
-            admin_role: id("role", "Root Admin"),
-            hypervisor,
-            service_offerings: config
-                .service_offerings
-                .iter()
-                .map(|offering| ServiceOffering {
-                    id: id("service offering", &offering.name),
-                    disk_offering: id("disk offering of service offering", &offering.name),
-                    name: offering.name.clone(),
-                    processors: offering.processors,
-                    speed_mhz: offering.speed_mhz,
-                    memory_mib: offering.memory_mib,
-                })
-                .collect(),
-            disk_offerings: vec![
-                disk("Small", "Small Disk, 5 GB", 5),
-                disk("Medium", "Medium Disk, 20 GB", 20),
-                disk("Large", "Large Disk, 100 GB", 100),
-                disk("Custom", "Custom Disk", 0),
+            roles: [
+                Role { id: id("role", "Root Admin"), name: "Root Admin", kind: "Admin", account_kind: 1 },
+                Role {
+                    id: id("role", "Domain Admin"),
+                    name: "Domain Admin",
+                    kind: "DomainAdmin",
+                    account_kind: 2,
+                },
+                Role { id: id("role", "User"), name: "User", kind: "User", account_kind: 0 },
             ],
+            hypervisor,
             network_offerings: vec![
                 NetworkOffering {
                     id: id("network offering", "DefaultIsolatedNetworkOfferingWithSourceNatService"),
@@ -161,8 +134,13 @@ impl Catalogue {
         }
     }
 
-    pub(crate) fn service_offering(&self, id: Uuid) -> Option<&ServiceOffering> {
-        self.service_offerings.iter().find(|offering| offering.id == id)
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter()
+    }
+
+    /// The role of accounts of this kind.
+    pub(crate) fn role_of(&self, account_kind: i64) -> &Role {
+        self.roles().find(|role| role.account_kind == account_kind).unwrap_or(&self.roles[2])
     }
 
     pub(crate) fn network_offering(&self, id: Uuid) -> Option<&NetworkOffering> {
@@ -181,14 +159,14 @@ impl Catalogue {
             .or_else(|| self.os_types.iter().find(|os_type| os_type.name == "Other Linux (64-bit)"))
     }
 
-    /// The processors and the memory of an offering.
-    pub(crate) fn size(&self, offering: Uuid) -> (u32, u64) {
-        self.service_offering(offering).map_or((0, 0), |offering| (offering.processors, offering.memory_mib))
+    /// The id of something that comes with the zone.
+    pub(crate) fn own_id(&self, kind: &str, name: &str) -> Uuid {
+        named_id(&self.zone_name, kind, name)
     }
 
     /// The id of one of the zone's hosts.
     pub(crate) fn host_id(&self, host: u32) -> Uuid {
-        named_id(&self.zone_name, "host", &host.to_string())
+        self.own_id("host", &host.to_string())
     }
 
     /// The name of one of the zone's hosts.

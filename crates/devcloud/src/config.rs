@@ -121,14 +121,22 @@ pub struct Limits {
     pub public_addresses: i64,
     /// Volumes.
     pub volumes: i64,
-    /// Templates.
+    /// Snapshots.
+    pub snapshots: i64,
+    /// Templates and ISOs.
     pub templates: i64,
+    /// Projects it leads.
+    pub projects: i64,
     /// Networks.
     pub networks: i64,
     /// Virtual processors of all machines.
     pub processors: i64,
     /// MiB of memory of all machines.
     pub memory_mib: i64,
+    /// GiB of all volumes.
+    pub primary_storage_gib: i64,
+    /// GiB of all templates, ISOs and snapshots.
+    pub secondary_storage_gib: i64,
 }
 
 impl Limits {
@@ -137,10 +145,14 @@ impl Limits {
         machines: 20,
         public_addresses: 20,
         volumes: 20,
+        snapshots: 20,
         templates: 20,
+        projects: 10,
         networks: 20,
         processors: 40,
         memory_mib: 40_960,
+        primary_storage_gib: 200,
+        secondary_storage_gib: 400,
     };
 
     /// No limit at all.
@@ -148,10 +160,14 @@ impl Limits {
         machines: -1,
         public_addresses: -1,
         volumes: -1,
+        snapshots: -1,
         templates: -1,
+        projects: -1,
         networks: -1,
         processors: -1,
         memory_mib: -1,
+        primary_storage_gib: -1,
+        secondary_storage_gib: -1,
     };
 }
 

@@ -194,6 +194,19 @@ pub struct Balancer {
     pub algorithm: Algorithm,
     /// The members' guest addresses.
     pub members: Vec<Ipv4Addr>,
+    /// How a client is kept to a member; none is not at all.
+    pub stickiness: Option<Stickiness>,
+}
+
+/// How a client is kept to the member it got first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stickiness {
+    /// By a cookie that the load balancer sets.
+    BalancerCookie(String),
+    /// By a cookie that the members set.
+    MemberCookie(String),
+    /// By its address.
+    Source,
 }
 
 /// How a load balancer chooses, in CloudStack's words.
@@ -298,6 +311,14 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// layer's name beforehand, so that after a crash it can ask again: when the layer exists already, nothing is
     /// frozen a second time and the layer's size is answered.
     async fn capture_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError>;
+
+    /// Fetches a template from a URL and keeps it as the layer `layer`; `disc` is an ISO, which nothing rests on. A layer
+    /// that exists is not fetched again.
+    async fn fetch_layer(&self, url: &str, disc: bool, layer: &LayerId) -> Result<Captured, DriverError>;
+
+    /// Copies what a volume has written as the layer `layer`, whether its machine runs or not; the volume stays as it is.
+    /// Like capturing, it can be asked for again after a crash: a layer that exists is not made a second time.
+    async fn copy_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError>;
 
     /// Removes a layer that no template or machine uses any more.
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError>;

@@ -38,6 +38,7 @@ pub mod simulator;
 mod work;
 mod zone;
 
+pub use self::command::apis;
 pub use self::config::{ClockSource, Limits, PublicRange, ServiceOffering, Throttle, ZoneConfig};
 pub use self::door::{Method, Reply, Request};
 pub use self::in_process::InProcess;

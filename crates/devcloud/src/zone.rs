@@ -149,6 +149,10 @@ impl Zone {
         for template in zone.core.driver.base_templates() {
             zone.core.register_base_template(template).await?;
         }
+        for template in zone.core.unfetched() {
+            let core = Arc::clone(&zone.core);
+            drop(zone.core.spawn(async move { core.fetch_template(template).await }));
+        }
         if let Some(period) = period {
             let ended = zone.core.ended.clone();
             let watched = Arc::clone(&zone.core).look_after(period);
@@ -183,12 +187,13 @@ impl Zone {
     /// The keys of an account: `mesostack` (a normal user), `admin` (root admin) or one of the configuration's.
     pub fn credentials(&self, account: &str) -> Option<Keys> {
         self.core.read(|model| {
-            let account = model.account_named(account)?;
+            let account = model.account_in(None, account)?;
+            let user = account.first_user()?;
             Some(Keys {
                 account: account.name.clone(),
-                api_key: account.user.api_key.clone()?,
-                secret_key: account.user.secret_key.clone(),
-                password: account.user.password.clone(),
+                api_key: user.api_key.clone()?,
+                secret_key: user.secret_key.clone(),
+                password: user.password.clone(),
             })
         })
     }

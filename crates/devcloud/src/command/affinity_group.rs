@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, OWNED};
 use super::call::{View, object};
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
+use super::virtual_machine::MACHINE;
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::faults::not_doomed;
 use crate::job::Lane;
@@ -20,9 +22,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("description"),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         create,
-    ),
+    )
+    .answering(&GROUP),
     Command::list(
         "listAffinityGroups",
         "Lists affinity groups",
@@ -33,8 +37,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine),
         ],
         list,
-    ),
-    Command::list("listAffinityGroupTypes", "Lists types of affinity groups", &[], list_types),
+    )
+    .answering(&GROUP)
+    .reaching(Reach::Owned),
+    Command::list("listAffinityGroupTypes", "Lists types of affinity groups", &[], list_types)
+        .answering(&TYPE)
+        .reaching(Reach::Catalogue),
     Command::job(
         "deleteAffinityGroup",
         "Removes an affinity group, from its machines too",
@@ -44,6 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("name"),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         delete,
     ),
@@ -61,8 +70,13 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("affinitygroupnames"),
         ],
         update_machine,
-    ),
+    )
+    .answering(&MACHINE),
 ];
+
+const GROUP: Answer = Answer::of(&[OWNED, &["id", "name", "description", "type", "virtualmachineIds"]]);
+
+const TYPE: Answer = Answer::of(&[&["type"]]);
 
 fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let account = call.owner()?;

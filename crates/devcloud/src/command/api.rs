@@ -2,17 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::parameter::LIST_PARAMETERS;
-use super::{Call, Command, Parameter, Run, Who};
+use super::answer::Answer;
+use super::{Call, Command, Parameter};
 use crate::error::ApiError;
 
 pub(super) const COMMANDS: &[Command] =
-    &[Command::read("listApis", "Lists the commands the caller may use", &[Parameter::text("name")], list)];
+    &[Command::read("listApis", "Lists the commands the caller may use", &[Parameter::text("name")], list)
+        .answering(&API)];
+
+const API: Answer =
+    Answer::of(&[&["name", "description", "since", "isasync", "related", "params:set", "response", "type"]])
+        .with(&[("params", &PARAMETER), ("response", &FIELD)]);
+
+const PARAMETER: Answer =
+    Answer::of(&[&["name", "description", "type", "length", "required", "since", "related"]]);
+
+const FIELD: Answer = Answer::of(&[&["name", "description", "type", "response"]]);
 
 fn list(call: &Call<'_>) -> Result<Value, ApiError> {
     let name = call.arguments.text("name");
     let found: Vec<Value> = super::all()
-        .filter(|command| command.who == Who::Everyone || call.caller.root_admin)
+        .filter(|command| command.is_for(call.caller))
         .filter(|command| name.is_none_or(|name| command.name.eq_ignore_ascii_case(name)))
         .map(view)
         .collect();
@@ -25,16 +35,21 @@ fn list(call: &Call<'_>) -> Result<Value, ApiError> {
     Ok(json!({ "count": found.len(), "api": found }))
 }
 
+/// What `listApis` answers a root admin: every command with its parameters and the fields of its answer.
+pub fn apis() -> Value {
+    let all: Vec<Value> = super::all().map(view).collect();
+    json!({ "listapisresponse": { "count": all.len(), "api": all } })
+}
+
 fn view(command: &'static Command) -> Value {
-    let generic: &[Parameter] = if matches!(command.run, Run::List(_)) { &LIST_PARAMETERS } else { &[] };
-    let parameters: Vec<Value> = command.parameters.iter().chain(generic).map(parameter).collect();
+    let parameters: Vec<Value> = command.all_parameters().map(parameter).collect();
     json!({
         "name": command.name,
         "description": command.description,
         "isasync": command.is_job(),
         "related": "",
         "params": parameters,
-        "response": response(command),
+        "response": command.answer.view(),
     })
 }
 
@@ -47,19 +62,4 @@ fn parameter(parameter: &Parameter) -> Value {
         "required": parameter.required,
         "related": parameter.related(),
     })
-}
-
-/// The fields of the envelope; those of the objects in it are seen in any answer.
-fn response(command: &Command) -> Value {
-    let field = |name: &str, kind: &str, description: &str| json!({ "name": name, "type": kind, "description": description });
-    match command.run {
-        Run::Job(..) => json!([
-            field("jobid", "string", "the job's id"),
-            field("jobstatus", "integer", "how far the job is: 0 under way, 1 done, 2 failed"),
-        ]),
-        Run::List(_) => json!([field("count", "integer", "the number of all matches")]),
-        Run::Read(_) | Run::Change(_) | Run::ChangeWithKey(_) => {
-            json!([field("success", "boolean", "whether it was done, where nothing else is answered")])
-        }
-    }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::parameter::{Kind, LIST_PARAMETERS};
+use super::call::may_use;
+use super::parameter::Kind;
 use super::{Call, Caller, Command, Entity, Parameter, Settings};
 use crate::error::ApiError;
 use crate::model::Model;
@@ -117,13 +118,8 @@ pub(crate) fn check(
         let (map, index, field) = map_entry(name)?;
         maps.entry(map).or_default().entry(index).or_default().insert(field.to_owned(), value.clone());
     }
-    let generic: &[Parameter] =
-        if matches!(command.run, super::Run::List(_)) { &LIST_PARAMETERS } else { &[] };
     let mut arguments = Arguments::default();
-    for parameter in command.parameters.iter().chain(generic) {
-        if arguments.0.contains_key(parameter.name) {
-            continue;
-        }
+    for parameter in command.all_parameters() {
         let invalid = || {
             ApiError::parameter(format!(
                 "Unable to execute API command {} due to invalid value. Invalid value provided for API arg: {}",
@@ -194,7 +190,7 @@ fn typed(
             .resolve(text, model, settings)
             .filter(|found| found.live || command.only_reads())
             .ok_or_else(|| ApiError::unknown_entity(&command.error_name(), parameter.name, text))?;
-        let foreign = found.owner.is_some_and(|owner| owner != caller.account) && !caller.root_admin;
+        let foreign = found.owner.is_some_and(|owner| !may_use(model, caller, owner));
         if foreign && parameter.owned && !command.only_reads() {
             return Err(ApiError::not_yours());
         }
@@ -215,10 +211,13 @@ fn typed(
             Value::Text(text.to_owned())
         }
         Kind::Boolean => Value::Boolean(text.eq_ignore_ascii_case("true")),
-        Kind::Integer if text.is_empty() => return Ok(None),
-        Kind::Integer => Value::Integer(text.trim().parse().map_err(|_| wrong())?),
+        Kind::Integer | Kind::Long if text.is_empty() => return Ok(None),
+        Kind::Integer | Kind::Long => Value::Integer(text.trim().parse().map_err(|_| wrong())?),
         Kind::Id(_) if text.is_empty() => return Ok(None),
         Kind::Id(entity) => Value::Id(resolved(entity, text)?),
+        Kind::Project if text == "-1" => Value::Integer(-1),
+        Kind::Project if text.is_empty() => return Ok(None),
+        Kind::Project => Value::Id(resolved(Entity::Project, text)?),
         Kind::Texts => Value::Texts(list().map(str::to_owned).collect()),
         Kind::Ids(entity) => Value::Ids(list().map(|text| resolved(entity, text)).collect::<Result<_, _>>()?),
         Kind::Time => Value::Time(parse_time(text, parameter.name).ok_or_else(wrong)?),

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::call::{View, object, time};
-use super::{Call, Command, Entity, Listing, Parameter};
+use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::model::{Job, JobStatus};
 
@@ -11,14 +12,39 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::read(
         "queryAsyncJobResult",
         "Answers how far a job is, and its result",
-        &[Parameter::id("jobid", Entity::Job).required()],
+        &[Parameter::id("jobid", Entity::Job)],
         query,
-    ),
-    Command::list("listAsyncJobs", "Lists jobs under way", &[Parameter::time("startdate")], list),
+    )
+    .answering(&JOB),
+    Command::list("listAsyncJobs", "Lists jobs under way", &[Parameter::time("startdate")], list)
+        .answering(&JOB)
+        .reaching(Reach::Accounts),
 ];
 
+const JOB: Answer = Answer::of(&[&[
+    "accountid",
+    "account",
+    "domainid",
+    "domainpath",
+    "userid",
+    "cmd",
+    "jobstatus",
+    "jobprocstatus",
+    "jobresultcode",
+    "jobresulttype",
+    "jobresult",
+    "jobinstancetype",
+    "jobinstanceid",
+    "managementserverid",
+    "managementservername",
+    "created",
+    "completed",
+    "jobid",
+]]);
+
 fn query(call: &Call<'_>) -> Result<Value, ApiError> {
-    let id = call.arguments.required_id("jobid")?;
+    let id = call.arguments.id("jobid");
+    let id = id.ok_or_else(|| ApiError::invalid("Please specify the id of the job"))?;
     let unknown = || ApiError::unknown_entity("queryasyncjobresult", "jobid", &id.to_string());
     let job = call.model.jobs.get(id).ok_or_else(unknown)?;
     call.must_be_mine(job.account)?;
@@ -47,9 +73,9 @@ fn view(view: View<'_>, job: &Job) -> Value {
     object([json!({
         "accountid": job.account,
         "account": account.map(|account| &account.name),
-        "domainid": view.settings.catalogue.domain_id,
-        "domainpath": crate::catalogue::DOMAIN,
-        "userid": account.map(|account| account.user.id),
+        "domainid": account.and_then(|account| account.domain).unwrap_or(view.settings.catalogue.domain_id),
+        "domainpath": view.model.domain_path(account.and_then(|account| account.domain)),
+        "userid": job.user.or_else(|| account?.first_user().map(|user| user.id)),
         "cmd": format!("org.apache.cloudstack.api.command.{}", job.class),
         "jobstatus": status,
         "jobprocstatus": 0,

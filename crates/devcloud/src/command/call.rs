@@ -1,16 +1,16 @@
 //! What a command has at hand: who calls, with what, and the zone as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Arguments, Generated};
-use crate::catalogue::{Catalogue, DOMAIN};
+use crate::catalogue::Catalogue;
 use crate::config::ZoneConfig;
 use crate::error::ApiError;
-use crate::model::{Account, Model, Resource};
+use crate::model::{Model, Resource};
 
 /// What does not change while the zone is open.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) name: String,
     pub(crate) user: Uuid,
     pub(crate) root_admin: bool,
+    /// The domain whose admin it is, where it is one; the inner none is ROOT.
+    pub(crate) domain_admin: Option<Option<Uuid>>,
 }
 
 /// A command being carried out, under the zone's lock.
@@ -37,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub(crate) now: Timestamp,
     /// Networks whose routers have to learn of the change before it is answered.
     pub(crate) refresh: Vec<Uuid>,
+    /// Templates to be fetched once the change is durable.
+    pub(crate) fetch: Vec<Uuid>,
     /// A fresh key, for the command that asked for one.
     pub(crate) generated: Option<Generated>,
 }
@@ -50,21 +54,32 @@ pub(crate) struct View<'a> {
 }
 
 /// Whose things a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    Nobody,
     Account(Uuid),
+    Several(BTreeSet<Uuid>),
     Everyone,
 }
 
 impl Scope {
-    pub(crate) fn includes(self, owner: Uuid) -> bool {
+    pub(crate) fn includes(&self, owner: Uuid) -> bool {
         match self {
-            Self::Nobody => false,
-            Self::Account(account) => account == owner,
+            Self::Account(account) => *account == owner,
+            Self::Several(accounts) => accounts.contains(&owner),
             Self::Everyone => true,
         }
     }
+}
+
+/// Whether a caller may see and change what belongs to an account: its own, that of its projects, for a domain admin that
+/// of its domain, for a root admin everything.
+pub(crate) fn may_use(model: &Model, caller: &Caller, owner: Uuid) -> bool {
+    if caller.root_admin || owner == caller.account {
+        return true;
+    }
+    let Some(owner) = model.accounts.get(owner) else { return false };
+    let in_project = model.project_of(owner).is_some_and(|project| project.members.contains(&caller.account));
+    in_project || caller.domain_admin.is_some_and(|domain| model.domain_holds(domain, owner.domain))
 }
 
 impl Call<'_> {
@@ -76,60 +91,103 @@ impl Call<'_> {
         &self.settings.catalogue
     }
 
-    /// Whose things this list command shows: a normal user's own, whatever is asked; a root admin's own, or all with
-    /// `listall` or an id.
+    /// Whose things this list command shows: a normal user's own, whatever is asked; an admin's own, or all with
+    /// `listall` or an id; those of a project, or of all the caller's projects.
     pub(crate) fn scope(&self) -> Result<Scope, ApiError> {
         let arguments = self.arguments;
-        match arguments.text("projectid") {
-            Some("-1") => return Ok(Scope::Nobody),
-            Some(_) if arguments.text("account").is_some() => {
+        if arguments.integer("projectid") == Some(-1) {
+            let all = self.model.projects.iter();
+            let mine = all
+                .filter(|project| self.caller.root_admin || project.members.contains(&self.caller.account));
+            return Ok(Scope::Several(mine.map(|project| project.account).collect()));
+        }
+        if let Some(project) = arguments.id("projectid") {
+            if arguments.text("account").is_some() {
                 return Err(ApiError::invalid("Account and projectId can't be specified together"));
             }
-            Some(project) => return Err(ApiError::unknown_entity("list", "projectid", project)),
-            None => {}
+            return Ok(Scope::Account(self.project(project)?));
         }
         if let Some(name) = arguments.text("account") {
-            let account = self.model.account_named(name).ok_or_else(|| {
-                ApiError::invalid(format!("could not find account {name} in domain {DOMAIN}"))
+            let domain = self.named_domain();
+            let account = self.model.account_in(domain, name).ok_or_else(|| {
+                ApiError::invalid(format!(
+                    "could not find account {name} in domain {}",
+                    self.model.domain_name(domain)
+                ))
             })?;
-            if account.id != self.caller.account && !self.caller.root_admin {
+            if !self.may_use(account.id) {
                 return Err(ApiError::not_yours());
             }
             return Ok(Scope::Account(account.id));
         }
-        let everyone = arguments.boolean("listall") == Some(true)
-            || arguments.id("id").is_some()
-            || arguments.ids("ids").is_some();
-        Ok(if self.caller.root_admin && everyone {
-            Scope::Everyone
-        } else {
-            Scope::Account(self.caller.account)
-        })
+        let by_id = arguments.id("id").is_some() || arguments.ids("ids").is_some();
+        let everyone = arguments.boolean("listall") == Some(true);
+        if self.caller.root_admin && (by_id || (everyone && self.model.projects.len() == 0)) {
+            return Ok(Scope::Everyone);
+        }
+        let admin = self.caller.root_admin || self.caller.domain_admin.is_some();
+        if by_id && (admin || self.model.projects.len() > 0) {
+            let usable = self.model.accounts.iter().filter(|account| self.may_use(account.id));
+            return Ok(Scope::Several(usable.map(|account| account.id).collect()));
+        }
+        if admin && everyone {
+            let usable = self.model.accounts.iter();
+            let usable = usable.filter(|account| account.project.is_none() && self.may_use(account.id));
+            return Ok(Scope::Several(usable.map(|account| account.id).collect()));
+        }
+        Ok(Scope::Account(self.caller.account))
     }
 
-    /// Whose a new thing is: the caller's, or (for a root admin who names it) another account's.
+    /// The account that a project's things belong to.
+    fn project(&self, id: Uuid) -> Result<Uuid, ApiError> {
+        let project = self.model.projects.get(id);
+        let project =
+            project.ok_or_else(|| ApiError::invalid(format!("Unable to find project by id {id}")))?;
+        if !self.may_use(project.account) {
+            return Err(ApiError::permission(format!(
+                "Account {} can't access project id={id}",
+                self.caller.name
+            )));
+        }
+        Ok(project.account)
+    }
+
+    /// The domain that `domainid` names, else the caller's.
+    pub(crate) fn named_domain(&self) -> Option<Uuid> {
+        match self.arguments.id("domainid") {
+            Some(domain) => Some(domain).filter(|domain| *domain != self.catalogue().domain_id),
+            None => self.model.accounts.get(self.caller.account).and_then(|account| account.domain),
+        }
+    }
+
+    /// Whose a new thing is: the caller's, a project's, or (for an admin who names it) another account's.
     pub(crate) fn owner(&self) -> Result<Uuid, ApiError> {
+        if let Some(project) = self.arguments.id("projectid") {
+            return self.project(project);
+        }
         let Some(name) = self.arguments.text("account") else { return Ok(self.caller.account) };
         if self.arguments.id("domainid").is_none() {
             return Err(ApiError::invalid("account and domainid must be specified together"));
         }
-        let account = self
-            .model
-            .account_named(name)
-            .ok_or_else(|| ApiError::invalid(format!("Unable to find account {name} in domain {DOMAIN}")))?;
-        if account.id != self.caller.account && !self.caller.root_admin {
+        let domain = self.named_domain();
+        let account = self.model.account_in(domain, name).ok_or_else(|| {
+            let domain = self.model.domain_name(domain);
+            ApiError::invalid(format!("Unable to find account {name} in domain {domain}"))
+        })?;
+        if !self.may_use(account.id) {
             return Err(ApiError::not_yours());
         }
         Ok(account.id)
     }
 
+    /// Whether a thing of this owner is the caller's to see and change.
+    pub(crate) fn may_use(&self, owner: Uuid) -> bool {
+        may_use(self.model, self.caller, owner)
+    }
+
     /// Whether a thing is the caller's to change.
     pub(crate) fn must_be_mine(&self, owner: Uuid) -> Result<(), ApiError> {
-        if self.caller.root_admin || owner == self.caller.account {
-            Ok(())
-        } else {
-            Err(ApiError::not_yours())
-        }
+        if self.may_use(owner) { Ok(()) } else { Err(ApiError::not_yours()) }
     }
 
     /// Whether names match as the server's database matches them.
@@ -165,7 +223,7 @@ impl Call<'_> {
         if limit < 0 {
             return Ok(());
         }
-        let used = self.model.usage(account, resource, |offering| self.catalogue().size(offering));
+        let used = self.model.usage(account, resource);
         if used + more <= limit {
             return Ok(());
         }
@@ -180,14 +238,30 @@ impl Call<'_> {
 }
 
 impl View<'_> {
-    /// The fields every owned thing has: its account and domain.
+    /// How much an account has of a resource.
+    pub(crate) fn usage(&self, account: Uuid, resource: Resource) -> i64 {
+        self.model.usage(account, resource)
+    }
+
+    /// The fields every owned thing has: its account or project, and its domain.
     pub(crate) fn ownership(&self, account: Uuid) -> Value {
-        let name = self.model.accounts.get(account).map(|account: &Account| account.name.as_str());
+        let owner = self.model.accounts.get(account);
+        let project = owner.and_then(|owner| self.model.project_of(owner));
+        object([
+            match project {
+                Some(project) => json!({ "project": project.name, "projectid": project.id }),
+                None => json!({ "account": owner.map(|owner| &owner.name) }),
+            },
+            self.domain(owner.and_then(|owner| owner.domain)),
+        ])
+    }
+
+    /// The fields that say which domain something is in.
+    pub(crate) fn domain(&self, domain: Option<Uuid>) -> Value {
         json!({
-            "account": name,
-            "domainid": self.settings.catalogue.domain_id,
-            "domain": DOMAIN,
-            "domainpath": DOMAIN,
+            "domainid": domain.unwrap_or(self.settings.catalogue.domain_id),
+            "domain": self.model.domain_name(domain),
+            "domainpath": self.model.domain_path(domain),
         })
     }
 

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::call::{View, object, time};
-use super::{Call, Command, Entity, Listing, Parameter};
-use crate::catalogue::{DiskOffering, NetworkOffering, OsType, ServiceOffering};
+use super::{Call, Command, Entity, Listing, Parameter, Reach};
+use crate::catalogue::{NetworkOffering, OsType};
 use crate::error::ApiError;
 
 /// The version whose API this is.
 const VERSION: &str = "4.22.0.0";
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command::read("listCapabilities", "Lists what this zone can do", &[], list_capabilities),
+    Command::read("listCapabilities", "Lists what this zone can do", &[], list_capabilities)
+        .answering(&CAPABILITY),
     Command::list(
         "listZones",
         "Lists zones",
@@ -22,32 +24,13 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("networktype"),
             Parameter::boolean("available"),
             Parameter::boolean("showcapacities"),
+            Parameter::id("domainid", Entity::Domain),
+            Parameter::map("tags"),
         ],
         list_zones,
-    ),
-    Command::list(
-        "listServiceOfferings",
-        "Lists sizes of machines",
-        &[
-            Parameter::id("id", Entity::ServiceOffering),
-            Parameter::text("name"),
-            Parameter::id("virtualmachineid", Entity::VirtualMachine)
-                .about("leaves out the offering this machine has"),
-            Parameter::id("zoneid", Entity::Zone),
-            Parameter::boolean("issystem"),
-        ],
-        list_service_offerings,
-    ),
-    Command::list(
-        "listDiskOfferings",
-        "Lists sizes of data disks",
-        &[
-            Parameter::id("id", Entity::DiskOffering),
-            Parameter::text("name"),
-            Parameter::id("zoneid", Entity::Zone),
-        ],
-        list_disk_offerings,
-    ),
+    )
+    .answering(&ZONE)
+    .reaching(Reach::Catalogue),
     Command::list(
         "listNetworkOfferings",
         "Lists kinds of networks",
@@ -63,9 +46,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("supportedservices"),
             Parameter::boolean("forvpc"),
             Parameter::boolean("isdefault"),
+            Parameter::id("domainid", Entity::Domain),
         ],
         list_network_offerings,
-    ),
+    )
+    .answering(&NETWORK_OFFERING)
+    .reaching(Reach::Catalogue),
     Command::list(
         "listOsTypes",
         "Lists operating systems",
@@ -75,20 +61,76 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("oscategoryid", Entity::OsCategory),
         ],
         list_os_types,
-    ),
+    )
+    .answering(&OS_TYPE)
+    .reaching(Reach::Catalogue),
     Command::list(
         "listOsCategories",
         "Lists families of operating systems",
         &[Parameter::id("id", Entity::OsCategory), Parameter::text("name")],
         list_os_categories,
-    ),
+    )
+    .answering(&OS_CATEGORY)
+    .reaching(Reach::Catalogue),
     Command::read(
         "listHypervisors",
         "Lists hypervisors",
         &[Parameter::id("zoneid", Entity::Zone)],
         list_hypervisors,
-    ),
+    )
+    .answering(&HYPERVISOR),
 ];
+
+const CAPABILITY: Answer = Answer::of(&[
+    &["cloudstackversion", "securitygroupsenabled", "dynamicrolesenabled", "userpublictemplateenabled"],
+    &["supportELB", "projectinviterequired", "allowusercreateprojects", "customdiskofferingminsize"],
+    &[
+        "customdiskofferingmaxsize",
+        "regionsecondaryenabled",
+        "kvmsnapshotenabled",
+        "allowuserviewdestroyedvm",
+    ],
+    &["allowuserexpungerecovervm", "allowuserexpungerecovervolume", "allowuserforcestopvm"],
+    &["defaultuipagesize", "dynamicscalingenabled", "apilimitinterval", "apilimitmax"],
+]);
+
+const ZONE: Answer = Answer::of(&[
+    &["id", "name", "networktype", "securitygroupsenabled", "allocationstate", "zonetoken", "dhcpprovider"],
+    &["localstorageenabled", "tags", "allowuserspecifyvrmtu", "routerprivateinterfacemaxmtu"],
+    &["routerpublicinterfacemaxmtu", "type", "ismultiarch", "hasannotations", "dns1", "internaldns1"],
+    &["guestcidraddress", "isnsxenabled", "routedmodeenabled", "asnrange"],
+]);
+
+const NETWORK_OFFERING: Answer = Answer::of(&[
+    &["id", "name", "displaytext", "created", "traffictype", "isdefault", "specifyvlan", "conservemode"],
+    &[
+        "specifyipranges",
+        "availability",
+        "networkrate",
+        "state",
+        "guestiptype",
+        "service",
+        "forvpc",
+        "fornsx",
+    ],
+    &["fortungsten", "ispersistent", "egressdefaultpolicy", "supportsstrechedl2subnet"],
+    &["supportspublicaccess", "supportsinternallb", "hasannotations", "internetprotocol", "specifyasnumber"],
+])
+.with(&[("service", &super::network_view::SERVICE)]);
+
+const OS_TYPE: Answer = Answer::of(&[&[
+    "id",
+    "oscategoryid",
+    "oscategoryname",
+    "name",
+    "description",
+    "isuserdefined",
+    "fordisplay",
+]]);
+
+const OS_CATEGORY: Answer = Answer::of(&[&["id", "name", "isfeatured"]]);
+
+const HYPERVISOR: Answer = Answer::of(&[&["name"]]);
 
 fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
     let config = &call.settings.config;
@@ -168,85 +210,13 @@ fn zone_view(view: View<'_>) -> Value {
             "routerpublicinterfacemaxmtu": 1500,
             "type": "Core",
             "ismultiarch": false,
+            "isnsxenabled": false,
+            "routedmodeenabled": false,
+            "asnrange": "",
             "hasannotations": false,
         }),
         admin,
     ])
-}
-
-fn list_service_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let current = call
-        .arguments
-        .id("virtualmachineid")
-        .and_then(|machine| call.model.virtual_machines.get(machine))
-        .map(|machine| machine.offering);
-    let found = call.catalogue().service_offerings.iter().filter(|offering| {
-        call.wanted(offering.id)
-            && call.name_is(&offering.name)
-            && call.keyword_in(&[&offering.name])
-            && call.arguments.boolean("issystem") != Some(true)
-            && current != Some(offering.id)
-    });
-    Listing::of("serviceoffering", call.arguments, found, |offering| {
-        service_offering_view(call.view(), offering)
-    })
-}
-
-fn service_offering_view(view: View<'_>, offering: &ServiceOffering) -> Value {
-    json!({
-        "id": offering.id,
-        "name": offering.name,
-        "displaytext": offering.name,
-        "state": "Active",
-        "cpunumber": offering.processors,
-        "cpuspeed": offering.speed_mhz,
-        "memory": offering.memory_mib,
-        "created": time(view.settings.catalogue.created),
-        "storagetype": "shared",
-        "provisioningtype": "thin",
-        "offerha": false,
-        "limitcpuuse": false,
-        "isvolatile": false,
-        "issystem": false,
-        "defaultuse": false,
-        "iscustomized": false,
-        "rootdisksize": 0,
-        "dynamicscalingenabled": false,
-        "diskofferingstrictness": false,
-        "diskofferingid": offering.disk_offering,
-        "diskofferingname": offering.name,
-        "diskofferingdisplaytext": offering.name,
-        "encryptroot": false,
-        "hasannotations": false,
-    })
-}
-
-fn list_disk_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let found = call.catalogue().disk_offerings.iter().filter(|offering| {
-        call.wanted(offering.id)
-            && call.name_is(offering.name)
-            && call.keyword_in(&[offering.name, offering.display_text])
-    });
-    Listing::of("diskoffering", call.arguments, found, |offering| disk_offering_view(call.view(), offering))
-}
-
-fn disk_offering_view(view: View<'_>, offering: &DiskOffering) -> Value {
-    json!({
-        "id": offering.id,
-        "name": offering.name,
-        "displaytext": offering.display_text,
-        "state": "Active",
-        "disksize": offering.gigabytes,
-        "created": time(view.settings.catalogue.created),
-        "iscustomized": offering.gigabytes == 0,
-        "iscustomizediops": false,
-        "storagetype": "shared",
-        "provisioningtype": "thin",
-        "displayoffering": true,
-        "disksizestrictness": false,
-        "encrypt": false,
-        "hasannotations": false,
-    })
 }
 
 fn list_network_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
@@ -300,6 +270,8 @@ fn network_offering_view(view: View<'_>, offering: &NetworkOffering) -> Value {
         "supportsstrechedl2subnet": false,
         "supportspublicaccess": false,
         "supportsinternallb": false,
+        "internetprotocol": "IPv4",
+        "specifyasnumber": false,
         "hasannotations": false,
     })
 }

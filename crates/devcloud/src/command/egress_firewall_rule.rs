@@ -1,6 +1,6 @@
 //! Egress rules: what may leave a network, or (where the offering lets everything out) what may not.
 
-use super::firewall_rule::{begin, begin_delete, list_direction, matcher, owner, sources};
+use super::firewall_rule::{RULE, begin, begin_delete, list_direction, matcher, owner, sources, update};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::error::ApiError;
 use crate::model::{Direction, FirewallRule, RuleState};
@@ -27,7 +27,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("type"),
         ],
         create,
-    ),
+    )
+    .answering(&RULE),
     Command::list(
         "listEgressFirewallRules",
         "Lists egress rules",
@@ -38,7 +39,20 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         list,
-    ),
+    )
+    .answering(&RULE),
+    Command::job(
+        "updateEgressFirewallRule",
+        "Changes whether an egress rule is shown",
+        JobKind::new(
+            "user.firewall.UpdateEgressFirewallRuleCmd",
+            "FIREWALL.EGRESS.UPDATE",
+            "updating egress firewall rule",
+        ),
+        &[Parameter::id("id", Entity::FirewallRule).required(), Parameter::boolean("fordisplay")],
+        update,
+    )
+    .answering(&RULE),
     Command::job(
         "deleteEgressFirewallRule",
         "Takes an egress rule away",

@@ -14,23 +14,33 @@ pub(crate) enum Entity {
     Domain,
     Event,
     FirewallRule,
+    /// Hosts, pods and clusters.
+    Infrastructure,
+    InstanceGroup,
+    IpForwardingRule,
     Job,
     KeyPair,
     LoadBalancerRule,
     Network,
     NetworkOffering,
+    Nic,
     OsCategory,
     OsType,
     PortForwardingRule,
+    Project,
     PublicIpAddress,
     Role,
+    SecondaryIp,
     ServiceOffering,
+    Snapshot,
+    StickinessPolicy,
     Template,
     User,
+    UserData,
     VirtualMachine,
     Volume,
     Zone,
-    /// Something this zone has none of: projects, hosts, VPCs.
+    /// Something this zone has none of: VPCs, backup offerings.
     Nothing,
 }
 
@@ -51,6 +61,13 @@ impl Entity {
             Self::DiskOffering => "listDiskOfferings",
             Self::Event => "listEvents",
             Self::FirewallRule => "listFirewallRules,listEgressFirewallRules",
+            Self::InstanceGroup => "listInstanceGroups",
+            Self::IpForwardingRule => "listIpForwardingRules",
+            Self::Snapshot => "listSnapshots",
+            Self::Infrastructure => "listHosts",
+            Self::Nic | Self::SecondaryIp => "listNics",
+            Self::UserData => "listUserData",
+            Self::StickinessPolicy => "listLBStickinessPolicies",
             Self::Job => "listAsyncJobs",
             Self::KeyPair => "listSSHKeyPairs",
             Self::LoadBalancerRule => "listLoadBalancerRules",
@@ -66,7 +83,10 @@ impl Entity {
             Self::VirtualMachine => "listVirtualMachines",
             Self::Volume => "listVolumes",
             Self::Zone => "listZones",
-            Self::Domain | Self::Role | Self::Nothing => "",
+            Self::Domain => "listDomains",
+            Self::Project => "listProjects",
+            Self::Role => "listRoles",
+            Self::Nothing => "",
         }
     }
 
@@ -98,14 +118,43 @@ impl Entity {
         }
         match self {
             Self::Account => kept!(accounts: model::Account, |account| Some(account.id)),
-            Self::User => model
-                .accounts
-                .iter()
-                .find(|account| Some(account.user.id) == id)
-                .map(|account| Resolved { id: account.user.id, owner: Some(account.id), live: true }),
+            Self::User => id.and_then(|id| model.user(id)).map(|(account, user)| Resolved {
+                id: user.id,
+                owner: Some(account.id),
+                live: true,
+            }),
             Self::AffinityGroup => kept!(affinity_groups: model::AffinityGroup, |group| Some(group.account)),
             Self::Event => kept!(events: model::Event, |event| Some(event.account)),
             Self::FirewallRule => kept!(firewall_rules: model::FirewallRule, |rule| Some(rule.account)),
+            Self::InstanceGroup => kept!(instance_groups: model::InstanceGroup, |group| Some(group.account)),
+            Self::IpForwardingRule => {
+                kept!(ip_forwarding_rules: model::IpForwardingRule, |rule| Some(rule.account))
+            }
+            Self::Snapshot => kept!(snapshots: model::Snapshot, |snapshot| Some(snapshot.account)),
+            Self::StickinessPolicy => {
+                let id = id?;
+                super::load_balancer_policy::rule_of(model, id).map(|rule| Resolved {
+                    id,
+                    owner: Some(rule.account),
+                    live: true,
+                })
+            }
+            Self::Infrastructure => {
+                let below = ["pod", "cluster", "storage pool", "image store"];
+                let below = below.map(|kind| catalogue.own_id(kind, "1"));
+                let host = number.and_then(|number| u32::try_from(number.checked_sub(1)?).ok());
+                let host =
+                    host.filter(|host| *host < settings.config.hosts).map(|host| catalogue.host_id(host));
+                let mut hosts = (0..settings.config.hosts).map(|host| catalogue.host_id(host)).chain(below);
+                host.or_else(|| hosts.find(|known| Some(*known) == id)).map(|id| Resolved {
+                    id,
+                    owner: None,
+                    live: true,
+                })
+            }
+            Self::Nic => held(id?, super::virtual_machine::nic::holder(model, id?)),
+            Self::SecondaryIp => held(id?, super::virtual_machine::nic::holder_of_address(model, id?)),
+            Self::UserData => kept!(user_data: model::UserData, |data| Some(data.account)),
             Self::Job => kept!(jobs: model::Job, |job| Some(job.account)),
             Self::KeyPair => kept!(key_pairs: model::KeyPair, |pair| Some(pair.account)),
             Self::LoadBalancerRule => {
@@ -124,22 +173,25 @@ impl Entity {
             }
             Self::Volume => kept!(volumes: model::Volume, |volume| Some(volume.account)),
             Self::Zone => fixed(Box::new(std::iter::once(catalogue.zone_id))),
-            Self::Domain => fixed(Box::new(std::iter::once(catalogue.domain_id))),
-            Self::Role => fixed(Box::new([catalogue.user_role, catalogue.admin_role].into_iter())),
-            Self::DiskOffering => {
-                fixed(Box::new(catalogue.disk_offerings.iter().map(|offering| offering.id)))
-            }
+            Self::Domain => kept!(domains: model::Domain, |_| None)
+                .or_else(|| fixed(Box::new(std::iter::once(catalogue.domain_id)))),
+            Self::Project => kept!(projects: model::Project, |_| None),
+            Self::Role => fixed(Box::new(catalogue.roles().map(|role| role.id))),
+            Self::DiskOffering => kept!(disk_offerings: model::DiskOffering, |_| None),
             Self::NetworkOffering => {
                 fixed(Box::new(catalogue.network_offerings.iter().map(|offering| offering.id)))
             }
-            Self::ServiceOffering => {
-                fixed(Box::new(catalogue.service_offerings.iter().map(|offering| offering.id)))
-            }
+            Self::ServiceOffering => kept!(service_offerings: model::ServiceOffering, |_| None),
             Self::OsType => fixed(Box::new(catalogue.os_types.iter().map(|os_type| os_type.id))),
             Self::OsCategory => fixed(Box::new(catalogue.os_categories.iter().map(|category| category.id))),
             Self::Nothing => None,
         }
     }
+}
+
+/// What is part of a machine and found by it.
+fn held(id: Uuid, machine: Option<&model::VirtualMachine>) -> Option<Resolved> {
+    machine.map(|machine| Resolved { id, owner: Some(machine.account), live: true })
 }
 
 fn kind_of<T: model::Entity>(_: &model::Table<T>) -> &'static str {

@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::call::{View, object};
 use super::{Arguments, Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
@@ -27,7 +28,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("type"),
         ],
         create,
-    ),
+    )
+    .answering(&RULE),
     Command::list(
         "listFirewallRules",
         "Lists firewall rules of public addresses",
@@ -38,7 +40,16 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         list,
-    ),
+    )
+    .answering(&RULE),
+    Command::job(
+        "updateFirewallRule",
+        "Changes whether a firewall rule is shown",
+        JobKind::new("user.firewall.UpdateFirewallRuleCmd", "FIREWALL.UPDATE", "updating firewall rule"),
+        &[Parameter::id("id", Entity::FirewallRule).required(), Parameter::boolean("fordisplay")],
+        update,
+    )
+    .answering(&RULE),
     Command::job(
         "deleteFirewallRule",
         "Takes a firewall rule away",
@@ -47,6 +58,13 @@ pub(super) const COMMANDS: &[Command] = &[
         delete,
     ),
 ];
+
+/// What is told of a firewall rule, for traffic either way.
+pub(super) const RULE: Answer = Answer::of(&[
+    &["id", "protocol", "startport", "endport", "icmptype", "icmpcode", "ipaddressid", "ipaddress"],
+    &["networkid", "state", "cidrlist", "destcidrlist", "traffictype", "tags:list", "fordisplay"],
+])
+.with(&[("tags", &super::tag::TAG)]);
 
 fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let address = call.arguments.required_id("ipaddressid")?;
@@ -114,7 +132,7 @@ pub(super) fn matcher(arguments: &Arguments) -> Result<Matcher, ApiError> {
     }
 }
 
-fn port_range(first: i64, last: i64) -> Result<PortRange, ApiError> {
+pub(super) fn port_range(first: i64, last: i64) -> Result<PortRange, ApiError> {
     let port = |port: i64| {
         u16::try_from(port)
             .ok()
@@ -238,6 +256,12 @@ pub(super) fn list_direction(call: &Call<'_>, direction: Direction) -> Result<Li
             && arguments.id("networkid").is_none_or(|network| rule.network == network)
     });
     Listing::of("firewallrule", arguments, found, |rule| view(call.view(), rule))
+}
+
+// There is nothing else that can be changed of it, and everybody is shown it here.
+pub(super) fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    Ok(Begun::doing(None, Lane::Free, move |running| async move { running.firewall_rule_answer(id) }))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
-use super::{Call, Command, Entity, Listing, Parameter};
+use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::model::{Network, NetworkState};
 
@@ -12,7 +13,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "listHosts",
         "Lists hosts",
         &[
-            Parameter::text("id"),
+            Parameter::id("id", Entity::Infrastructure),
             Parameter::text("name"),
             Parameter::text("type"),
             Parameter::text("state"),
@@ -20,6 +21,8 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         list_hosts,
     )
+    .answering(&HOST)
+    .reaching(Reach::Catalogue)
     .for_root_admin(),
     Command::list(
         "listRouters",
@@ -31,8 +34,32 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         list_routers,
     )
+    .answering(&ROUTER)
+    .reaching(Reach::Owned)
     .for_root_admin(),
 ];
+
+const HOST: Answer =
+    Answer::of(&[ZONED, &["id", "name", "state:status", "resourcestate", "type:type", "hypervisor"]]);
+
+const ROUTER: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &["id", "name", "state:state", "created", "networkdomain", "gateway", "publicip", "guestipaddress"],
+    &[
+        "guestnetmask",
+        "guestnetworkid",
+        "guestnetworkname",
+        "hypervisor",
+        "isredundantrouter",
+        "dns1",
+        "publicnetmask",
+        "podid",
+        "podname",
+        "hasannotations",
+        "role",
+    ],
+]);
 
 fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
@@ -41,7 +68,7 @@ fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
     };
     let catalogue = call.catalogue();
     let found = (0..call.settings.config.hosts).filter(|host| {
-        is("id", &catalogue.host_id(*host).to_string())
+        call.wanted(catalogue.host_id(*host))
             && call.name_is(&catalogue.host_name(*host))
             && call.keyword_in(&[&catalogue.host_name(*host)])
             && is("type", "Routing")
@@ -102,6 +129,11 @@ fn router(view: View<'_>, network: &Network) -> Value {
             "hypervisor": view.settings.catalogue.hypervisor,
             "isredundantrouter": false,
             "role": "VIRTUAL_ROUTER",
+            "dns1": view.settings.config.dns.to_string(),
+            "publicnetmask": view.settings.config.public.range.netmask().to_string(),
+            "podid": view.settings.catalogue.own_id("pod", "1"),
+            "podname": "pod-1",
+            "hasannotations": false,
         }),
         view.zone(),
         view.ownership(network.account),

@@ -7,23 +7,25 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::call::{View, object};
-use super::{Call, Command, Entity, Listing, Parameter, Run, Who};
+use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::model::KeyPair;
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command {
-        name: "createSSHKeyPair",
-        description: "Makes a key pair and answers its private half, once",
-        parameters: &[
+    Command::change_with_key(
+        "createSSHKeyPair",
+        "Makes a key pair and answers its private half, once",
+        &[
             Parameter::text("name").required(),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
-        who: Who::Everyone,
-        run: Run::ChangeWithKey(create),
-    },
+        create,
+    )
+    .answering(&MADE),
     Command::change(
         "registerSSHKeyPair",
         "Takes in the public half of a key pair",
@@ -32,27 +34,39 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("publickey").required().length(5120),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         register,
-    ),
+    )
+    .answering(&KEY_PAIR),
     Command::list(
         "listSSHKeyPairs",
         "Lists key pairs",
         &[Parameter::id("id", Entity::KeyPair), Parameter::text("name"), Parameter::text("fingerprint")],
         list,
-    ),
+    )
+    .answering(&KEY_PAIR)
+    .reaching(Reach::Owned),
     Command::change(
         "deleteSSHKeyPair",
         "Forgets a key pair; machines keep the key",
         &[
-            Parameter::id("id", Entity::KeyPair),
-            Parameter::text("name"),
+            Parameter::text("name").required(),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         delete,
     ),
 ];
+
+/// What is told of a key pair that is listed; the server says less of its domain than elsewhere.
+const KEY_PAIR: Answer = Answer::of(&[KEY_PAIR_FIELDS]);
+
+const MADE: Answer = Answer::of(&[KEY_PAIR_FIELDS, &["privatekey"]]);
+
+const KEY_PAIR_FIELDS: &[&str] =
+    &["account", "domainid", "domain", "project", "projectid", "id", "name", "fingerprint", "hasannotations"];
 
 /// A fresh key.
 pub(crate) struct Generated {
@@ -215,19 +229,11 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
 
 fn delete(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let account = call.owner()?;
-    let found = match (call.arguments.id("id"), call.arguments.text("name")) {
-        (Some(id), _) => call.model.key_pairs.get(id).map(|pair| pair.id),
-        (None, Some(name)) => call
-            .model
-            .key_pairs
-            .iter()
-            .find(|pair| pair.account == account && pair.name == name)
-            .map(|pair| pair.id),
-        (None, None) => return Err(ApiError::invalid("Either id or name of the key pair must be specified")),
-    };
+    let name = call.arguments.required_text("name")?;
+    let named = |pair: &&KeyPair| pair.account == account && pair.name == name;
+    let found = call.model.key_pairs.iter().find(named).map(|pair| pair.id);
     let Some(id) = found else {
         let owner = call.model.accounts.get(account).map(|account| account.name.as_str()).unwrap_or_default();
-        let name = call.arguments.text("name").unwrap_or_default();
         let text = format!(
             "A key pair with name '{name}' does not exist for account {owner} in specified domain id"
         );
@@ -238,8 +244,12 @@ fn delete(call: &mut Call<'_>) -> Result<Value, ApiError> {
 }
 
 fn view(view: View<'_>, pair: &KeyPair) -> Value {
-    object([
+    let mut seen = object([
         json!({ "id": pair.id, "name": pair.name, "fingerprint": pair.fingerprint, "hasannotations": false }),
         view.ownership(pair.account),
-    ])
+    ]);
+    if let Some(seen) = seen.as_object_mut() {
+        seen.remove("domainpath");
+    }
+    seen
 }

@@ -3,8 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::load_balancer_rule::{network_of, put_back};
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, virtual_machine};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach, virtual_machine};
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::Member;
@@ -19,7 +20,9 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("lbvmips"),
         ],
         list_instances,
-    ),
+    )
+    .answering(&MEMBER)
+    .reaching(Reach::Catalogue),
     Command::job(
         "assignToLoadBalancerRule",
         "Puts machines behind a load balancer rule",
@@ -51,6 +54,8 @@ pub(super) const COMMANDS: &[Command] = &[
         remove,
     ),
 ];
+
+const MEMBER: Answer = Answer::of(&[&["loadbalancerruleinstance", "lbvmipaddresses"]]);
 
 fn list_instances(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object};
 use super::firewall_rule::{anywhere, follow, open_for, owner, sources};
 use super::port_forwarding_rule::conflict;
@@ -35,7 +36,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         create,
-    ),
+    )
+    .answering(&RULE),
     Command::list(
         "listLoadBalancerRules",
         "Lists load balancer rules",
@@ -49,7 +51,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         list,
-    ),
+    )
+    .answering(&RULE),
     Command::job(
         "updateLoadBalancerRule",
         "Changes a load balancer rule",
@@ -62,7 +65,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("protocol"),
         ],
         update,
-    ),
+    )
+    .answering(&RULE),
     Command::job(
         "deleteLoadBalancerRule",
         "Takes a load balancer rule away",
@@ -71,6 +75,14 @@ pub(super) const COMMANDS: &[Command] = &[
         delete,
     ),
 ];
+
+const RULE: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &["id", "name", "description", "publicipid", "publicip", "publicport", "privateport", "algorithm"],
+    &["networkid", "cidrlist", "state", "protocol", "tags:list", "fordisplay"],
+])
+.with(&[("tags", &super::tag::TAG)]);
 
 fn algorithm(name: &str) -> Result<Algorithm, ApiError> {
     match name {
@@ -138,6 +150,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         named_protocol,
         source_list: arguments.texts("cidrlist").map(|list| list.join(" ")),
         members: Vec::new(),
+        stickiness: Vec::new(),
         state: RuleState::Staged,
         assigned: false,
     };

@@ -3,30 +3,42 @@
 
 mod account;
 mod affinity_group;
+mod answer;
 mod api;
 mod arguments;
 mod async_job;
 mod call;
 mod catalogue;
+mod domain;
 mod egress_firewall_rule;
 mod entity;
 mod event;
 mod firewall_rule;
 mod infrastructure;
+mod instance_group;
+mod ip_forwarding_rule;
+mod iso;
 mod key_pair;
 mod listing;
 mod load_balancer_member;
+mod load_balancer_policy;
 mod load_balancer_rule;
 mod network;
 mod network_view;
 mod none;
+mod offering;
 mod parameter;
 mod port_forwarding_rule;
+mod project;
 mod public_ip_address;
+mod registered_user_data;
+mod resource_details;
 mod resource_limit;
+mod snapshot;
 mod static_nat;
 mod tag;
 mod template;
+mod template_sharing;
 mod user;
 mod virtual_machine;
 mod volume;
@@ -35,12 +47,14 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::answer::{Answer, SUCCESS};
+pub use self::api::apis;
 pub(crate) use self::arguments::{Arguments, check};
 pub(crate) use self::call::{Call, Caller, Settings, View};
 pub(crate) use self::entity::Entity;
 pub(crate) use self::key_pair::Generated;
 pub(crate) use self::listing::Listing;
-pub(crate) use self::parameter::Parameter;
+pub(crate) use self::parameter::{Parameter, Reach};
 pub(crate) use self::virtual_machine::USER_DATA_GET_LIMIT;
 use crate::error::ApiError;
 use crate::faults::not_doomed;
@@ -52,6 +66,10 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) parameters: &'static [Parameter],
+    /// Which parameters it takes besides its own, as all lists of its kind do.
+    pub(crate) reach: Reach,
+    /// What its answer, or its job's result, is made of.
+    pub(crate) answer: &'static Answer,
     pub(crate) who: Who,
     pub(crate) run: Run,
 }
@@ -60,6 +78,8 @@ pub(crate) struct Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     Everyone,
+    /// Root admins and domain admins.
+    Admins,
     RootAdmin,
 }
 
@@ -129,6 +149,7 @@ impl Running {
                     arguments,
                     now,
                     refresh: Vec::new(),
+                    fetch: Vec::new(),
                     generated: None,
                 })
             })
@@ -169,24 +190,36 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         api::COMMANDS,
         async_job::COMMANDS,
         catalogue::COMMANDS,
+        domain::COMMANDS,
         egress_firewall_rule::COMMANDS,
         event::COMMANDS,
         firewall_rule::COMMANDS,
         key_pair::COMMANDS,
         infrastructure::COMMANDS,
+        instance_group::COMMANDS,
+        ip_forwarding_rule::COMMANDS,
+        iso::COMMANDS,
         load_balancer_member::COMMANDS,
+        load_balancer_policy::COMMANDS,
         load_balancer_rule::COMMANDS,
         none::COMMANDS,
+        offering::COMMANDS,
         network::COMMANDS,
         port_forwarding_rule::COMMANDS,
+        project::COMMANDS,
         public_ip_address::COMMANDS,
+        registered_user_data::COMMANDS,
+        resource_details::COMMANDS,
         resource_limit::COMMANDS,
+        snapshot::COMMANDS,
         static_nat::COMMANDS,
         tag::COMMANDS,
         template::COMMANDS,
+        template_sharing::COMMANDS,
         user::COMMANDS,
         virtual_machine::COMMANDS,
         virtual_machine::deploy::COMMANDS,
+        virtual_machine::nic::COMMANDS,
         volume::COMMANDS,
     ]
     .into_iter()
@@ -199,13 +232,30 @@ pub(crate) fn named(name: &str) -> Option<&'static Command> {
 }
 
 impl Command {
+    const fn new(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [Parameter],
+        run: Run,
+    ) -> Self {
+        Self {
+            name,
+            description,
+            parameters,
+            reach: Reach::Nothing,
+            answer: &SUCCESS,
+            who: Who::Everyone,
+            run,
+        }
+    }
+
     pub(crate) const fn list(
         name: &'static str,
         description: &'static str,
         parameters: &'static [Parameter],
         run: fn(&Call<'_>) -> Result<Listing, ApiError>,
     ) -> Self {
-        Self { name, description, parameters, who: Who::Everyone, run: Run::List(run) }
+        Self { reach: Reach::Tagged, ..Self::new(name, description, parameters, Run::List(run)) }
     }
 
     pub(crate) const fn read(
@@ -214,7 +264,7 @@ impl Command {
         parameters: &'static [Parameter],
         run: fn(&Call<'_>) -> Result<Value, ApiError>,
     ) -> Self {
-        Self { name, description, parameters, who: Who::Everyone, run: Run::Read(run) }
+        Self::new(name, description, parameters, Run::Read(run))
     }
 
     pub(crate) const fn change(
@@ -223,7 +273,7 @@ impl Command {
         parameters: &'static [Parameter],
         run: fn(&mut Call<'_>) -> Result<Value, ApiError>,
     ) -> Self {
-        Self { name, description, parameters, who: Who::Everyone, run: Run::Change(run) }
+        Self::new(name, description, parameters, Run::Change(run))
     }
 
     pub(crate) const fn job(
@@ -233,7 +283,48 @@ impl Command {
         parameters: &'static [Parameter],
         run: fn(&mut Call<'_>) -> Result<Begun, ApiError>,
     ) -> Self {
-        Self { name, description, parameters, who: Who::Everyone, run: Run::Job(kind, run) }
+        Self::new(name, description, parameters, Run::Job(kind, run))
+    }
+
+    /// A change that needs a fresh RSA key.
+    pub(crate) const fn change_with_key(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [Parameter],
+        run: fn(&mut Call<'_>) -> Result<Value, ApiError>,
+    ) -> Self {
+        Self::new(name, description, parameters, Run::ChangeWithKey(run))
+    }
+
+    /// What it answers with, where that is more than whether it was done.
+    const fn answering(mut self, answer: &'static Answer) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// Which of the parameters that lists have in common it takes.
+    pub(crate) const fn reaching(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// Every parameter it takes.
+    pub(crate) fn all_parameters(&self) -> impl Iterator<Item = &'static Parameter> {
+        self.parameters.iter().chain(self.reach.parameters())
+    }
+
+    pub(crate) const fn for_admins(mut self) -> Self {
+        self.who = Who::Admins;
+        self
+    }
+
+    /// Whether this caller may use it.
+    pub(crate) fn is_for(&self, caller: &Caller) -> bool {
+        match self.who {
+            Who::Everyone => true,
+            Who::Admins => caller.root_admin || caller.domain_admin.is_some(),
+            Who::RootAdmin => caller.root_admin,
+        }
     }
 
     pub(crate) const fn for_root_admin(mut self) -> Self {
@@ -247,6 +338,10 @@ impl Command {
             "updateVMAffinityGroup" => "updatevirtualmachineresponse".to_owned(),
             "restoreVirtualMachine" => "restorevmresponse".to_owned(),
             "resetSSHKeyForVirtualMachine" => "resetSSHKeyforvirtualmachineresponse".to_owned(),
+            "createLBStickinessPolicy" => "createLBStickinessPolicy".to_owned(),
+            "deleteLBStickinessPolicy" => "deleteLBstickinessrruleresponse".to_owned(),
+            "addIpToNic" => "addiptovmnicresponse".to_owned(),
+            "listIsoPermissions" => "listtemplatepermissionsresponse".to_owned(),
             name => format!("{}response", name.to_lowercase()),
         }
     }
@@ -293,7 +388,7 @@ mod tests {
         for command in all() {
             assert!(names.insert(command.name), "{} is there twice", command.name);
             let mut parameters = BTreeSet::new();
-            for parameter in command.parameters {
+            for parameter in command.all_parameters() {
                 assert!(parameters.insert(parameter.name), "{} has {} twice", command.name, parameter.name);
                 assert_eq!(parameter.name, parameter.name.to_lowercase());
             }

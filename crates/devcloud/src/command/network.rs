@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::network_view::view;
+use super::network_view::{NETWORK, view};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running, View};
 use crate::catalogue::range_of;
 use crate::error::ApiError;
@@ -31,9 +31,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("vpcid", Entity::Nothing),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         create,
-    ),
+    )
+    .answering(&NETWORK),
     Command::list(
         "listNetworks",
         "Lists networks",
@@ -52,7 +54,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("supportedservices"),
         ],
         list,
-    ),
+    )
+    .answering(&NETWORK),
     Command::job(
         "updateNetwork",
         "Changes what is said about a network",
@@ -64,7 +67,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("networkdomain"),
         ],
         update,
-    ),
+    )
+    .answering(&NETWORK),
     Command::job(
         "restartNetwork",
         "Programs a network's router anew",

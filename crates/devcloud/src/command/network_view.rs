@@ -2,8 +2,36 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
-use crate::model::Network;
+use crate::model::{Network, NetworkState};
+
+/// What is told of a network.
+pub(super) const NETWORK: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &["id", "name", "displaytext", "broadcastdomaintype", "traffictype", "gateway", "netmask", "cidr"],
+    &[
+        "networkofferingid",
+        "networkofferingname",
+        "networkofferingdisplaytext",
+        "networkofferingconservemode",
+    ],
+    &["networkofferingavailability", "issystem", "state", "related", "dns1", "type", "acltype", "service"],
+    &["networkdomain", "physicalnetworkid", "restartrequired", "specifyipranges", "canusefordeploy"],
+    &["ispersistent", "tags:list", "strechedl2subnet", "redundantrouter", "supportsvmautoscaling", "created"],
+    &["receivedbytes", "sentbytes", "displaynetwork", "egressdefaultpolicy", "publicmtu", "privatemtu"],
+    &["hasannotations", "details", "specifyvlan", "vlan", "broadcasturi", "keepmacaddressonpublicnic"],
+])
+.with(&[("service", &SERVICE), ("tags", &super::tag::TAG)]);
+
+/// What is told of a network's service.
+pub(super) const SERVICE: Answer = Answer::of(&[&["name", "provider:list", "capability"]])
+    .with(&[("provider", &PROVIDER), ("capability", &ABILITY)]);
+
+const PROVIDER: Answer = Answer::of(&[&["name"]]);
+
+const ABILITY: Answer = Answer::of(&[&["name", "value", "canchooseservicecapability"]]);
 
 /// The services of an isolated network, each done by the virtual router, and what it can do.
 pub(super) const SERVICES: [(&str, &[(&str, &str)]); 9] = [
@@ -47,8 +75,14 @@ pub(super) fn services() -> Value {
         .collect()
 }
 
+/// The VLAN that keeps a network's guests apart while it stands.
+pub(super) fn vlan(network: &Network) -> Option<u64> {
+    (network.state == NetworkState::Implemented).then(|| 100 + network.number % 3900)
+}
+
 pub(super) fn view(view: View<'_>, network: &Network) -> Value {
     let catalogue = &view.settings.catalogue;
+    let vlan = vlan(network);
     let offering = catalogue.network_offering(network.offering);
     object([
         json!({
@@ -89,6 +123,10 @@ pub(super) fn view(view: View<'_>, network: &Network) -> Value {
             "receivedbytes": 0,
             "sentbytes": 0,
             "displaynetwork": view.root_admin.then_some(true),
+            "details": view.root_admin.then(|| json!({})),
+            "vlan": vlan.filter(|_| view.root_admin).map(|vlan| vlan.to_string()),
+            "broadcasturi": vlan.filter(|_| view.root_admin).map(|vlan| format!("vlan://{vlan}")),
+            "keepmacaddressonpublicnic": true,
             "egressdefaultpolicy": offering.is_some_and(|offering| offering.egress_allowed),
             "publicmtu": 1500,
             "privatemtu": 1500,

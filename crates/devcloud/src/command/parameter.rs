@@ -21,9 +21,12 @@ pub(crate) enum Kind {
     Text,
     Boolean,
     Integer,
+    Long,
     Id(Entity),
     Texts,
     Ids(Entity),
+    /// A project's id, or `-1` for all of them.
+    Project,
     Map,
     Time,
 }
@@ -43,6 +46,16 @@ impl Parameter {
 
     pub(crate) const fn integer(name: &'static str) -> Self {
         Self::new(name, Kind::Integer)
+    }
+
+    /// An integer that `listApis` calls a long.
+    pub(crate) const fn long(name: &'static str) -> Self {
+        Self::new(name, Kind::Long)
+    }
+
+    /// The project that something is made for.
+    pub(crate) const fn project() -> Self {
+        Self::new("projectid", Kind::Project)
     }
 
     pub(crate) const fn id(name: &'static str, entity: Entity) -> Self {
@@ -92,7 +105,8 @@ impl Parameter {
             Kind::Text => "string",
             Kind::Boolean => "boolean",
             Kind::Integer => "integer",
-            Kind::Id(_) => "uuid",
+            Kind::Long => "long",
+            Kind::Id(_) | Kind::Project => "uuid",
             Kind::Texts | Kind::Ids(_) => "list",
             Kind::Map => "map",
             Kind::Time => "date",
@@ -103,20 +117,51 @@ impl Parameter {
     pub(crate) fn related(&self) -> &'static str {
         match self.kind {
             Kind::Id(entity) | Kind::Ids(entity) => entity.listed_by(),
+            Kind::Project => "listProjects",
             _ => "",
         }
     }
 }
 
-/// What every list command takes besides its own parameters.
-pub(crate) const LIST_PARAMETERS: [Parameter; 9] = [
+/// Which parameters a list takes besides its own; the kinds are CloudStack's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// None: no list, or one without pages.
+    Nothing,
+    /// Pages of what is the same for everybody.
+    Catalogue,
+    /// Things of a domain.
+    Domain,
+    /// Things of an account.
+    Accounts,
+    /// Things of an account or a project.
+    Owned,
+    /// Things of an account or a project that can have tags.
+    Tagged,
+}
+
+/// The parameters in the order in which kinds of lists add them.
+const SHARED: [Parameter; 9] = [
     Parameter::text("keyword"),
     Parameter::integer("page"),
     Parameter::integer("pagesize"),
     Parameter::boolean("listall"),
     Parameter::boolean("isrecursive"),
-    Parameter::text("account"),
     Parameter::id("domainid", Entity::Domain),
-    Parameter::text("projectid"),
+    Parameter::text("account"),
+    Parameter::new("projectid", Kind::Project),
     Parameter::map("tags"),
 ];
+
+impl Reach {
+    pub(crate) fn parameters(self) -> &'static [Parameter] {
+        &SHARED[..match self {
+            Self::Nothing => 0,
+            Self::Catalogue => 3,
+            Self::Domain => 6,
+            Self::Accounts => 7,
+            Self::Owned => 8,
+            Self::Tagged => 9,
+        }]
+    }
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::call::{View, object};
 use super::firewall_rule::{anywhere, follow, joined, open_for, owner, sources};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
@@ -36,7 +37,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         create,
-    ),
+    )
+    .answering(&RULE),
     Command::list(
         "listPortForwardingRules",
         "Lists port forwarding rules",
@@ -47,7 +49,28 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         list,
-    ),
+    )
+    .answering(&RULE),
+    Command::job(
+        "updatePortForwardingRule",
+        "Sends the traffic of a port forwarding rule elsewhere",
+        JobKind::new(
+            "user.firewall.UpdatePortForwardingRuleCmd",
+            "NET.RULEMODIFY",
+            "updating port forwarding rule",
+        ),
+        &[
+            Parameter::id("id", Entity::PortForwardingRule).required(),
+            Parameter::integer("privateport"),
+            Parameter::integer("privateendport"),
+            Parameter::id("virtualmachineid", Entity::VirtualMachine),
+            Parameter::text("vmguestip"),
+            Parameter::texts("cidrlist"),
+            Parameter::boolean("fordisplay"),
+        ],
+        update,
+    )
+    .answering(&RULE),
     Command::job(
         "deletePortForwardingRule",
         "Takes a port forwarding rule away",
@@ -60,6 +83,13 @@ pub(super) const COMMANDS: &[Command] = &[
         delete,
     ),
 ];
+
+const RULE: Answer = Answer::of(&[
+    &["id", "privateport", "privateendport", "protocol", "publicport", "publicendport", "virtualmachineid"],
+    &["virtualmachinename", "virtualmachinedisplayname", "ipaddressid", "ipaddress", "state", "cidrlist"],
+    &["tags:list", "vmguestip", "networkid", "fordisplay"],
+])
+.with(&[("tags", &super::tag::TAG)]);
 
 fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
@@ -87,18 +117,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if matches!(machine.state, MachineState::Destroyed | MachineState::Expunging) {
         return Err(ApiError::invalid(format!("Invalid user vm: {}", machine.described())));
     }
-    let nic = machine
-        .nic_in(network)
-        .ok_or_else(|| ApiError::invalid("Vm doesn't belong to network associated with ipAddress"))?;
-    let guest = match arguments.text("vmguestip") {
-        None => nic.address,
-        Some(text) if text == nic.address.to_string() => nic.address,
-        Some(text) => {
-            return Err(ApiError::invalid(format!(
-                "Invalid ip address {text}, it is not the machine's in this network"
-            )));
-        }
-    };
+    let guest = guest(machine, network, arguments.text("vmguestip"))?;
     let allowed = sources(arguments, "cidrlist")?;
     if let Some(holder) = call.model.port_holder(address, protocol, public) {
         return Err(conflict(call, network, public, &holder));
@@ -127,6 +146,22 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     };
     call.model.port_forwarding_rules.insert(rule);
     Ok(Begun::making(id, "FirewallRule", Lane::Network(network), move |running| apply(running, id, network)))
+}
+
+/// The machine's address that traffic goes to: its own in the network, or one of its further ones that is named.
+fn guest(
+    machine: &crate::model::VirtualMachine,
+    network: Uuid,
+    wanted: Option<&str>,
+) -> Result<std::net::Ipv4Addr, ApiError> {
+    let nic = machine
+        .nic_in(network)
+        .ok_or_else(|| ApiError::invalid("Vm doesn't belong to network associated with ipAddress"))?;
+    let Some(text) = wanted else { return Ok(nic.address) };
+    let own = std::iter::once(nic.address).chain(nic.secondary.iter().map(|(_, address)| *address));
+    own.into_iter().find(|address| address.to_string() == text).ok_or_else(|| {
+        ApiError::invalid(format!("Invalid ip address {text}, it is not the machine's in this network"))
+    })
 }
 
 /// The range from two parameters; the second is the first's when it is not there. Port 0 is taken, as by the server.
@@ -188,12 +223,20 @@ async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiEr
         Ok(())
     })
     .await?;
-    let settings = core.settings();
-    core.read(|model| {
-        let look = View { model, settings: &settings, root_admin: running.caller.root_admin };
-        model.port_forwarding_rules.get(id).map(|rule| json!({ "portforwardingrule": view(look, rule) }))
-    })
-    .ok_or_else(failed)
+    running.port_forwarding_answer(id)
+}
+
+impl Running {
+    fn port_forwarding_answer(&self, id: Uuid) -> Result<Value, ApiError> {
+        let settings = self.core.settings();
+        self.core
+            .read(|model| {
+                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
+                let rule = model.port_forwarding_rules.get(id);
+                rule.map(|rule| json!({ "portforwardingrule": view(look, rule) }))
+            })
+            .ok_or_else(|| ApiError::internal("Failed to apply port forwarding rule"))
+    }
 }
 
 // Newest first, as the server answers them.
@@ -209,6 +252,55 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("networkid").is_none_or(|network| rule.network == network)
     });
     Listing::of("portforwardingrule", arguments, found, |rule| view(call.view(), rule))
+}
+
+fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let arguments = call.arguments;
+    let id = arguments.required_id("id")?;
+    let gone = move || ApiError::invalid(format!("Unable to find port forwarding rule by id {id}"));
+    let before = call.model.port_forwarding_rules.get(id).cloned().ok_or_else(gone)?;
+    let mut changed = before.clone();
+    if arguments.integer("privateport").is_some() {
+        changed.private = ports(call, "privateport", "privateendport", "privatePort")?;
+        if arguments.integer("privateendport").is_none() {
+            let last = changed.private.first.saturating_add(before.public.last - before.public.first);
+            changed.private = PortRange { last, ..changed.private };
+        }
+        if changed.private.len() != changed.public.len() {
+            return Err(ApiError::invalid(
+                "Source port and destination port ranges should be of equal sizes.",
+            ));
+        }
+    }
+    let machine_id = arguments.id("virtualmachineid").unwrap_or(before.virtual_machine);
+    if arguments.id("virtualmachineid").is_some() || arguments.text("vmguestip").is_some() {
+        let machine = call.model.virtual_machines.get(machine_id);
+        let machine = machine.ok_or_else(|| ApiError::invalid("Invalid user vm"))?;
+        changed.virtual_machine = machine.id;
+        changed.guest = guest(machine, before.network, arguments.text("vmguestip"))?;
+    }
+    if let Some(sources) = sources(arguments, "cidrlist")? {
+        changed.sources = sources;
+    }
+    let network = before.network;
+    Ok(Begun::doing(None, Lane::Network(network), move |running| async move {
+        let core = &running.core;
+        let put = |rule: PortForwardingRule| {
+            core.change(move |model, _| {
+                let state = model.port_forwarding_rules.get(id).ok_or_else(gone)?.state;
+                *model.port_forwarding_rules.edit(id).ok_or_else(gone)? =
+                    PortForwardingRule { state, ..rule };
+                model.touch(network);
+                Ok(())
+            })
+        };
+        put(changed).await?;
+        if let Err(error) = core.apply_rules(network).await {
+            put(before).await?;
+            return Err(ApiError::internal(format!("Failed to update port forwarding rule: {error}")));
+        }
+        running.port_forwarding_answer(id)
+    }))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::error::ApiError;
@@ -23,14 +24,16 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("ipaddress"),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         associate,
-    ),
+    )
+    .answering(&ADDRESS),
     Command::job(
         "disassociateIpAddress",
         "Gives a public address back, with all its rules",
         JobKind::new("user.address.DisassociateIPAddrCmd", "NET.IPRELEASE", "Disassociating IP address"),
-        &[Parameter::id("id", Entity::PublicIpAddress).required()],
+        &[Parameter::id("id", Entity::PublicIpAddress)],
         disassociate,
     ),
     Command::list(
@@ -51,8 +54,27 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("state"),
         ],
         list,
-    ),
+    )
+    .answering(&ADDRESS),
 ];
+
+const ADDRESS: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &["id", "ipaddress", "allocated", "issourcenat", "forvirtualnetwork", "isstaticnat", "issystem"],
+    &["associatednetworkid", "associatednetworkname", "networkid", "state", "physicalnetworkid", "tags:list"],
+    &["isportable", "hasrules", "forsystemvms", "hasannotations", "virtualmachineid", "virtualmachinename"],
+    &[
+        "virtualmachinedisplayname",
+        "virtualmachinetype",
+        "vmipaddress",
+        "fordisplay",
+        "forprovider",
+        "vlanid",
+        "vlanname",
+    ],
+])
+.with(&[("tags", &super::tag::TAG)]);
 
 fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
@@ -124,7 +146,8 @@ fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 }
 
 fn disassociate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
-    let id = call.arguments.required_id("id")?;
+    let id = call.arguments.id("id");
+    let id = id.ok_or_else(|| ApiError::invalid("Please specify the id of the address"))?;
     let address = call.model.public_ip_addresses.get(id);
     let address = address.ok_or_else(|| ApiError::invalid("Unable to find ip address by id"))?;
     if address.state == AddressState::Free {
@@ -220,6 +243,10 @@ pub(super) fn view(view: View<'_>, address: &PublicIpAddress) -> Value {
             "isportable": false,
             "hasrules": has_rules,
             "forsystemvms": false,
+            "forprovider": false,
+            "fordisplay": view.root_admin.then_some(true),
+            "vlanid": view.root_admin.then(|| catalogue.own_id("public vlan", "1")),
+            "vlanname": view.root_admin.then_some("vlan://untagged"),
             "hasannotations": false,
         }),
         machine.map_or(Value::Null, |(nat, machine)| {

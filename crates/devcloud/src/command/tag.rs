@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::{Answer, OWNED};
 use super::call::{View, object};
-use super::{Begun, Call, Command, JobKind, Listing, Parameter};
+use super::{Begun, Call, Command, JobKind, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Model, TagSet, TaggedKind};
+use crate::model::{Format, Model, TagSet, TaggedKind};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -46,8 +47,13 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("customer"),
         ],
         list,
-    ),
+    )
+    .answering(&TAG)
+    .reaching(Reach::Owned),
 ];
+
+/// What is told of a tag.
+pub(super) const TAG: Answer = Answer::of(&[OWNED, &["key", "value", "resourcetype", "resourceid"]]);
 
 /// What a tag is to be put on or taken from, found and the caller's.
 fn resources(call: &Call<'_>) -> Result<Vec<(Uuid, TaggedKind, Uuid)>, ApiError> {
@@ -67,10 +73,23 @@ fn resources(call: &Call<'_>) -> Result<Vec<(Uuid, TaggedKind, Uuid)>, ApiError>
         .collect()
 }
 
-fn owner(model: &Model, kind: TaggedKind, id: Uuid) -> Option<Uuid> {
+pub(super) fn owner(model: &Model, kind: TaggedKind, id: Uuid) -> Option<Uuid> {
     match kind {
         TaggedKind::UserVm => model.virtual_machines.get(id).map(|machine| machine.account),
-        TaggedKind::Template => model.templates.get(id).and_then(|template| template.account),
+        TaggedKind::Template | TaggedKind::Iso => {
+            let template = model.templates.get(id)?;
+            let iso = template.format == Format::Iso;
+            template.account.filter(|_| iso == (kind == TaggedKind::Iso))
+        }
+        TaggedKind::Snapshot => model.snapshots.get(id).map(|snapshot| snapshot.account),
+        TaggedKind::Project => model.projects.get(id).map(|project| project.account),
+        TaggedKind::Account => model.accounts.get(id).map(|account| account.id),
+        TaggedKind::User => model.user(id).map(|(account, _)| account.id),
+        TaggedKind::Nic => model
+            .virtual_machines
+            .iter()
+            .find(|machine| machine.nics.iter().any(|nic| nic.id == id))
+            .map(|machine| machine.account),
         TaggedKind::Volume => model.volumes.get(id).map(|volume| volume.account),
         TaggedKind::Network => model.networks.get(id).map(|network| network.account),
         TaggedKind::LoadBalancer => model.load_balancer_rules.get(id).map(|rule| rule.account),
@@ -114,6 +133,19 @@ fn put(
         return Err(ApiError::internal(format!("tag {key} already on {} with id {resource}", kind.name())));
     }
     set.tags.push((key.to_owned(), value.to_owned()));
+    Ok(())
+}
+
+/// Gives something new the tags that its command names.
+pub(super) fn put_all(
+    call: &mut Call<'_>,
+    resource: Uuid,
+    kind: TaggedKind,
+    account: Uuid,
+) -> Result<(), ApiError> {
+    for (key, value) in tags_of(call.arguments.map("tags")) {
+        put(call.model, resource, kind, account, &key, &value)?;
+    }
     Ok(())
 }
 

@@ -1,16 +1,18 @@
-//! Templates: those of the zone, and those made from machines' root disks.
+//! Templates: those of the zone, those made from machines' root disks, and those fetched from elsewhere. ISOs are templates
+//! too, of a format of their own ([`super::iso`]).
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::LayerId;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{MachineState, Resource, Template, TemplateKind};
+use crate::model::{Format, MachineState, Resource, Template, TemplateKind};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::list(
@@ -27,21 +29,24 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("hypervisor"),
             Parameter::boolean("showunique"),
             Parameter::boolean("showremoved"),
+            Parameter::boolean("isready"),
             Parameter::text("templatetype"),
             Parameter::texts("details"),
         ],
-        list,
-    ),
+        |call| list(call, false),
+    )
+    .answering(&TEMPLATE),
     Command::job(
         "createTemplate",
-        "Makes a template of a stopped machine's root disk",
-        JobKind::new("user.template.CreateTemplateCmd", "TEMPLATE.CREATE", "creating Template"),
+        "Makes a template of a stopped machine's root disk, or of a snapshot of one",
+        JobKind::new("user.template.CreateTemplateCmd", "TEMPLATE.CREATE", "creating Template")
+            .with_admin_class("admin.template.CreateTemplateCmdByAdmin"),
         &[
             Parameter::text("name").required(),
             Parameter::id("ostypeid", Entity::OsType).required(),
             Parameter::text("displaytext").length(4096),
             Parameter::id("volumeid", Entity::Volume),
-            Parameter::id("snapshotid", Entity::Nothing),
+            Parameter::id("snapshotid", Entity::Snapshot),
             Parameter::id("virtualmachineid", Entity::VirtualMachine),
             Parameter::id("zoneid", Entity::Zone),
             Parameter::boolean("ispublic"),
@@ -54,9 +59,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::map("details"),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         create,
-    ),
+    )
+    .answering(&TEMPLATE),
     Command::change(
         "updateTemplate",
         "Changes what is said about a template",
@@ -67,23 +74,14 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("ostypeid", Entity::OsType),
             Parameter::boolean("passwordenabled"),
             Parameter::boolean("isdynamicallyscalable"),
+            Parameter::boolean("requireshvm"),
             Parameter::integer("sortkey"),
             Parameter::map("details"),
             Parameter::boolean("cleanupdetails"),
         ],
-        update,
-    ),
-    Command::change(
-        "updateTemplatePermissions",
-        "Changes who may use a template",
-        &[
-            Parameter::id("id", Entity::Template).required(),
-            Parameter::boolean("ispublic"),
-            Parameter::boolean("isfeatured"),
-            Parameter::boolean("isextractable"),
-        ],
-        update_permissions,
-    ),
+        |call| update(call, "template"),
+    )
+    .answering(&TEMPLATE),
     Command::job(
         "deleteTemplate",
         "Removes a template that no machine was made from",
@@ -93,21 +91,55 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("zoneid", Entity::Zone),
             Parameter::boolean("forced"),
         ],
-        delete,
+        |call| delete(call, "Template"),
     ),
 ];
+
+/// What is told of a template or an ISO.
+pub(super) const TEMPLATE: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &[
+        "id",
+        "name",
+        "displaytext",
+        "ispublic",
+        "created",
+        "isready",
+        "passwordenabled",
+        "format",
+        "isfeatured",
+    ],
+    &["crossZones", "ostypeid", "ostypename", "status", "size", "physicalsize", "templatetype", "hypervisor"],
+    &["isextractable", "sourcetemplateid", "details", "downloaddetails", "arch", "bits", "sshkeyenabled"],
+    &[
+        "isdynamicallyscalable",
+        "directdownload",
+        "deployasis",
+        "requireshvm",
+        "url",
+        "checksum",
+        "bootable",
+        "forcks",
+    ],
+    &["userdataid", "userdataname", "userdatapolicy", "tags", "hasannotations"],
+])
+.with(&[("tags", &super::tag::TAG)]);
 
 const FILTERS: [&str; 8] =
     ["featured", "self", "selfexecutable", "shared", "sharedexecutable", "executable", "community", "all"];
 
-fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
+pub(super) fn list(call: &Call<'_>, isos: bool) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let filter = arguments.required_text("templatefilter")?;
+    let filter = if isos {
+        arguments.text("isofilter").unwrap_or("selfexecutable")
+    } else {
+        arguments.required_text("templatefilter")?
+    };
     if !FILTERS.contains(&filter) {
         return Err(ApiError::parameter(format!(
-            "{filter} is not a template filter: use one of {}",
-            FILTERS.join(", ")
+            "No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter}"
         )));
     }
     if filter == "all" && !call.caller.root_admin {
@@ -115,8 +147,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     }
     let by_id = arguments.id("id");
     if let Some(template) = by_id.and_then(|id| call.model.templates.get(id))
-        && !template.usable_by(call.caller.account)
-        && !call.caller.root_admin
+        && !usable(call, template)
     {
         return Err(ApiError::permission(format!(
             "{} does not have permission to operate with resource Template {}",
@@ -124,51 +155,109 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
         )));
     }
     let mine = |template: &Template| template.account.is_some_and(|owner| scope.includes(owner));
+    let shared = |template: &Template| template.shared_with.contains(&call.caller.account);
     let passes = |template: &Template| match filter {
         _ if by_id.is_some() => true,
         "featured" => template.featured,
         "self" => mine(template),
         "selfexecutable" => mine(template) && template.ready,
+        "shared" => shared(template),
+        "sharedexecutable" => shared(template) && template.ready,
         "community" => template.public && !template.featured,
-        "executable" => mine(template) || template.public,
-        "all" => true,
-        // Nothing can be shared with a single account here.
-        _ => false,
+        "executable" => mine(template) || template.public || shared(template),
+        _ => true,
     };
     let is = |name: &str, value: &str| {
         arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
     };
+    let told = |name: &str, value: bool| arguments.boolean(name).is_none_or(|wanted| wanted == value);
     let found = call.model.templates.iter().filter(|template| {
-        passes(template)
+        (template.format == Format::Iso) == isos
+            && passes(template)
             && call.wanted(template.id)
             && call.name_is(&template.name)
             && call.keyword_in(&[&template.name, &template.display_text])
             && call.tags_match(template.id)
-            && is("hypervisor", call.catalogue().hypervisor)
+            && (isos || is("hypervisor", call.catalogue().hypervisor))
             && is("templatetype", template.kind.name())
+            && told("isready", template.ready)
+            && told("ispublic", template.public)
+            && told("bootable", template.bootable)
     });
-    Listing::of("template", arguments, found, |template| view(call.view(), template))
+    let object = if isos { "iso" } else { "template" };
+    Listing::of(object, arguments, found, |template| view(call.view(), template))
+}
+
+/// Whether the caller may make machines of it.
+pub(super) fn usable(call: &Call<'_>, template: &Template) -> bool {
+    template.usable_by(call.caller.account)
+        || template.account.is_some_and(|owner| call.may_use(owner))
+        || call.caller.root_admin
+}
+
+/// A template as these arguments describe it, without contents yet.
+pub(super) fn described(call: &mut Call<'_>, account: Uuid, format: Format) -> Result<Template, ApiError> {
+    let arguments = call.arguments;
+    let told = |name: &str| arguments.boolean(name) == Some(true);
+    if told("ispublic") && !call.caller.root_admin {
+        return Err(ApiError::invalid("Only private Templates/ISO can be created."));
+    }
+    call.within_limit(account, Resource::Templates, 1)?;
+    let name = arguments.required_text("name")?.to_owned();
+    let os_type = arguments.id("ostypeid").or_else(|| call.catalogue().os_type_named("").map(|it| it.id));
+    Ok(Template {
+        number: call.model.next_number(),
+        id: call.model.next_id(),
+        account: Some(account),
+        display_text: arguments.text("displaytext").unwrap_or(&name).to_owned(),
+        name,
+        kind: TemplateKind::User,
+        created: call.now,
+        os_type: os_type.unwrap_or_default(),
+        layers: Vec::new(),
+        bytes: 0,
+        physical_bytes: 0,
+        ready: false,
+        public: told("ispublic"),
+        featured: told("isfeatured") && call.caller.root_admin,
+        password_enabled: told("passwordenabled"),
+        dynamically_scalable: told("isdynamicallyscalable"),
+        details: arguments.map("details").first().cloned().unwrap_or_default(),
+        source: None,
+        format,
+        url: arguments.text("url").map(str::to_owned),
+        checksum: arguments.text("checksum").map(str::to_owned),
+        extractable: told("isextractable"),
+        bootable: arguments.boolean("bootable").unwrap_or(true),
+        requires_hvm: arguments.boolean("requireshvm").unwrap_or(true),
+        sort_key: 0,
+        shared_with: Vec::new(),
+        user_data: None,
+        failure: None,
+        capture: None,
+    })
 }
 
 fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
     let account = call.owner()?;
-    let Some(volume) = arguments.id("volumeid") else {
+    let volume = match (arguments.id("volumeid"), arguments.id("snapshotid")) {
+        (Some(volume), None) => volume,
+        (None, Some(snapshot)) => return create_from_snapshot(call, account, snapshot),
+        _ => {
+            return Err(ApiError::invalid(
+                "Please provide either a volumeId or a snapshotId, and not both of them",
+            ));
+        }
+    };
+    let volume = call.model.volumes.get(volume).cloned();
+    let volume = volume.ok_or_else(|| ApiError::invalid("Unable to find the volume"))?;
+    let machine = volume.virtual_machine.and_then(|machine| call.model.virtual_machines.get(machine));
+    let (Some(machine), Some(source)) = (machine, volume.template) else {
         return Err(ApiError::invalid(
-            "Please provide either a volumeId or a snapshotId: there are no snapshots in this zone",
+            "The volume is no machine's root disk: machines can't be made from it in this zone",
         ));
     };
-    if arguments.boolean("ispublic") == Some(true) && !call.caller.root_admin {
-        return Err(ApiError::invalid("Only private Templates/ISO can be created."));
-    }
-    let volume = call
-        .model
-        .volumes
-        .get(volume)
-        .cloned()
-        .ok_or_else(|| ApiError::invalid("Unable to find the volume"))?;
-    let machine = call.model.virtual_machines.get(volume.virtual_machine);
-    let machine = machine.ok_or_else(|| ApiError::invalid("The volume's machine is gone"))?;
     if machine.state != MachineState::Stopped {
         return Err(ApiError::internal(format!(
             "Unable to create private Template for volume: {}; volume is attached to a non-stopped Instance, please stop the \
@@ -182,41 +271,57 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             volume.name
         )));
     }
-    let mut details: BTreeMap<String, String> = machine
-        .details
-        .iter()
-        .filter(|(name, _)| name.starts_with("SSH."))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    details.extend(arguments.map("details").first().cloned().unwrap_or_default());
     let machine = machine.id;
-    call.within_limit(account, Resource::Templates, 1)?;
-    let name = arguments.required_text("name")?.to_owned();
-    let id = call.model.next_id();
-    let layer = LayerId(format!("template-{id}"));
-    let template = Template {
-        number: call.model.next_number(),
-        id,
-        account: Some(account),
-        display_text: arguments.text("displaytext").unwrap_or(&name).to_owned(),
-        name,
-        kind: TemplateKind::User,
-        created: call.now,
-        os_type: arguments.required_id("ostypeid")?,
-        layers: Vec::new(),
-        bytes: volume.bytes,
-        physical_bytes: 0,
-        ready: false,
-        public: arguments.boolean("ispublic") == Some(true),
-        featured: arguments.boolean("isfeatured") == Some(true) && call.caller.root_admin,
-        password_enabled: arguments.boolean("passwordenabled") == Some(true),
-        dynamically_scalable: arguments.boolean("isdynamicallyscalable") == Some(true),
-        details,
-        source: Some(volume.template),
-        capture: Some((volume.id, layer)),
-    };
+    let keys = keys_of(call, machine);
+    let mut template = described(call, account, Format::Qcow2)?;
+    let id = template.id;
+    template.details = keys.into_iter().chain(std::mem::take(&mut template.details)).collect();
+    template.bytes = volume.bytes;
+    template.source = Some(source);
+    template.capture = Some((volume.id, LayerId(format!("template-{id}"))));
     call.model.templates.insert(template);
     Ok(Begun::making(id, "Template", Lane::Machine(machine), move |running| capture(running, id)))
+}
+
+/// What of a machine's details its templates carry on.
+fn keys_of(call: &Call<'_>, machine: Uuid) -> BTreeMap<String, String> {
+    let details = call.model.virtual_machines.get(machine).map(|machine| &machine.details);
+    let keys = details.into_iter().flatten().filter(|(name, _)| name.starts_with("SSH."));
+    keys.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// A snapshot holds layers already, so only records are made.
+fn create_from_snapshot(call: &mut Call<'_>, account: Uuid, snapshot: Uuid) -> Result<Begun, ApiError> {
+    let snapshot = call.model.snapshots.get(snapshot).cloned();
+    let snapshot = snapshot.ok_or_else(|| ApiError::invalid("Unable to find the snapshot"))?;
+    if !snapshot.ready || snapshot.template.is_none() {
+        return Err(ApiError::invalid(
+            "Snapshot is not in BackedUp state yet, or of no root disk, and can't be used for template creation",
+        ));
+    }
+    let mut template = described(call, account, Format::Qcow2)?;
+    let id = template.id;
+    template.bytes = snapshot.bytes;
+    template.source = snapshot.template;
+    call.model.templates.insert(template);
+    Ok(Begun::making(id, "Template", Lane::Free, move |running| async move {
+        crate::faults::not_doomed()?;
+        running
+            .core
+            .change(|model, _| {
+                let source = snapshot.template.and_then(|template| model.templates.get(template));
+                let below = source.map_or(0, |source| source.physical_bytes);
+                let kept = model.snapshots.contains(snapshot.id);
+                let template = model.templates.edit(id).filter(|_| kept);
+                let template = template.ok_or_else(|| ApiError::internal("The snapshot is gone"))?;
+                template.layers = snapshot.layers;
+                template.physical_bytes = below + snapshot.physical_bytes;
+                template.ready = true;
+                Ok(())
+            })
+            .await?;
+        running.template_answer(id, "template")
+    }))
 }
 
 /// Freezes the volume a template is made of, and makes the template ready.
@@ -225,7 +330,7 @@ async fn capture(running: Running, id: Uuid) -> Result<Value, ApiError> {
     let stopped = core.read(|model| {
         let (volume, _) = model.templates.get(id)?.capture.as_ref()?;
         let volume = model.volumes.get(*volume)?;
-        Some(model.virtual_machines.get(volume.virtual_machine)?.state == MachineState::Stopped)
+        Some(model.virtual_machines.get(volume.virtual_machine?)?.state == MachineState::Stopped)
     });
     // Between the request and its turn the machine may have been started.
     let captured = if stopped == Some(true) {
@@ -242,16 +347,23 @@ async fn capture(running: Running, id: Uuid) -> Result<Value, ApiError> {
         .await?;
         return Err(error);
     }
-    let settings = core.settings();
-    core.read(|model| {
-        let view_of = View { model, settings: &settings, root_admin: running.caller.root_admin };
-        let template = model.templates.get(id);
-        template.map(|template| json!({ "template": view(view_of, template) }))
-    })
-    .ok_or_else(|| ApiError::internal("The template is gone"))
+    running.template_answer(id, "template")
 }
 
-fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
+impl Running {
+    /// A template or an ISO as its job's result.
+    pub(super) fn template_answer(&self, id: Uuid, object: &'static str) -> Result<Value, ApiError> {
+        let settings = self.core.settings();
+        self.core
+            .read(|model| {
+                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
+                model.templates.get(id).map(|template| json!({ object: view(look, template) }))
+            })
+            .ok_or_else(|| ApiError::internal("The template is gone"))
+    }
+}
+
+pub(super) fn update(call: &mut Call<'_>, object: &'static str) -> Result<Value, ApiError> {
     let arguments = call.arguments;
     let id = arguments.required_id("id")?;
     let gone = || ApiError::invalid("Unable to find the template");
@@ -268,12 +380,15 @@ fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if let Some(os_type) = arguments.id("ostypeid") {
         template.os_type = os_type;
     }
-    if let Some(enabled) = arguments.boolean("passwordenabled") {
-        template.password_enabled = enabled;
+    for (name, field) in [
+        ("passwordenabled", &mut template.password_enabled),
+        ("isdynamicallyscalable", &mut template.dynamically_scalable),
+        ("requireshvm", &mut template.requires_hvm),
+        ("bootable", &mut template.bootable),
+    ] {
+        *field = arguments.boolean(name).unwrap_or(*field);
     }
-    if let Some(scalable) = arguments.boolean("isdynamicallyscalable") {
-        template.dynamically_scalable = scalable;
-    }
+    template.sort_key = arguments.integer("sortkey").unwrap_or(template.sort_key);
     if arguments.boolean("cleanupdetails") == Some(true) {
         template.details.clear();
     } else if !arguments.map("details").is_empty() {
@@ -281,75 +396,87 @@ fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
             arguments.map("details").iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     }
     let template = call.model.templates.get(id).ok_or_else(gone)?;
-    Ok(json!({ "template": view(call.view(), template) }))
+    Ok(json!({ object: view(call.view(), template) }))
 }
 
-fn update_permissions(call: &mut Call<'_>) -> Result<Value, ApiError> {
-    let arguments = call.arguments;
-    let id = arguments.required_id("id")?;
-    let template =
-        call.model.templates.edit(id).ok_or_else(|| ApiError::invalid("Unable to find the template"))?;
-    if template.account.is_none() && !call.caller.root_admin {
-        return Err(ApiError::not_yours());
-    }
-    if let Some(public) = arguments.boolean("ispublic") {
-        if public && !call.caller.root_admin {
-            return Err(ApiError::invalid("Only private Templates/ISO can be created."));
-        }
-        template.public = public;
-    }
-    if let Some(featured) = arguments.boolean("isfeatured").filter(|_| call.caller.root_admin) {
-        template.featured = featured;
-    }
-    Ok(json!({ "success": true }))
-}
-
-fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+pub(super) fn delete(call: &mut Call<'_>, instance: &'static str) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let forced = call.arguments.boolean("forced") == Some(true);
     if let Some(template) = call.model.templates.get(id)
-        && !template.usable_by(call.caller.account)
+        && !usable(call, template)
     {
-        call.must_be_mine(template.account.unwrap_or_default())?;
+        return Err(ApiError::not_yours());
     }
-    Ok(Begun::doing(Some(("Template", Some(id))), Lane::Free, move |running| async move {
+    Ok(Begun::doing(Some((instance, Some(id))), Lane::Free, move |running| async move {
         let caller = running.caller.clone();
         let layers = running
             .core
             .change(|model, _| {
                 let gone = || ApiError::invalid(format!("Unable to find template with id {id}"));
                 let template = model.templates.get(id).ok_or_else(gone)?;
-                let users = model.virtual_machines.iter().filter(|machine| machine.template == id).count();
-                if users > 0 && !forced {
+                let users = model.virtual_machines.iter();
+                let users = users.filter(|machine| machine.template == id || machine.isos.contains(&id)).count();
+                if users > 0 && template.format == Format::Iso {
                     return Err(ApiError::invalid(format!(
-                        "Unable to delete template [Template {{\"format\":\"QCOW2\",\"id\":{},\"name\":\"{}\",\"uuid\":\"{}\"}}] \
-                         because there are [{users}] VM instances using it.",
-                        template.number, template.name, template.id
+                        "Unable to delete ISO, as it's used by other instances: {users} of them"
                     )));
                 }
-                if template.account != Some(caller.account) && !caller.root_admin {
+                if users > 0 && !forced {
+                    return Err(ApiError::invalid(format!(
+                        "Unable to delete template [Template {{\"format\":\"{}\",\"id\":{},\"name\":\"{}\",\"uuid\":\"{}\"}}] \
+                         because there are [{users}] VM instances using it.",
+                        template.format.name(), template.number, template.name, template.id
+                    )));
+                }
+                let owner = template.account;
+                if !owner.is_some_and(|owner| crate::command::call::may_use(model, &caller, owner))
+                    && !caller.root_admin
+                {
                     let text = "Domain Admin and regular users can modify only their own Public Templates";
                     return Err(ApiError::internal(text));
                 }
-                if !template.ready {
+                if !template.ready && template.failure.is_none() {
                     return Err(ApiError::invalid("Please specify a template that is not currently being created."));
                 }
                 let template = model.templates.remove(id).ok_or_else(gone)?;
                 model.bury(id, <Template as crate::model::Entity>::KIND);
-                Ok(template.layers.into_iter().filter(|layer| !model.layer_in_use(layer)).collect::<Vec<_>>())
+                Ok(template.layers)
             })
             .await?;
-        running.core.remove_layers(layers).await;
+        running.core.remove_unused(layers).await;
         Ok(json!({ "success": true }))
     }))
 }
 
-fn view(view: View<'_>, template: &Template) -> Value {
+/// Where it is kept, once it is.
+fn downloads(template: &Template) -> Vec<Value> {
+    let kept = template.ready.then(
+        || json!({ "datastore": "secondary", "downloadPercent": "100", "downloadState": "DOWNLOADED" }),
+    );
+    kept.into_iter().collect()
+}
+
+/// How far it is, in the server's words.
+fn status(template: &Template) -> String {
+    match (&template.failure, template.ready, &template.url) {
+        (Some(failure), ..) => failure.clone(),
+        (None, true, _) => "Download Complete".to_owned(),
+        (None, false, Some(_)) => "0% Downloaded".to_owned(),
+        (None, false, None) => "Processing".to_owned(),
+    }
+}
+
+pub(super) fn view(view: View<'_>, template: &Template) -> Value {
     let os_type = view.settings.catalogue.os_type(template.os_type);
+    let iso = template.format == Format::Iso;
     let ownership = match template.account {
         Some(account) => view.ownership(account),
         None => object([view.ownership(Uuid::nil()), json!({ "account": "system" })]),
     };
+    let user_data = template.user_data.as_ref().and_then(|(id, policy)| {
+        let known = view.model.user_data.get(*id)?;
+        Some(json!({ "userdataid": id, "userdataname": known.name, "userdatapolicy": policy }))
+    });
     object([
         json!({
             "id": template.id,
@@ -359,20 +486,23 @@ fn view(view: View<'_>, template: &Template) -> Value {
             "created": time(template.created),
             "isready": template.ready,
             "passwordenabled": template.password_enabled,
-            "format": "QCOW2",
+            "format": (!iso).then(|| template.format.name()),
+            "bootable": iso.then_some(template.bootable),
             "isfeatured": template.featured,
             "crossZones": template.account.is_none(),
             "ostypeid": template.os_type,
             "ostypename": os_type.map(|os_type| os_type.name),
-            "status": if template.ready { "Download Complete" } else { "Processing" },
-            "size": template.bytes,
+            "status": status(template),
+            "size": (template.ready || template.url.is_none()).then_some(template.bytes),
             "physicalsize": template.ready.then_some(template.physical_bytes),
             "templatetype": template.kind.name(),
-            "hypervisor": view.settings.catalogue.hypervisor,
-            "isextractable": false,
+            "hypervisor": if iso { "None" } else { view.settings.catalogue.hypervisor },
+            "isextractable": template.extractable,
             "sourcetemplateid": template.source,
             "details": template.details,
-            "downloaddetails": [],
+            "downloaddetails": downloads(template),
+            "url": template.url,
+            "checksum": template.checksum,
         }),
         json!({
             "arch": "x86_64",
@@ -381,10 +511,12 @@ fn view(view: View<'_>, template: &Template) -> Value {
             "isdynamicallyscalable": template.dynamically_scalable,
             "directdownload": false,
             "deployasis": false,
-            "requireshvm": true,
+            "forcks": false,
+            "requireshvm": template.requires_hvm,
             "tags": view.tags(template.id),
             "hasannotations": false,
         }),
+        user_data.unwrap_or(Value::Null),
         view.zone(),
         ownership,
     ])

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::envelope::Form;
 pub(crate) use self::session::Sessions;
 pub(crate) use self::throttle::Windows;
-use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, Who, check};
+use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, check};
 use crate::error::{ApiError, UNVERIFIED};
 use crate::zone::Core;
 
@@ -142,7 +142,7 @@ pub(crate) async fn handle(core: &Arc<Core>, request: Request, lag: Option<Durat
         Ok(caller) => caller,
         Err(error) => return envelope::error(form, &key, &error, true),
     };
-    let permitted = command.filter(|command| command.who == Who::Everyone || caller.root_admin);
+    let permitted = command.filter(|command| command.is_for(&caller));
     let Some(command) = permitted else {
         let error = ApiError::unavailable(name.unwrap_or_default(), &caller.name);
         return envelope::error(form, "errorresponse", &error, caller.root_admin);
@@ -178,13 +178,13 @@ fn who(
         }
     }
     core.read(|model| {
-        let account = model.accounts.iter().find(|account| account.user.api_key.as_deref() == Some(api_key));
-        let account = account.ok_or_else(unverified)?;
+        let found = model.users().find(|(_, user)| user.api_key.as_deref() == Some(api_key));
+        let (account, user) = found.filter(|found| session::may_call(*found)).ok_or_else(unverified)?;
         let strict = core.settings().config.strict_signatures;
-        if !signature::verifies(received, &account.user.secret_key, signature, strict) {
+        if !signature::verifies(received, &user.secret_key, signature, strict) {
             return Err(unverified());
         }
-        Ok(session::as_caller(account))
+        Ok(session::as_caller(account, user))
     })
 }
 
@@ -213,10 +213,18 @@ async fn run(
                      arguments: &Arguments,
                      generated,
                      then: &mut dyn FnMut(&mut Call<'_>) -> Result<(), ApiError>| {
-        let mut call =
-            Call { model, settings: &settings, caller, arguments, now, refresh: Vec::new(), generated };
+        let mut call = Call {
+            model,
+            settings: &settings,
+            caller,
+            arguments,
+            now,
+            refresh: Vec::new(),
+            fetch: Vec::new(),
+            generated,
+        };
         then(&mut call)?;
-        Ok::<_, ApiError>(call.refresh)
+        Ok::<_, ApiError>((call.refresh, call.fetch))
     };
     let look = |model: &mut crate::model::Model| check(command, &lowered, model, &settings, caller);
     match &command.run {
@@ -251,17 +259,21 @@ async fn run(
                 Run::ChangeWithKey(_) => Some(generate().await?),
                 _ => None,
             };
-            let (answer, refresh) = core
+            let (answer, (refresh, fetch)) = core
                 .change(|model, now| {
                     let arguments = look(model)?;
                     let mut answer = Value::Null;
-                    let refresh = with_call(model, now, &arguments, generated.take(), &mut |call| {
+                    let after = with_call(model, now, &arguments, generated.take(), &mut |call| {
                         answer = change(call)?;
                         Ok(())
                     })?;
-                    Ok((answer, refresh))
+                    Ok((answer, after))
                 })
                 .await?;
+            for template in fetch {
+                let fetching = Arc::clone(core);
+                drop(core.spawn(async move { fetching.fetch_template(template).await }));
+            }
             for network in refresh {
                 let told = Arc::clone(core);
                 let told = core.spawn(async move { told.refresh_router(network).await }).await;

@@ -11,7 +11,7 @@ use super::envelope::{self, Form};
 use super::{Reply, Request};
 use crate::command::Caller;
 use crate::error::{ApiError, UNVERIFIED};
-use crate::model::Account;
+use crate::model::{Account, Standing, User};
 use crate::zone::Core;
 
 /// How long a session lives after its last call.
@@ -33,14 +33,20 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// An account as it calls.
-pub(super) fn as_caller(account: &Account) -> Caller {
+/// A user as it calls.
+pub(super) fn as_caller(account: &Account, user: &User) -> Caller {
     Caller {
         account: account.id,
         name: account.name.clone(),
-        user: account.user.id,
+        user: user.id,
         root_admin: account.root_admin,
+        domain_admin: account.domain_admin.then_some(account.domain),
     }
+}
+
+/// Whether a user and its account are neither disabled nor locked.
+pub(super) fn may_call((account, user): (&Account, &User)) -> bool {
+    account.standing == Standing::Enabled && user.standing == Standing::Enabled
 }
 
 fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
@@ -53,11 +59,24 @@ fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>) -> Reply {
     let user = received.get("username").map(String::as_str).unwrap_or_default();
     let password = received.get("password").map(String::as_str).unwrap_or_default();
+    let domain = received.get("domain").map(|domain| domain.trim_matches('/').to_lowercase());
+    let domain_id = received.get("domainid").and_then(|id| id.parse::<uuid::Uuid>().ok());
+    let root = core.settings().catalogue.domain_id;
     let known = core.read(|model| {
-        let account = model.accounts.iter().find(|account| account.user.name == user).cloned()?;
-        same(account.user.password.expose_secret(), password).then_some(account)
+        let in_domain = |account: &Account| match (&domain, domain_id) {
+            (_, Some(id)) => account.domain.unwrap_or(root) == id,
+            (None, None) => account.domain.is_none(),
+            (Some(path), None) => {
+                let own = model.domain_path(account.domain).to_lowercase();
+                own == *path || own.strip_prefix("root").map(|own| own.trim_matches('/')) == Some(path)
+            }
+        };
+        let (account, user) =
+            model.users().find(|(account, known)| known.name == user && in_domain(account))?;
+        (same(user.password.expose_secret(), password) && may_call((account, user)))
+            .then(|| (account.clone(), user.clone()))
     });
-    let Some(account) = known.filter(|_| !password.is_empty()) else {
+    let Some((account, user)) = known.filter(|_| !password.is_empty()) else {
         return envelope::error(form, "loginresponse", &ApiError::login(user), true);
     };
     let secret = || {
@@ -65,20 +84,20 @@ pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
     };
     let (id, key) = (secret(), secret());
-    let session = Session { key: key.clone(), caller: as_caller(&account), used: Instant::now() };
+    let session = Session { key: key.clone(), caller: as_caller(&account, &user), used: Instant::now() };
     core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
     let mut reply = envelope::answer(
         form,
         "loginresponse",
         json!({
-            "username": account.user.name,
-            "userid": account.user.id,
-            "domainid": core.settings().catalogue.domain_id,
+            "username": user.name,
+            "userid": user.id,
+            "domainid": account.domain.unwrap_or(root),
             "timeout": TIMEOUT.as_secs(),
             "account": account.name,
-            "firstname": account.user.first_name,
-            "lastname": account.user.last_name,
-            "type": if account.root_admin { "1" } else { "0" },
+            "firstname": user.first_name,
+            "lastname": user.last_name,
+            "type": account.kind().to_string(),
             "timezone": "UTC",
             "timezoneoffset": "0.0",
             "registered": "false",

@@ -102,6 +102,51 @@ impl Disks {
         Ok(Captured { bytes: size(&frozen)?, layer: layer.clone() })
     }
 
+    /// Fetches an archive of a root file system and unpacks it as a layer.
+    pub(crate) fn fetch(&self, url: &str, layer: &LayerId) -> Result<Captured> {
+        let fetched = self.layer(layer)?;
+        if !fetched.is_dir() {
+            let unfinished = self.layers().join(format!(".{}.unfinished", layer.0));
+            let archive = self.layers().join(format!(".{}.tar", layer.0));
+            files::remove_tree(&unfinished)?;
+            fs::create_dir_all(&unfinished).at("make", &unfinished)?;
+            let (from, to) = (archive.display().to_string(), unfinished.display().to_string());
+            let unpacked = Program::new("curl")
+                .args(["-fsSL", "--proto", "=http,https,ftp", "--max-time", "3000", "-o", &from, "--", url])
+                .run()
+                .and_then(|_| {
+                    Program::new("tar").args(["-x", "--numeric-owner", "-f", &from, "-C", &to]).run()
+                });
+            files::remove(&archive)?;
+            unpacked?;
+            fs::rename(&unfinished, &fetched).at("keep", &unfinished)?;
+            files::sync_directory(&self.layers())?;
+        }
+        Ok(Captured { bytes: size(&fetched)?, layer: layer.clone() })
+    }
+
+    /// Copies the volume's writable layer under that name, unless it was done before. Whiteouts and the attributes that
+    /// overlayfs keeps are part of it; a running machine's last writes may not be.
+    pub(crate) fn copy(&self, volume: Uuid, layer: &LayerId) -> Result<Captured> {
+        let upper = self.volume(volume).join("upper");
+        let copied = self.layer(layer)?;
+        if !copied.is_dir() {
+            let unfinished = self.layers().join(format!(".{}.unfinished", layer.0));
+            for path in [&upper, &self.layers()] {
+                fs::create_dir_all(path).at("make", path)?;
+            }
+            files::remove_tree(&unfinished)?;
+            let (from, to) = (upper.display().to_string(), unfinished.display().to_string());
+            Program::new("cp").args(["-a", "--reflink=auto", &from, &to]).run()?;
+            File::open(&unfinished)
+                .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?))
+                .at("sync", &unfinished)?;
+            fs::rename(&unfinished, &copied).at("keep", &unfinished)?;
+            files::sync_directory(&self.layers())?;
+        }
+        Ok(Captured { bytes: size(&copied)?, layer: layer.clone() })
+    }
+
     /// A machine that powered itself off leaves its disk mounted until it is started or stopped again.
     fn unmount(&self, volume: Uuid) -> Result<()> {
         let upper = format!("upperdir={}", self.volume(volume).join("upper").display());

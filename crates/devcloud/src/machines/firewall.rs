@@ -293,6 +293,7 @@ mod tests {
                 public_port: 5050,
                 private_port: 15050,
                 algorithm: Algorithm::RoundRobin,
+                stickiness: None,
                 members: Vec::new(),
             }],
         }

@@ -11,7 +11,7 @@ use super::error::{HostError, Result};
 use super::files;
 use super::process::Detached;
 use super::program::Program;
-use crate::driver::{Algorithm, Balancer};
+use crate::driver::{Algorithm, Balancer, Stickiness};
 
 /// HAProxy's configuration. A member is asked once a second, is dead after two silences and back after one answer.
 fn configuration(balancers: &[Balancer], directory: &Path) -> String {
@@ -35,8 +35,28 @@ fn configuration(balancers: &[Balancer], directory: &Path) -> String {
             "listen {}\n    bind {}:{}\n    balance {balance}",
             balancer.id, balancer.address, balancer.public_port
         );
+        let mark = match &balancer.stickiness {
+            None => false,
+            Some(Stickiness::BalancerCookie(name)) => {
+                let _ = writeln!(text, "    mode http\n    cookie {name} insert indirect nocache");
+                true
+            }
+            Some(Stickiness::MemberCookie(name)) => {
+                let _ = writeln!(
+                    text,
+                    "    mode http\n    stick-table type string len 64 size 200k expire 3h\n    \
+                     stick store-response res.cook({name})\n    stick match req.cook({name})"
+                );
+                false
+            }
+            Some(Stickiness::Source) => {
+                let _ = writeln!(text, "    stick-table type ip size 200k expire 30m\n    stick on src");
+                false
+            }
+        };
         for member in &balancer.members {
-            let _ = writeln!(text, "    server {member} {member}:{} check", balancer.private_port);
+            let cookie = if mark { format!(" cookie {member}") } else { String::new() };
+            let _ = writeln!(text, "    server {member} {member}:{} check{cookie}", balancer.private_port);
         }
     }
     text
@@ -99,6 +119,7 @@ mod tests {
             private_port: 15050,
             algorithm: Algorithm::LeastConn,
             members: vec![Ipv4Addr::new(172, 16, 0, 20)],
+            stickiness: None,
         };
         let text = configuration(&[balancer], Path::new("/run/x"));
         let listener = text.split_once("listen ").map(|(_, listener)| listener);

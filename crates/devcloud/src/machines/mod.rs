@@ -386,6 +386,24 @@ impl Driver for Machines {
         self.on_host(move |host| host.disks.capture(volume, &layer)).await
     }
 
+    async fn fetch_layer(&self, url: &str, disc: bool, layer: &LayerId) -> Result<Captured, DriverError> {
+        if disc || !url.split(['?', '#']).next().is_some_and(|path| path.contains(".tar")) {
+            return Err(DriverError::Failed(
+                "machines of this zone are made of trees of files: register a root file system as TAR, or make a template of \
+                 a machine"
+                    .to_owned(),
+            ));
+        }
+        let (url, layer) = (url.to_owned(), layer.clone());
+        self.on_host(move |host| host.disks.fetch(&url, &layer)).await
+    }
+
+    async fn copy_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
+        let _turn = self.turn(volume).await;
+        let layer = layer.clone();
+        self.on_host(move |host| host.disks.copy(volume, &layer)).await
+    }
+
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
         let layer = layer.clone();
         self.on_host(move |host| host.disks.remove_layer(&layer)).await

@@ -15,6 +15,11 @@ pub(crate) struct Event {
     pub(crate) number: u64,
     pub(crate) id: Uuid,
     pub(crate) account: Uuid,
+    /// Who did it.
+    #[serde(default)]
+    pub(crate) user: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) archived: bool,
     /// `VM.START` …
     pub(crate) kind: String,
     pub(crate) error: bool,

@@ -13,6 +13,9 @@ pub(crate) struct Job {
     pub(crate) number: u64,
     pub(crate) id: Uuid,
     pub(crate) account: Uuid,
+    /// Who asked for it.
+    #[serde(default)]
+    pub(crate) user: Option<Uuid>,
     /// The command's class, as clients see it: `user.vm.DeployVMCmd`.
     pub(crate) class: String,
     /// `VirtualMachine`, `Network` …, when the command names a resource.

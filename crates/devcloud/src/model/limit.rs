@@ -11,10 +11,16 @@ pub(crate) enum Resource {
     Machines = 0,
     PublicAddresses = 1,
     Volumes = 2,
+    Snapshots = 3,
     Templates = 4,
+    Projects = 5,
     Networks = 6,
     Processors = 8,
     Memory = 9,
+    /// GiB of volumes.
+    PrimaryStorage = 10,
+    /// GiB of templates and snapshots.
+    SecondaryStorage = 11,
 }
 
 /// Every resource type the API knows: its number, its name, and the limit of those this zone has none of.
@@ -39,14 +45,18 @@ pub(crate) const RESOURCE_TYPES: [(u8, &str, i64); 17] = [
 ];
 
 impl Resource {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Machines,
         Self::PublicAddresses,
         Self::Volumes,
+        Self::Snapshots,
         Self::Templates,
+        Self::Projects,
         Self::Networks,
         Self::Processors,
         Self::Memory,
+        Self::PrimaryStorage,
+        Self::SecondaryStorage,
     ];
 
     pub(crate) fn number(self) -> u8 {
@@ -62,10 +72,14 @@ impl Resource {
             Self::Machines => limits.machines,
             Self::PublicAddresses => limits.public_addresses,
             Self::Volumes => limits.volumes,
+            Self::Snapshots => limits.snapshots,
             Self::Templates => limits.templates,
+            Self::Projects => limits.projects,
             Self::Networks => limits.networks,
             Self::Processors => limits.processors,
             Self::Memory => limits.memory_mib,
+            Self::PrimaryStorage => limits.primary_storage_gib,
+            Self::SecondaryStorage => limits.secondary_storage_gib,
         }
     }
 }
@@ -84,9 +98,8 @@ impl Model {
         }
     }
 
-    /// What the account has. Stopped machines count; destroyed and failed ones don't. `size` tells the processors and
-    /// the memory of an offering.
-    pub(crate) fn usage(&self, account: Uuid, resource: Resource, size: impl Fn(Uuid) -> (u32, u64)) -> i64 {
+    /// What the account has. Stopped machines count; destroyed and failed ones don't.
+    pub(crate) fn usage(&self, account: Uuid, resource: Resource) -> i64 {
         let machines = || {
             self.virtual_machines.iter().filter(|machine| {
                 machine.account == account
@@ -96,24 +109,35 @@ impl Model {
                     )
             })
         };
+        let volumes = || self.volumes.iter().filter(|volume| volume.account == account);
+        let snapshots = || self.snapshots.iter().filter(|snapshot| snapshot.account == account);
+        let templates = || self.templates.iter().filter(|template| template.account == Some(account));
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let gigabytes = |bytes: u64| i64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(i64::MAX);
         match resource {
             Resource::Machines => count(machines().count()),
             Resource::PublicAddresses => count(
                 self.public_ip_addresses.iter().filter(|address| address.account == Some(account)).count(),
             ),
-            Resource::Volumes => {
-                count(self.volumes.iter().filter(|volume| volume.account == account).count())
-            }
-            Resource::Templates => {
-                count(self.templates.iter().filter(|template| template.account == Some(account)).count())
-            }
+            Resource::Volumes => count(volumes().count()),
+            Resource::Snapshots => count(snapshots().count()),
+            Resource::Templates => count(templates().count()),
+            Resource::Projects => count(
+                self.projects.iter().filter(|project| project.members.first() == Some(&account)).count(),
+            ),
             Resource::Networks => {
                 count(self.networks.iter().filter(|network| network.account == account).count())
             }
-            Resource::Processors => machines().map(|machine| i64::from(size(machine.offering).0)).sum(),
-            Resource::Memory => {
-                machines().map(|machine| i64::try_from(size(machine.offering).1).unwrap_or(i64::MAX)).sum()
+            Resource::Processors => {
+                machines().map(|machine| i64::from(self.size_of(machine).processors)).sum()
+            }
+            Resource::Memory => machines()
+                .map(|machine| i64::try_from(self.size_of(machine).memory_mib).unwrap_or(i64::MAX))
+                .sum(),
+            Resource::PrimaryStorage => volumes().map(|volume| gigabytes(volume.bytes)).sum(),
+            Resource::SecondaryStorage => {
+                templates().map(|template| gigabytes(template.bytes)).sum::<i64>()
+                    + snapshots().map(|snapshot| gigabytes(snapshot.bytes)).sum::<i64>()
             }
         }
     }

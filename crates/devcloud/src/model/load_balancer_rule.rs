@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Entity, RuleState};
-use crate::driver::{Algorithm, Protocol};
+use crate::driver::{Algorithm, Protocol, Stickiness};
 
 /// Traffic to a port of a public address that goes to one of several guests.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,9 +27,38 @@ pub(crate) struct LoadBalancerRule {
     pub(crate) named_protocol: Option<String>,
     pub(crate) source_list: Option<String>,
     pub(crate) members: Vec<Member>,
+    #[serde(default)]
+    pub(crate) stickiness: Vec<StickinessPolicy>,
     pub(crate) state: RuleState,
     /// Whether a machine was ever assigned.
     pub(crate) assigned: bool,
+}
+
+/// How a client is kept to the machine it got first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StickinessPolicy {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    /// `LbCookie`, `AppCookie` or `SourceBased`.
+    pub(crate) method: String,
+    pub(crate) parameters: std::collections::BTreeMap<String, String>,
+}
+
+impl StickinessPolicy {
+    /// What the router is to do for it.
+    pub(super) fn for_driver(&self) -> Option<Stickiness> {
+        let cookie = |default: &str| {
+            let named = self.parameters.get("cookie-name").or_else(|| self.parameters.get("cookiename"));
+            named.cloned().unwrap_or_else(|| default.to_owned())
+        };
+        match self.method.as_str() {
+            "LbCookie" => Some(Stickiness::BalancerCookie(cookie("SERVERID"))),
+            "AppCookie" => Some(Stickiness::MemberCookie(cookie("JSESSIONID"))),
+            "SourceBased" => Some(Stickiness::Source),
+            _ => None,
+        }
+    }
 }
 
 /// A machine behind a load balancer rule.

@@ -3,24 +3,32 @@
 
 mod account;
 mod affinity_group;
+mod domain;
 mod event;
 mod firewall_rule;
 mod guest_address;
 mod host_name;
+mod instance_group;
+mod ip_forwarding_rule;
 mod job;
 mod key_pair;
 mod limit;
 mod load_balancer_rule;
 mod network;
+mod offering;
 mod placement;
 mod port_forwarding_rule;
 mod port_range;
+mod project;
 mod public_ip_address;
+mod resource_details;
 mod router;
 mod secret;
+mod snapshot;
 mod table;
 mod tag;
 mod template;
+mod user_data;
 mod virtual_machine;
 mod volume;
 
@@ -33,26 +41,34 @@ use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub(crate) use self::account::{Account, User};
+pub(crate) use self::account::{Account, Standing, User};
 pub(crate) use self::affinity_group::{AffinityGroup, AffinityType};
+pub(crate) use self::domain::Domain;
 pub(crate) use self::event::Event;
 pub(crate) use self::firewall_rule::{Clash, Direction, FirewallRule, Matcher, RuleState};
 pub(crate) use self::guest_address::{first_free, usable};
 pub(crate) use self::host_name::is_host_name;
+pub(crate) use self::instance_group::InstanceGroup;
+pub(crate) use self::ip_forwarding_rule::IpForwardingRule;
 pub(crate) use self::job::{Job, JobStatus};
 pub(crate) use self::key_pair::KeyPair;
 pub(crate) use self::limit::{RESOURCE_TYPES, Resource};
-pub(crate) use self::load_balancer_rule::{LoadBalancerRule, Member};
+pub(crate) use self::load_balancer_rule::{LoadBalancerRule, Member, StickinessPolicy};
 pub(crate) use self::network::{Network, NetworkState};
+pub(crate) use self::offering::{DiskOffering, ServiceOffering, Size};
 pub(crate) use self::placement::place;
 pub(crate) use self::port_forwarding_rule::{Holder, PortForwardingRule};
 pub(crate) use self::port_range::PortRange;
+pub(crate) use self::project::Project;
 pub(crate) use self::public_ip_address::{AddressState, PublicIpAddress, StaticNat};
+pub(crate) use self::resource_details::ResourceDetails;
+pub(crate) use self::snapshot::Snapshot;
 pub(crate) use self::table::{Entity, Table};
 pub(crate) use self::tag::{TagSet, TaggedKind};
-pub(crate) use self::template::{Template, TemplateKind};
+pub(crate) use self::template::{Format, Template, TemplateKind};
+pub(crate) use self::user_data::UserData;
 pub(crate) use self::virtual_machine::{MachineState, Nic, VirtualMachine};
-pub(crate) use self::volume::Volume;
+pub(crate) use self::volume::{Volume, VolumeKind};
 use crate::records::{RecordsError, Row, StoredRow};
 
 /// Something that once was: its id still resolves, but nothing is found under it.
@@ -142,17 +158,26 @@ macro_rules! tables {
 tables! {
     accounts: Account,
     affinity_groups: AffinityGroup,
+    disk_offerings: DiskOffering,
+    domains: Domain,
     events: Event,
     firewall_rules: FirewallRule,
+    instance_groups: InstanceGroup,
+    ip_forwarding_rules: IpForwardingRule,
     jobs: Job,
     key_pairs: KeyPair,
     load_balancer_rules: LoadBalancerRule,
     networks: Network,
     port_forwarding_rules: PortForwardingRule,
+    projects: Project,
     public_ip_addresses: PublicIpAddress,
     removed: Removed,
+    resource_details: ResourceDetails,
+    service_offerings: ServiceOffering,
+    snapshots: Snapshot,
     tags: TagSet,
     templates: Template,
+    user_data: UserData,
     virtual_machines: VirtualMachine,
     volumes: Volume,
 }
@@ -196,17 +221,14 @@ impl Model {
         let number = self.next_number();
         self.removed.insert(Removed { number, id, kind: kind.to_owned() });
         self.tags.remove(id);
-    }
-
-    /// The account with this name (names are compared without regard to case, as the server's database does).
-    pub(crate) fn account_named(&self, name: &str) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.name.eq_ignore_ascii_case(name))
+        self.resource_details.remove(id);
     }
 
     /// Whether anything still needs a layer.
     pub(crate) fn layer_in_use(&self, layer: &crate::driver::LayerId) -> bool {
         self.templates.iter().any(|template| template.layers.contains(layer))
             || self.volumes.iter().any(|volume| volume.layers.contains(layer))
+            || self.snapshots.iter().any(|snapshot| snapshot.layers.contains(layer))
     }
 
     /// Machines with an interface in `network`, in the order they were made.
@@ -250,6 +272,11 @@ impl Model {
             .filter(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine))
             .map(|address| address.id)
             .collect();
+        let opened = self.ip_forwarding_rules.iter().filter(|rule| rule.virtual_machine == machine);
+        for rule in opened.map(|rule| rule.id).collect::<Vec<_>>() {
+            self.ip_forwarding_rules.remove(rule);
+            self.tags.remove(rule);
+        }
         for address in translated {
             if let Some(address) = self.public_ip_addresses.edit(address) {
                 address.static_nat = None;
@@ -287,6 +314,11 @@ impl Model {
             .collect::<Vec<_>>()
         {
             self.load_balancer_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        let opened = self.ip_forwarding_rules.iter().filter(|rule| rule.address == address);
+        for rule in opened.map(|rule| rule.id).collect::<Vec<_>>() {
+            self.ip_forwarding_rules.remove(rule);
             self.tags.remove(rule);
         }
         self.tags.remove(address);

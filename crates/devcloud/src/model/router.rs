@@ -3,7 +3,7 @@
 use base64::Engine;
 use uuid::Uuid;
 
-use super::{Direction, Model, Network, PublicIpAddress, VirtualMachine};
+use super::{Direction, Model, Network, PublicIpAddress, StickinessPolicy, VirtualMachine};
 use crate::catalogue::Catalogue;
 use crate::driver;
 
@@ -95,6 +95,7 @@ impl Model {
                         public_port: rule.public_port,
                         private_port: rule.private_port,
                         algorithm: rule.algorithm,
+                        stickiness: rule.stickiness.first().and_then(StickinessPolicy::for_driver),
                         members: rule.members.iter().map(|member| member.guest).collect(),
                     })
                 })
@@ -115,7 +116,7 @@ impl Model {
             .find(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine.id));
         let public = translated.or_else(|| addresses.iter().find(|address| address.source_nat));
         let public = public.map(|address| address.address.to_string());
-        let offering = catalogue.service_offering(machine.offering).map(|offering| offering.name.clone());
+        let offering = self.service_offerings.get(machine.offering).map(|offering| offering.name.clone());
         let keys = machine.public_keys.join("\n");
         let metadata = [
             ("service-offering", offering),
@@ -146,10 +147,10 @@ impl Model {
     }
 
     /// A machine as it is to be started.
-    pub(crate) fn machine(&self, machine: Uuid, catalogue: &Catalogue) -> Option<driver::Machine> {
+    pub(crate) fn machine(&self, machine: Uuid) -> Option<driver::Machine> {
         let machine = self.virtual_machines.get(machine)?;
         let volume = self.volumes.get(machine.volume)?;
-        let offering = catalogue.service_offering(machine.offering)?;
+        let size = self.size_of(machine);
         Some(driver::Machine {
             id: machine.id,
             host_name: machine.name.clone(),
@@ -164,8 +165,8 @@ impl Model {
                     address: nic.address,
                 })
                 .collect(),
-            processors: offering.processors,
-            memory_mib: offering.memory_mib,
+            processors: size.processors,
+            memory_mib: size.memory_mib,
         })
     }
 }

@@ -31,24 +31,36 @@ impl Entity for TagSet {
 pub(crate) enum TaggedKind {
     UserVm,
     Template,
+    Iso,
     Volume,
+    Snapshot,
     Network,
+    Nic,
     LoadBalancer,
     PortForwardingRule,
     FirewallRule,
     PublicIpAddress,
+    Project,
+    Account,
+    User,
 }
 
 impl TaggedKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 14] = [
         Self::UserVm,
         Self::Template,
+        Self::Iso,
         Self::Volume,
+        Self::Snapshot,
         Self::Network,
+        Self::Nic,
         Self::LoadBalancer,
         Self::PortForwardingRule,
         Self::FirewallRule,
         Self::PublicIpAddress,
+        Self::Project,
+        Self::Account,
+        Self::User,
     ];
 
     /// The name the API uses.
@@ -56,12 +68,18 @@ impl TaggedKind {
         match self {
             Self::UserVm => "UserVm",
             Self::Template => "Template",
+            Self::Iso => "ISO",
             Self::Volume => "Volume",
+            Self::Snapshot => "Snapshot",
             Self::Network => "Network",
+            Self::Nic => "Nic",
             Self::LoadBalancer => "LoadBalancer",
             Self::PortForwardingRule => "PortForwardingRule",
             Self::FirewallRule => "FirewallRule",
             Self::PublicIpAddress => "PublicIpAddress",
+            Self::Project => "Project",
+            Self::Account => "Account",
+            Self::User => "User",
         }
     }
 

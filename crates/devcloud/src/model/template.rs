@@ -35,8 +35,68 @@ pub(crate) struct Template {
     pub(crate) details: BTreeMap<String, String>,
     /// The template of the machine it was made from.
     pub(crate) source: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) format: Format,
+    /// Where it was fetched from.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    #[serde(default)]
+    pub(crate) checksum: Option<String>,
+    #[serde(default)]
+    pub(crate) extractable: bool,
+    /// Whether a machine can start from an ISO.
+    #[serde(default)]
+    pub(crate) bootable: bool,
+    #[serde(default = "yes")]
+    pub(crate) requires_hvm: bool,
+    #[serde(default)]
+    pub(crate) sort_key: i64,
+    /// Accounts that may use it although it is not public.
+    #[serde(default)]
+    pub(crate) shared_with: Vec<Uuid>,
+    /// User-data for machines made from it, and whether they may bring their own.
+    #[serde(default)]
+    pub(crate) user_data: Option<(Uuid, String)>,
+    /// Why it could not be fetched.
+    #[serde(default)]
+    pub(crate) failure: Option<String>,
     /// The volume being captured and the name of the layer it becomes, while it is not ready.
     pub(crate) capture: Option<(Uuid, LayerId)>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a template's contents are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Format {
+    #[default]
+    Qcow2,
+    Raw,
+    Vhd,
+    Vmdk,
+    Ova,
+    Tar,
+    /// A disc that is attached to machines.
+    Iso,
+}
+
+impl Format {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Qcow2, Self::Raw, Self::Vhd, Self::Vmdk, Self::Ova, Self::Tar, Self::Iso];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "QCOW2",
+            Self::Raw => "RAW",
+            Self::Vhd => "VHD",
+            Self::Vmdk => "VMDK",
+            Self::Ova => "OVA",
+            Self::Tar => "TAR",
+            Self::Iso => "ISO",
+        }
+    }
 }
 
 /// Where a template comes from.
@@ -70,6 +130,6 @@ impl Entity for Template {
 impl Template {
     /// Whether an account may make machines of it.
     pub(crate) fn usable_by(&self, account: Uuid) -> bool {
-        self.public || self.account == Some(account)
+        self.public || self.account == Some(account) || self.shared_with.contains(&account)
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Entity;
+use super::{Entity, Size};
 
 /// A machine, from its deployment until it is expunged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct VirtualMachine {
     pub(crate) template: Uuid,
     /// The id of its service offering.
     pub(crate) offering: Uuid,
+    /// Its own size, where its offering leaves that to whoever makes a machine.
+    #[serde(default)]
+    pub(crate) size: Option<Size>,
     /// The default one first.
     pub(crate) nics: Vec<Nic>,
     pub(crate) volume: Uuid,
@@ -34,6 +37,19 @@ pub(crate) struct VirtualMachine {
     pub(crate) affinity_groups: Vec<Uuid>,
     pub(crate) details: BTreeMap<String, String>,
     pub(crate) group: Option<String>,
+    /// The ISOs that are attached.
+    #[serde(default)]
+    pub(crate) isos: Vec<Uuid>,
+    /// The registered user-data it was given.
+    #[serde(default)]
+    pub(crate) user_data_id: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) user_data_details: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) ha: bool,
+    /// The operating system that was said to be on it, where that is not its template's.
+    #[serde(default)]
+    pub(crate) os_type: Option<Uuid>,
     pub(crate) delete_protection: bool,
     pub(crate) dynamically_scalable: bool,
     /// The number of the host it runs on, while it runs.
@@ -75,6 +91,9 @@ pub(crate) struct Nic {
     pub(crate) network: Uuid,
     pub(crate) address: Ipv4Addr,
     pub(crate) mac: String,
+    /// More addresses, each with the id it is removed by.
+    #[serde(default)]
+    pub(crate) secondary: Vec<(Uuid, Ipv4Addr)>,
 }
 
 impl Entity for VirtualMachine {

@@ -1,4 +1,4 @@
-//! Volumes: the machines' root disks.
+//! Volumes: root disks and data disks.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,21 +7,58 @@ use uuid::Uuid;
 use super::Entity;
 use crate::driver::LayerId;
 
-/// A root disk.
+/// A disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Volume {
     pub(crate) number: u64,
     pub(crate) id: Uuid,
     pub(crate) account: Uuid,
     pub(crate) name: String,
-    pub(crate) virtual_machine: Uuid,
-    pub(crate) template: Uuid,
+    /// The machine it is attached to.
+    pub(crate) virtual_machine: Option<Uuid>,
+    /// What a root disk was made from.
+    pub(crate) template: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) kind: VolumeKind,
+    /// Its place among its machine's disks; a root disk has 0.
+    #[serde(default)]
+    pub(crate) device: u32,
+    #[serde(default)]
+    pub(crate) disk_offering: Option<Uuid>,
+    /// The snapshot a data disk was made from.
+    #[serde(default)]
+    pub(crate) snapshot: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) attached: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) destroyed: bool,
+    #[serde(default)]
+    pub(crate) delete_protection: bool,
     /// The read-only layers below what it writes, lowest first.
     pub(crate) layers: Vec<LayerId>,
     pub(crate) bytes: u64,
     pub(crate) created: Timestamp,
-    /// Whether its machine was ever started, so that there is a disk and not only a promise of one.
+    /// Whether its machine was ever started, or it was attached to one, so that there is a disk and not only a promise of one.
     pub(crate) ready: bool,
+}
+
+/// What a volume is to a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum VolumeKind {
+    /// What it starts from; made and removed with it.
+    #[default]
+    Root,
+    /// A further disk.
+    Data,
+}
+
+impl VolumeKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Root => "ROOT",
+            Self::Data => "DATADISK",
+        }
+    }
 }
 
 impl Entity for Volume {

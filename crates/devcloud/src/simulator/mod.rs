@@ -271,6 +271,18 @@ impl Driver for Simulator {
         Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
     }
 
+    async fn fetch_layer(&self, _url: &str, _disc: bool, layer: &LayerId) -> Result<Captured, DriverError> {
+        self.take("fetch", Some(Operation::Capture), self.latencies.capture).await?;
+        self.state().layers.insert(layer.clone());
+        Ok(Captured { layer: layer.clone(), bytes: 5 << 20 })
+    }
+
+    async fn copy_volume(&self, _volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
+        self.take("copy", Some(Operation::Capture), self.latencies.capture).await?;
+        self.state().layers.insert(layer.clone());
+        Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
+    }
+
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
         self.state().layers.remove(layer);
         Ok(())

@@ -143,8 +143,7 @@ impl Core {
     async fn bring_up(&self, id: Uuid, networks: &[Uuid]) -> Result<(), ApiError> {
         not_doomed()?;
         self.raise_routers(networks).await?;
-        let machine =
-            self.read(|model| model.machine(id, &self.settings().catalogue)).ok_or_else(|| gone(id))?;
+        let machine = self.read(|model| model.machine(id)).ok_or_else(|| gone(id))?;
         // From here on there may be a disk, whatever becomes of the machine.
         self.change(|model, _| {
             let volume = model.virtual_machines.get(id).map(|machine| machine.volume);
@@ -262,6 +261,12 @@ impl Core {
                 model.bury(id, VirtualMachine::KIND);
                 let layers = model.volumes.remove(volume).map(|volume| volume.layers).unwrap_or_default();
                 model.bury(volume, "volume");
+                let attached = model.volumes.iter().filter(|disk| disk.virtual_machine == Some(id));
+                for disk in attached.map(|disk| disk.id).collect::<Vec<_>>() {
+                    if let Some(disk) = model.volumes.edit(disk) {
+                        (disk.virtual_machine, disk.attached, disk.device) = (None, None, 0);
+                    }
+                }
                 for network in &networks {
                     model.touch(*network);
                 }
@@ -284,6 +289,7 @@ impl Core {
         self: &Arc<Self>,
         id: Uuid,
         template: Option<Uuid>,
+        bytes: Option<u64>,
     ) -> Result<(), ApiError> {
         not_doomed()?;
         let before = self.machine_state(id)?;
@@ -311,8 +317,8 @@ impl Core {
                 let layers = std::mem::replace(&mut volume.layers, source.layers);
                 volume.number = model.next_number();
                 volume.id = model.next_id();
-                volume.template = template;
-                volume.bytes = volume.bytes.max(source.bytes);
+                volume.template = Some(template);
+                volume.bytes = bytes.unwrap_or(volume.bytes).max(source.bytes);
                 volume.created = now;
                 volume.ready = false;
                 let machine = edit(model, id)?;

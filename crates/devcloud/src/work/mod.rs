@@ -1,11 +1,13 @@
 //! What jobs have the driver do, and in which order records and reality change: first it is written down what is being
 //! done, then it is done, then that it is done. So that at every instant the records tell a later process enough.
 
+mod account;
 mod caretaker;
 mod furnish;
 mod machine;
 mod recovery;
 pub(crate) mod router;
+mod snapshot;
 mod template;
 
 pub(crate) use self::recovery::RecoveryError;

@@ -31,7 +31,7 @@ impl Core {
             let machines = model.virtual_machines.iter().filter(|machine| may_run(machine.state));
             let networks = model.networks.iter().filter(|network| network.state == NetworkState::Implemented);
             (
-                machines.filter_map(|machine| model.machine(machine.id, catalogue)).collect(),
+                machines.filter_map(|machine| model.machine(machine.id)).collect(),
                 networks.filter_map(|network| model.router(network.id, catalogue)).collect(),
             )
         });
@@ -64,6 +64,7 @@ impl Core {
             Ok(())
         })
         .await?;
+        self.drop_unfinished_snapshots().await?;
         self.finish_captures().await;
         self.finish_expunging().await;
         Ok(())

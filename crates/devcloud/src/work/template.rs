@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::driver::BaseTemplate;
+use crate::driver::{BaseTemplate, LayerId};
 use crate::error::ApiError;
 use crate::faults::doomed;
-use crate::model::{Template, TemplateKind};
+use crate::model::{Format, Template, TemplateKind};
 use crate::work::router::told_to_fail;
 use crate::zone::Core;
 
@@ -40,6 +40,51 @@ impl Core {
             Ok(())
         })
         .await
+    }
+
+    /// Fetches a registered template, or writes down why that can't be done.
+    pub(crate) async fn fetch_template(&self, id: Uuid) {
+        let wanted = self.read(|model| {
+            let template = model.templates.get(id).filter(|template| !template.ready)?;
+            Some((template.url.clone()?, template.format == Format::Iso))
+        });
+        let Some((url, disc)) = wanted else { return };
+        let layer = LayerId(format!("template-{id}"));
+        let fetched = self.driver().fetch_layer(&url, disc, &layer).await;
+        let kept = self
+            .change(|model, _| {
+                let Some(template) = model.templates.edit(id) else { return Ok(false) };
+                match &fetched {
+                    Ok(fetched) => {
+                        template.layers = vec![fetched.layer.clone()];
+                        (template.bytes, template.physical_bytes) =
+                            (fetched.bytes.max(5 << 20), fetched.bytes);
+                        template.ready = true;
+                    }
+                    Err(error) => template.failure = Some(format!("Failed to download: {error}")),
+                }
+                Ok(true)
+            })
+            .await;
+        match kept {
+            Ok(true) => {}
+            // It was deleted meanwhile.
+            Ok(false) => self.remove_layers(vec![layer]).await,
+            Err(error) => {
+                tracing::warn!(template = %id, %error, "a fetched template could not be written down")
+            }
+        }
+    }
+
+    /// Templates whose fetching a crash cut off.
+    pub(crate) fn unfetched(&self) -> Vec<Uuid> {
+        self.read(|model| {
+            let unfetched = model
+                .templates
+                .iter()
+                .filter(|template| !template.ready && template.url.is_some() && template.failure.is_none());
+            unfetched.map(|template| template.id).collect()
+        })
     }
 
     /// Makes a driver's template known to everyone, or gives the one of its name new layers; machines keep theirs.
@@ -79,6 +124,16 @@ impl Core {
                 dynamically_scalable: false,
                 details: std::collections::BTreeMap::new(),
                 source: None,
+                format: Format::Qcow2,
+                url: None,
+                checksum: None,
+                extractable: false,
+                bootable: true,
+                requires_hvm: true,
+                sort_key: 0,
+                shared_with: Vec::new(),
+                user_data: None,
+                failure: None,
                 capture: None,
             };
             model.templates.insert(template);
@@ -89,5 +144,5 @@ impl Core {
 }
 
 fn below_template(model: &crate::model::Model, volume: Uuid) -> Uuid {
-    model.volumes.get(volume).map(|volume| volume.template).unwrap_or_default()
+    model.volumes.get(volume).and_then(|volume| volume.template).unwrap_or_default()
 }

@@ -8,6 +8,8 @@ use devcloud::{Keys, MemoryRecords, Records, Reply, Request, Zone, ZoneConfig};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::shape;
+
 /// A zone with its driver, and what it would leave behind.
 pub(crate) struct World {
     pub(crate) zone: Arc<Zone>,
@@ -75,10 +77,19 @@ pub(crate) fn inside(reply: &Reply) -> Value {
 
 impl Caller {
     /// Sends a command; the reply as it came.
-    pub(crate) async fn send(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn ask(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
         let mut all = vec![("command", command)];
         all.extend_from_slice(parameters);
         self.zone.handle(Request::post(signed(&self.keys, &all))).await
+    }
+
+    /// Sends a command; the reply, whose fields have to be those that `listApis` shows.
+    pub(crate) async fn send(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
+        let reply = self.ask(command, parameters).await;
+        if reply.status == 200 {
+            shape::check(command, &inside(&reply));
+        }
+        reply
     }
 
     /// Sends a command that has to succeed at once.
@@ -114,6 +125,7 @@ impl Caller {
         let begun = self.call(command, parameters).await;
         let ended = self.wait(begun["jobid"].as_str().expect("a job")).await;
         assert_eq!(ended["jobstatus"], json!(1), "{command}: {ended}");
+        shape::check(command, &ended["jobresult"]);
         (begun, ended["jobresult"].clone())
     }
 

@@ -316,6 +316,8 @@ pub(crate) enum Zone {
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
     },
+    /// List the CloudStack commands that a zone answers; with --json what its listApis tells a root admin
+    Apis,
     /// Serve the zone in the foreground; what `up` runs
     #[command(hide = true)]
     Serve(ZoneUp),

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::deploy::{keys, unique_name};
+use super::deploy::{keys, unique_name, wanted_size};
 use super::{user_data, view};
 use crate::command::{Begun, Call};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{MachineState, Model, VirtualMachine, is_host_name};
+use crate::model::{MachineState, Model, Resource, VirtualMachine, is_host_name};
 
 fn find<'a>(call: &'a Call<'_>, id: Uuid) -> Result<&'a VirtualMachine, ApiError> {
     let machine = call.model.virtual_machines.get(id);
@@ -51,9 +51,13 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
             unique_name(call, network, name, Some(id))?;
         }
     }
-    let limit = call.settings.config.user_data_limit;
-    let new_user_data = arguments.text("userdata").map(|text| user_data::parse(text, limit)).transpose()?;
+    let tells_more = arguments.text("userdata").is_some() || arguments.id("userdataid").is_some();
+    let new_user_data = if tells_more { Some(user_data::of_arguments(call, None)?) } else { None };
     let tells = new_user_data.is_some() || arguments.text("name").is_some();
+    let (account, now) = (find(call, id)?.account, call.now);
+    if let Some(group) = arguments.text("group").filter(|group| !group.is_empty()) {
+        call.model.have_group(account, group, now);
+    }
     let machine = edit(call.model, id)?;
     if let Some(name) = arguments.text("name") {
         name.clone_into(&mut machine.name);
@@ -65,7 +69,9 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
         machine.group = Some(group.to_owned()).filter(|group| !group.is_empty());
     }
     if let Some(user_data) = new_user_data {
-        machine.user_data = user_data;
+        machine.user_data = user_data.data;
+        machine.user_data_id = user_data.registered;
+        machine.user_data_details = user_data.values;
     }
     if let Some(protection) = arguments.boolean("deleteprotection") {
         machine.delete_protection = protection;
@@ -73,6 +79,8 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if let Some(scalable) = arguments.boolean("isdynamicallyscalable") {
         machine.dynamically_scalable = scalable;
     }
+    machine.ha = arguments.boolean("haenable").unwrap_or(machine.ha);
+    machine.os_type = arguments.id("ostypeid").or(machine.os_type);
     if arguments.boolean("cleanupdetails") == Some(true) {
         machine.details.clear();
     } else if !arguments.map("details").is_empty() {
@@ -89,9 +97,64 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     answer(call, id)
 }
 
+pub(super) fn reset_user_data(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let machine = find(call, id)?;
+    if machine.state != MachineState::Stopped {
+        return Err(ApiError::invalid(format!(
+            "Vm {} should be stopped to do UserData reset",
+            machine.described()
+        )));
+    }
+    let told = user_data::of_arguments(call, None)?;
+    let machine = edit(call.model, id)?;
+    machine.user_data = told.data;
+    machine.user_data_id = told.registered;
+    machine.user_data_details = told.values;
+    tell(call, id);
+    answer(call, id)
+}
+
+/// Like changing its service offering, but in a job, and for running machines too where that makes them larger and their
+/// offering says that it can be done.
+pub(super) fn scale(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let arguments = call.arguments.clone();
+    let instance = Some(("VirtualMachine", Some(id)));
+    Ok(Begun::doing(instance, Lane::Machine(id), move |running| async move {
+        let networks = running
+            .change_as_caller(&arguments, |call| {
+                let machine = find(call, id)?;
+                if machine.state == MachineState::Running {
+                    let before = call.model.size_of(machine);
+                    let offering = call.model.service_offerings.get(machine.offering);
+                    let scalable =
+                        machine.dynamically_scalable && offering.is_some_and(|it| it.dynamically_scalable);
+                    let offering = call.arguments.required_id("serviceofferingid")?;
+                    let (wanted, _) = wanted_size(call, offering, Some(before))?;
+                    if !scalable {
+                        return Err(ApiError::invalid(
+                            "Unable to scale the running machine: it or its offering is not dynamically scalable; stop it first",
+                        ));
+                    }
+                    if wanted.processors < before.processors || wanted.memory_mib < before.memory_mib {
+                        return Err(ApiError::invalid("Scaling down is not supported while the VM is running."));
+                    }
+                }
+                resize(call, id)?;
+                Ok(std::mem::take(&mut call.refresh))
+            })
+            .await?;
+        for network in networks {
+            let told = running.core.refresh_router(network).await;
+            told.map_err(|error| ApiError::internal(format!("Failed to scale vm: {error}")))?;
+        }
+        running.machine_answer(id)
+    }))
+}
+
 pub(super) fn service(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let id = call.arguments.required_id("id")?;
-    let offering = call.arguments.required_id("serviceofferingid")?;
     let machine = find(call, id)?;
     if machine.state != MachineState::Stopped {
         return Err(ApiError::invalid(format!(
@@ -100,22 +163,33 @@ pub(super) fn service(call: &mut Call<'_>) -> Result<Value, ApiError> {
             machine.state.name()
         )));
     }
-    if machine.offering == offering {
-        let name = call.catalogue().service_offering(offering).map(|offering| offering.name.clone());
+    resize(call, id)?;
+    answer(call, id)
+}
+
+/// Gives a machine the size that the arguments name, if its account may have that.
+fn resize(call: &mut Call<'_>, id: Uuid) -> Result<(), ApiError> {
+    let offering = call.arguments.required_id("serviceofferingid")?;
+    let machine = find(call, id)?;
+    let before = call.model.size_of(machine);
+    let (size, own) = wanted_size(call, offering, Some(before).filter(|_| machine.offering == offering))?;
+    if machine.offering == offering && size == before {
+        let name = call.model.service_offerings.get(offering).map(|offering| offering.name.clone());
         return Err(ApiError::invalid(format!(
             "Not upgrading vm {} since it already has the requested service offering ({})",
             machine.described(),
             name.unwrap_or_default()
         )));
     }
-    let (account, before) = (machine.account, machine.offering);
-    let (old, new) = (call.catalogue().size(before), call.catalogue().size(offering));
+    let account = machine.account;
     let more = |old: u64, new: u64| i64::try_from(new.saturating_sub(old)).unwrap_or(i64::MAX);
-    call.within_limit(account, crate::model::Resource::Processors, more(u64::from(old.0), u64::from(new.0)))?;
-    call.within_limit(account, crate::model::Resource::Memory, more(old.1, new.1))?;
-    edit(call.model, id)?.offering = offering;
+    call.within_limit(account, Resource::Processors, more(before.processors.into(), size.processors.into()))?;
+    call.within_limit(account, Resource::Memory, more(before.memory_mib, size.memory_mib))?;
+    let machine = edit(call.model, id)?;
+    machine.offering = offering;
+    machine.size = own;
     tell(call, id);
-    answer(call, id)
+    Ok(())
 }
 
 pub(super) fn recover(call: &mut Call<'_>) -> Result<Value, ApiError> {
@@ -133,11 +207,10 @@ pub(super) fn recover(call: &mut Call<'_>) -> Result<Value, ApiError> {
             machine.state.name()
         )));
     }
-    let (account, offering) = (machine.account, machine.offering);
-    let (processors, memory) = call.catalogue().size(offering);
-    call.within_limit(account, crate::model::Resource::Machines, 1)?;
-    call.within_limit(account, crate::model::Resource::Processors, i64::from(processors))?;
-    call.within_limit(account, crate::model::Resource::Memory, i64::try_from(memory).unwrap_or(i64::MAX))?;
+    let (account, size) = (machine.account, call.model.size_of(machine));
+    call.within_limit(account, Resource::Machines, 1)?;
+    call.within_limit(account, Resource::Processors, size.processors.into())?;
+    call.within_limit(account, Resource::Memory, i64::try_from(size.memory_mib).unwrap_or(i64::MAX))?;
     let now = call.now;
     let machine = edit(call.model, id)?;
     machine.state = MachineState::Stopped;

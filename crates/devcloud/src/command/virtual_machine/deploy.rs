@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::user_data;
-use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network};
+use super::{MACHINE, user_data};
+use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network, volume};
 use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::job::Lane;
 use crate::model::{
-    MachineState, Network, Nic, Resource, Template, VirtualMachine, Volume, first_free, is_host_name, usable,
+    MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind, first_free,
+    is_host_name, usable,
 };
 
 pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
@@ -32,24 +33,29 @@ pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
         Parameter::text("keypair"),
         Parameter::texts("keypairs"),
         Parameter::text("userdata").length(1_048_576),
+        Parameter::id("userdataid", Entity::UserData),
+        Parameter::map("userdatadetails"),
         Parameter::ids("affinitygroupids", Entity::AffinityGroup),
         Parameter::texts("affinitygroupnames"),
         Parameter::id("diskofferingid", Entity::DiskOffering),
-        Parameter::integer("rootdisksize").about("GiB"),
+        Parameter::long("size").about("GiB of the data disk, where its offering leaves it open"),
+        Parameter::long("rootdisksize").about("GiB"),
         Parameter::map("details"),
         Parameter::text("group"),
         Parameter::text("hypervisor"),
         Parameter::boolean("startvm").about("false leaves it stopped"),
         Parameter::boolean("displayvm"),
         Parameter::boolean("dynamicscalingenabled"),
-        Parameter::text("hostid"),
-        Parameter::text("podid"),
-        Parameter::text("clusterid"),
+        Parameter::id("hostid", Entity::Infrastructure),
+        Parameter::id("podid", Entity::Infrastructure),
+        Parameter::id("clusterid", Entity::Infrastructure),
         Parameter::text("account"),
         Parameter::id("domainid", Entity::Domain),
+        Parameter::project(),
     ],
     deploy,
-)];
+)
+.answering(&MACHINE)];
 
 const NAME_RULE: &str = "Unable to execute API command deployvirtualmachine due to invalid value. Invalid value provided for API \
     arg: name - it can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen ('-'), must be between \
@@ -58,7 +64,7 @@ const NAME_RULE: &str = "Unable to execute API command deployvirtualmachine due 
 fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
     for parameter in ["hostid", "podid", "clusterid"] {
-        if arguments.text(parameter).is_some() && !call.caller.root_admin {
+        if arguments.id(parameter).is_some() && !call.caller.root_admin {
             return Err(ApiError::permission(format!(
                 "Parameter {parameter} can only be specified by a Root Admin, permission denied"
             )));
@@ -69,26 +75,11 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if named.as_deref().is_some_and(|name| !is_host_name(name)) {
         return Err(ApiError::parameter(NAME_RULE));
     }
-    if arguments.id("diskofferingid").is_some() {
-        return Err(ApiError::invalid("This zone has root disks only: leave diskofferingid out"));
-    }
     let offering = arguments.required_id("serviceofferingid")?;
-    let requested_size = ["cpuNumber", "cpuSpeed", "memory"];
-    if arguments
-        .map("details")
-        .iter()
-        .any(|details| requested_size.iter().any(|name| details.contains_key(*name)))
-    {
-        return Err(ApiError::invalid(
-            "cpuNumber or cpuSpeed or memory should not be specified for static service offering",
-        ));
-    }
+    let (size, own_size) = wanted_size(call, offering, None)?;
     let (template, bytes) = template(call, account)?;
     let (key_pairs, public_keys) = keys(call, account)?;
-    let user_data = match arguments.text("userdata") {
-        Some(text) => user_data::parse(text, call.settings.config.user_data_limit)?,
-        None => None,
-    };
+    let user_data = user_data::of_arguments(call, template.user_data.as_ref())?;
     let groups = affinity_group::named(call, account)?;
     let wanted = networks(call, account)?;
     let id = call.model.next_id();
@@ -96,15 +87,22 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     for (network, _) in &wanted {
         unique_name(call, *network, &name, None)?;
     }
-    let (processors, memory) = call.catalogue().size(offering);
     for (resource, more) in [
         (Resource::Machines, 1),
         (Resource::Volumes, 1),
-        (Resource::Processors, i64::from(processors)),
-        (Resource::Memory, i64::try_from(memory).unwrap_or(i64::MAX)),
+        (Resource::Processors, i64::from(size.processors)),
+        (Resource::Memory, i64::try_from(size.memory_mib).unwrap_or(i64::MAX)),
+        (Resource::PrimaryStorage, i64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(i64::MAX)),
     ] {
         call.within_limit(account, resource, more)?;
     }
+    let data_disk = match arguments.id("diskofferingid") {
+        Some(offering) => {
+            let gigabytes = volume::size_for(call, offering)?;
+            Some(volume::new_data_disk(call, account, None, Some(offering), gigabytes << 30)?)
+        }
+        None => None,
+    };
     let nics = nics(call, &wanted)?;
 
     let start = arguments.boolean("startvm").unwrap_or(true);
@@ -127,8 +125,15 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         id: call.model.next_id(),
         account,
         name: format!("ROOT-{number}"),
-        virtual_machine: id,
-        template: template.id,
+        virtual_machine: Some(id),
+        template: Some(template.id),
+        kind: VolumeKind::Root,
+        device: 0,
+        disk_offering: None,
+        snapshot: None,
+        attached: None,
+        destroyed: false,
+        delete_protection: false,
         layers: template.layers,
         bytes,
         created: call.now,
@@ -143,9 +148,15 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         state: MachineState::Stopped,
         template: template.id,
         offering,
+        size: own_size,
         nics,
         volume: volume.id,
-        user_data,
+        user_data: user_data.data,
+        user_data_id: user_data.registered,
+        user_data_details: user_data.values,
+        isos: Vec::new(),
+        ha: false,
+        os_type: None,
         key_pairs,
         public_keys,
         affinity_groups: groups,
@@ -157,7 +168,15 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         created: call.now,
         updated: None,
     };
+    if let Some(group) = &machine.group {
+        call.model.have_group(account, group, call.now);
+    }
     call.model.volumes.insert(volume);
+    if let Some(mut disk) = data_disk {
+        (disk.virtual_machine, disk.device, disk.attached) = (Some(id), 1, Some(call.now));
+        disk.name = format!("DATA-{number}");
+        call.model.volumes.insert(disk);
+    }
     call.model.virtual_machines.insert(machine);
     for (network, _) in wanted {
         call.model.touch(network);
@@ -170,6 +189,45 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         }
         running.machine_answer(id)
     }))
+}
+
+/// The size that a machine of this offering gets, from `details` where the offering leaves it open (what is not said there
+/// stays as it was); and whether it is the machine's own.
+pub(super) fn wanted_size(
+    call: &Call<'_>,
+    offering: Uuid,
+    before: Option<Size>,
+) -> Result<(Size, Option<Size>), ApiError> {
+    let offering = call.model.service_offerings.get(offering).filter(|offering| offering.active);
+    let offering = offering.ok_or_else(|| ApiError::invalid("The service offering is not active"))?;
+    let detail = |name: &str| {
+        let maps = call.arguments.map("details").iter().flatten();
+        maps.rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    };
+    let names = ["cpuNumber", "cpuSpeed", "memory"];
+    if let Some(size) = offering.size {
+        if names.iter().any(|name| detail(name).is_some()) {
+            return Err(ApiError::invalid(
+                "cpuNumber or cpuSpeed or memory should not be specified for static service offering",
+            ));
+        }
+        return Ok((size, None));
+    }
+    let number = |name: &str, what: &str, before: Option<u64>| {
+        let said = detail(name).map(|text| text.parse::<u64>().ok());
+        let number = said.unwrap_or(before).filter(|number| (1..=2_147_483_647).contains(number));
+        number.ok_or_else(|| {
+            ApiError::invalid(format!("Invalid {what} value, specify a value between 1 and 2147483647"))
+        })
+    };
+    let processors = number("cpuNumber", "CPU cores", before.map(|size| size.processors.into()))?;
+    let speed = number("cpuSpeed", "CPU speed", Some(before.map_or(1000, |size| size.speed_mhz.into())))?;
+    let size = Size {
+        processors: u32::try_from(processors).unwrap_or(u32::MAX),
+        speed_mhz: u32::try_from(speed).unwrap_or(u32::MAX),
+        memory_mib: number("memory", "memory", before.map(|size| size.memory_mib))?,
+    };
+    Ok((size, Some(size)))
 }
 
 /// The template, ready and the account's to use, and the size of a root disk from it.
@@ -324,22 +382,29 @@ fn nics(call: &mut Call<'_>, wanted: &[(Uuid, Option<Ipv4Addr>)]) -> Result<Vec<
     };
     let mut nics = Vec::new();
     for (number, (id, wanted)) in wanted.iter().enumerate() {
-        let network =
-            call.model.networks.get(*id).ok_or_else(|| ApiError::invalid("Unable to find network"))?;
-        let address = guest_address(call, network, *wanted)?;
-        let mac = match (&mac, number) {
-            (Some(mac), 0) => mac.clone(),
-            _ => {
-                let [a, b, c, d] = u32::try_from(call.model.next_number()).unwrap_or(u32::MAX).to_be_bytes();
-                format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-            }
-        };
-        nics.push(Nic { id: call.model.next_id(), network: *id, address, mac });
+        nics.push(new_nic(call, *id, *wanted, mac.clone().filter(|_| number == 0))?);
     }
     Ok(nics)
 }
 
-fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
+/// An interface in a network, with this address or a free one.
+pub(super) fn new_nic(
+    call: &mut Call<'_>,
+    network: Uuid,
+    wanted: Option<Ipv4Addr>,
+    mac: Option<String>,
+) -> Result<Nic, ApiError> {
+    let known = call.model.networks.get(network);
+    let known = known.ok_or_else(|| ApiError::invalid("Unable to find network"))?;
+    let address = guest_address(call, known, wanted)?;
+    let mac = mac.unwrap_or_else(|| {
+        let [a, b, c, d] = u32::try_from(call.model.next_number()).unwrap_or(u32::MAX).to_be_bytes();
+        format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+    });
+    Ok(Nic { id: call.model.next_id(), network, address, mac, secondary: Vec::new() })
+}
+
+pub(super) fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
     let mac = mac.to_lowercase();
     let bytes: Vec<Option<u8>> =
         mac.split(':').map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2)).collect();
@@ -354,9 +419,15 @@ fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
     Ok(mac)
 }
 
-fn guest_address(call: &Call<'_>, network: &Network, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, ApiError> {
+pub(super) fn guest_address(
+    call: &Call<'_>,
+    network: &Network,
+    wanted: Option<Ipv4Addr>,
+) -> Result<Ipv4Addr, ApiError> {
     let mut taken =
-        call.model.machines_in(network.id).filter_map(|machine| Some(machine.nic_in(network.id)?.address));
+        call.model.machines_in(network.id).filter_map(|machine| machine.nic_in(network.id)).flat_map(|nic| {
+            std::iter::once(nic.address).chain(nic.secondary.iter().map(|(_, address)| *address))
+        });
     let found = match wanted {
         Some(address) => Some(address).filter(|address| {
             usable(network.range, network.gateway, *address) && !taken.any(|other| other == *address)

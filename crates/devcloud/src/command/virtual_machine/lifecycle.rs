@@ -8,7 +8,7 @@ use crate::command::{Begun, Call};
 use crate::driver::Stop;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::MachineState;
+use crate::model::{Entity, MachineState, Volume, VolumeKind};
 
 fn instance(id: Uuid) -> Option<(&'static str, Option<Uuid>)> {
     Some(("VirtualMachine", Some(id)))
@@ -44,6 +44,16 @@ pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let expunge = call.arguments.boolean("expunge") == Some(true);
     let may_expunge = call.caller.root_admin || call.settings.config.users_may_expunge;
+    let disks = call.arguments.ids("volumeids").unwrap_or_default().to_vec();
+    let is_its_disk = |disk: &Uuid| {
+        let disk = call.model.volumes.get(*disk);
+        disk.is_some_and(|disk| disk.virtual_machine == Some(id) && disk.kind == VolumeKind::Data)
+    };
+    if let Some(other) = disks.iter().find(|disk| !is_its_disk(disk)) {
+        return Err(ApiError::invalid(format!(
+            "Unable to delete volume {other}: it is no data disk of the machine"
+        )));
+    }
     if call.model.virtual_machines.get(id).is_some_and(|machine| machine.delete_protection) {
         return Err(ApiError::invalid(format!(
             "Instance {id} has delete protection enabled and cannot be deleted."
@@ -54,6 +64,16 @@ pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             return Err(ApiError::internal("Account does not have permission for expunging."));
         }
         let failed_before = running.core.destroy_machine(id).await?;
+        running
+            .core
+            .change(|model, _| {
+                for disk in disks {
+                    model.volumes.remove(disk);
+                    model.bury(disk, Volume::KIND);
+                }
+                Ok(())
+            })
+            .await?;
         let answer = running.machine_answer(id)?;
         if expunge || failed_before {
             running.core.expunge_machine(id).await?;
@@ -90,6 +110,12 @@ pub(super) fn expunge(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 pub(super) fn restore(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("virtualmachineid")?;
     let template = call.arguments.id("templateid");
+    let gigabytes = call.arguments.integer("rootdisksize");
+    let bytes = match gigabytes.map(u64::try_from) {
+        None => None,
+        Some(Ok(gigabytes)) => Some(gigabytes << 30),
+        Some(Err(_)) => return Err(ApiError::invalid("Root disk size should be a positive number.")),
+    };
     let owner = call.model.virtual_machines.get(id).map_or(call.caller.account, |machine| machine.account);
     if let Some(template) = template.and_then(|template| call.model.templates.get(template)) {
         if !template.usable_by(owner) && !call.caller.root_admin {
@@ -100,7 +126,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         }
     }
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
-        running.core.restore_machine(id, template).await?;
+        running.core.restore_machine(id, template, bytes).await?;
         running.machine_answer(id)
     }))
 }

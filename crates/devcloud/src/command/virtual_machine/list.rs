@@ -2,10 +2,75 @@
 
 use serde_json::{Value, json};
 
+use crate::command::answer::{Answer, OWNED, ZONED};
 use crate::command::call::{View, object, time};
+use crate::command::network_view::vlan;
 use crate::command::{Call, Listing};
 use crate::error::ApiError;
 use crate::model::{MachineState, Nic, VirtualMachine};
+
+/// What is told of a machine.
+pub(in crate::command) const MACHINE: Answer = Answer::of(&[
+    OWNED,
+    ZONED,
+    &["id", "name", "displayname", "userid", "username", "created", "lastupdated", "state", "haenable"],
+    &["group", "hostcontrolstate", "templateid", "templatename", "templatedisplaytext", "templatetype"],
+    &[
+        "templateformat",
+        "passwordenabled",
+        "isos",
+        "isoid",
+        "isoname",
+        "isodisplaytext",
+        "groupid",
+        "userdataid",
+        "userdataname",
+        "isomaxcount",
+        "serviceofferingid",
+        "serviceofferingname",
+    ],
+    &["cpunumber", "cpuspeed", "memory", "guestosid", "ostypeid", "osdisplayname", "rootdeviceid"],
+    &["rootdevicetype", "securitygroup", "nic", "hypervisor", "ipaddress", "details", "keypairs"],
+    &["affinitygroup", "isdynamicallyscalable", "deleteprotection", "pooltype", "displayvm", "boottype"],
+    &[
+        "bootmode",
+        "publicipid",
+        "publicip",
+        "receivedbytes",
+        "sentbytes",
+        "tags",
+        "hasannotations",
+        "userdata",
+    ],
+    &["instancename", "hostid", "hostname", "arch"],
+])
+.with(&[("nic", &NIC_OF_MACHINE), ("affinitygroup", &AFFINITY), ("tags", &crate::command::tag::TAG)]);
+
+/// What is told of an interface.
+pub(super) const NIC: Answer = Answer::of(&[NIC_FIELDS, &["virtualmachineid"]]);
+
+const NIC_OF_MACHINE: Answer = Answer::of(&[NIC_FIELDS]);
+
+const NIC_FIELDS: &[&str] = &[
+    "id",
+    "networkid",
+    "networkname",
+    "netmask",
+    "gateway",
+    "ipaddress",
+    "traffictype",
+    "type",
+    "isdefault",
+    "macaddress",
+    "secondaryip",
+    "extradhcpoption",
+    "deviceid",
+    "enabled",
+    "isolationuri",
+    "broadcasturi",
+];
+
+const AFFINITY: Answer = Answer::of(&[&["id", "name", "description", "account"]]);
 
 const DETAILS: [&str; 15] = [
     "all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume",
@@ -56,6 +121,11 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("templateid").is_none_or(|template| machine.template == template)
             && arguments.id("serviceofferingid").is_none_or(|offering| machine.offering == offering)
             && arguments.id("affinitygroupid").is_none_or(|group| machine.affinity_groups.contains(&group))
+            && arguments
+                .id("groupid")
+                .is_none_or(|group| call.model.group_of(machine).is_some_and(|own| own.id == group))
+            && arguments.id("isoid").is_none_or(|iso| machine.isos.contains(&iso))
+            && arguments.id("userdataid").is_none_or(|data| machine.user_data_id == Some(data))
             && arguments.text("keypair").is_none_or(|name| machine.key_pairs.iter().any(|pair| pair == name))
             && arguments
                 .text("hypervisor")
@@ -74,7 +144,7 @@ pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
     let found = machine.into_iter().flat_map(|machine| {
         machine.nics.iter().enumerate().map(move |(number, nic)| (machine, number, nic)).filter(
             |(_, _, nic)| {
-                call.arguments.text("nicid").is_none_or(|wanted| wanted == nic.id.to_string())
+                call.arguments.id("nicid").is_none_or(|wanted| wanted == nic.id)
                     && call.arguments.id("networkid").is_none_or(|network| nic.network == network)
             },
         )
@@ -84,8 +154,14 @@ pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
     })
 }
 
-fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
+pub(super) fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
     let network = view.model.networks.get(nic.network);
+    let vlan = network.and_then(vlan).map(|vlan| format!("vlan://{vlan}"));
+    let secondary: Vec<Value> = nic
+        .secondary
+        .iter()
+        .map(|(id, address)| json!({ "id": id, "ipaddress": address.to_string() }))
+        .collect();
     object([json!({
         "id": nic.id,
         "networkid": nic.network,
@@ -93,11 +169,13 @@ fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
         "netmask": network.map(|network| network.range.netmask().to_string()),
         "gateway": network.map(|network| network.gateway.to_string()),
         "ipaddress": nic.address.to_string(),
+        "isolationuri": vlan.as_ref(),
+        "broadcasturi": vlan,
         "traffictype": "Guest",
         "type": "Isolated",
         "isdefault": number == 0,
         "macaddress": nic.mac,
-        "secondaryip": [],
+        "secondaryip": secondary,
         "extradhcpoption": [],
         "deviceid": number.to_string(),
         "enabled": true,
@@ -108,10 +186,16 @@ fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
 pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
     let catalogue = &view.settings.catalogue;
     let owner = view.model.accounts.get(machine.account);
+    let user = owner.and_then(|owner| owner.first_user());
     let template = view.model.templates.get(machine.template);
-    let offering = catalogue.service_offering(machine.offering);
-    let os_type = template.and_then(|template| catalogue.os_type(template.os_type));
+    let offering = view.model.service_offerings.get(machine.offering);
+    let size = view.model.size_of(machine);
+    let os_type = machine.os_type.or(template.map(|template| template.os_type));
+    let os_type = os_type.and_then(|os_type| catalogue.os_type(os_type));
     let running = machine.state == MachineState::Running;
+    let iso = machine.isos.first().and_then(|iso| view.model.templates.get(*iso));
+    let group = view.model.group_of(machine);
+    let user_data = machine.user_data_id.and_then(|id| view.model.user_data.get(id));
     let public = view
         .model
         .public_ip_addresses
@@ -133,27 +217,33 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "id": machine.id,
             "name": machine.name,
             "displayname": machine.display_name,
-            "userid": owner.map(|owner| owner.user.id),
-            "username": owner.map(|owner| &owner.user.name),
+            "userid": user.map(|user| user.id),
+            "username": user.map(|user| &user.name),
             "created": time(machine.created),
             "lastupdated": machine.updated.map(time),
             "state": machine.state.name(),
-            "haenable": false,
+            "haenable": machine.ha,
             "group": machine.group,
+            "groupid": group.map(|group| group.id),
+            "userdataid": user_data.map(|data| data.id),
+            "userdataname": user_data.map(|data| &data.name),
             "hostcontrolstate": running.then_some("Enabled"),
             "templateid": machine.template,
             "templatename": template.map(|template| &template.name),
             "templatedisplaytext": template.map(|template| &template.display_text),
             "templatetype": template.map(|template| template.kind.name()),
-            "templateformat": "QCOW2",
+            "templateformat": template.map(|template| template.format.name()),
             "passwordenabled": template.is_some_and(|template| template.password_enabled),
-            "isos": [],
+            "isos": crate::command::iso::of_machine(view.model, &machine.isos),
+            "isoid": iso.map(|iso| iso.id),
+            "isoname": iso.map(|iso| &iso.name),
+            "isodisplaytext": iso.map(|iso| &iso.display_text),
             "isomaxcount": 1,
             "serviceofferingid": machine.offering,
             "serviceofferingname": offering.map(|offering| &offering.name),
-            "cpunumber": offering.map(|offering| offering.processors),
-            "cpuspeed": offering.map(|offering| offering.speed_mhz),
-            "memory": offering.map(|offering| offering.memory_mib),
+            "cpunumber": size.processors,
+            "cpuspeed": size.speed_mhz,
+            "memory": size.memory_mib,
             "guestosid": os_type.map(|os_type| os_type.id),
             "ostypeid": os_type.map(|os_type| os_type.id),
             "osdisplayname": os_type.map(|os_type| os_type.name),

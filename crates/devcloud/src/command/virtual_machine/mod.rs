@@ -4,14 +4,19 @@ mod change;
 pub(crate) mod deploy;
 mod lifecycle;
 mod list;
+pub(in crate::command) mod nic;
 mod user_data;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(in crate::command) use self::list::MACHINE;
+use self::list::NIC;
 pub(crate) use self::list::view;
 pub(crate) use self::user_data::GET_LIMIT as USER_DATA_GET_LIMIT;
-use super::{Command, Entity, JobKind, Parameter, Running, View};
+use self::user_data::USER_DATA;
+pub(super) use self::user_data::parse as parse_user_data;
+use super::{Command, Entity, JobKind, Parameter, Reach, Running, View};
 use crate::error::ApiError;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -26,6 +31,9 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("networkid", Entity::Network),
             Parameter::id("templateid", Entity::Template),
             Parameter::id("serviceofferingid", Entity::ServiceOffering),
+            Parameter::id("groupid", Entity::InstanceGroup),
+            Parameter::id("isoid", Entity::Template),
+            Parameter::id("userdataid", Entity::UserData),
             Parameter::id("affinitygroupid", Entity::AffinityGroup),
             Parameter::id("zoneid", Entity::Zone),
             Parameter::id("vpcid", Entity::Nothing),
@@ -37,7 +45,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("accumulate"),
         ],
         list::list,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "startVirtualMachine",
         "Starts a stopped machine",
@@ -45,7 +54,8 @@ pub(super) const COMMANDS: &[Command] = &[
             .with_admin_class("admin.vm.StartVMCmdByAdmin"),
         &[Parameter::id("id", Entity::VirtualMachine).required()],
         lifecycle::start,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "stopVirtualMachine",
         "Stops a running machine",
@@ -53,7 +63,8 @@ pub(super) const COMMANDS: &[Command] = &[
             .with_admin_class("admin.vm.StopVMCmdByAdmin"),
         &[Parameter::id("id", Entity::VirtualMachine).required(), Parameter::boolean("forced")],
         lifecycle::stop,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "rebootVirtualMachine",
         "Stops and starts a running machine",
@@ -61,7 +72,8 @@ pub(super) const COMMANDS: &[Command] = &[
             .with_admin_class("admin.vm.RebootVMCmdByAdmin"),
         &[Parameter::id("id", Entity::VirtualMachine).required(), Parameter::boolean("forced")],
         lifecycle::reboot,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "destroyVirtualMachine",
         "Stops a machine for good; with expunge it is removed at once",
@@ -73,7 +85,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::ids("volumeids", Entity::Volume),
         ],
         lifecycle::destroy,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "expungeVirtualMachine",
         "Removes a destroyed machine",
@@ -86,7 +99,8 @@ pub(super) const COMMANDS: &[Command] = &[
         "Takes a destroyed machine back",
         &[Parameter::id("id", Entity::VirtualMachine).required()],
         change::recover,
-    ),
+    )
+    .answering(&MACHINE),
     Command::job(
         "restoreVirtualMachine",
         "Makes a machine's root disk anew from its template, or another",
@@ -95,9 +109,12 @@ pub(super) const COMMANDS: &[Command] = &[
         &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
             Parameter::id("templateid", Entity::Template).of_anyone(),
+            Parameter::long("rootdisksize").about("GiB"),
+            Parameter::boolean("expunge"),
         ],
         lifecycle::restore,
-    ),
+    )
+    .answering(&MACHINE),
     Command::change(
         "updateVirtualMachine",
         "Changes what is said about a machine, and what it is told when it boots next",
@@ -113,9 +130,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("isdynamicallyscalable"),
             Parameter::boolean("haenable"),
             Parameter::id("ostypeid", Entity::OsType),
+            Parameter::id("userdataid", Entity::UserData),
+            Parameter::map("userdatadetails"),
         ],
         change::update,
-    ),
+    )
+    .answering(&MACHINE),
     Command::change(
         "changeServiceForVirtualMachine",
         "Gives a stopped machine another size",
@@ -125,7 +145,35 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::map("details"),
         ],
         change::service,
+    )
+    .answering(&MACHINE),
+    Command::job(
+        "scaleVirtualMachine",
+        "Gives a stopped machine another size; a running one a larger one, where its offering says so",
+        JobKind::new("user.vm.ScaleVMCmd", "VM.UPGRADE", "Upgrading VM")
+            .with_admin_class("admin.vm.ScaleVMCmdByAdmin"),
+        &[
+            Parameter::id("id", Entity::VirtualMachine).required(),
+            Parameter::id("serviceofferingid", Entity::ServiceOffering).required(),
+            Parameter::map("details"),
+        ],
+        change::scale,
     ),
+    Command::change(
+        "resetUserDataForVirtualMachine",
+        "Has a stopped machine be told something else when it boots next",
+        &[
+            Parameter::id("id", Entity::VirtualMachine).required(),
+            Parameter::text("userdata").length(1_048_576),
+            Parameter::id("userdataid", Entity::UserData),
+            Parameter::map("userdatadetails"),
+            Parameter::text("account"),
+            Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
+        ],
+        change::reset_user_data,
+    )
+    .answering(&MACHINE),
     Command::job(
         "resetSSHKeyForVirtualMachine",
         "Gives a stopped machine other SSH keys",
@@ -136,25 +184,30 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("keypairs"),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
+            Parameter::project(),
         ],
         change::reset_keys,
-    ),
+    )
+    .answering(&MACHINE),
     Command::read(
         "getVirtualMachineUserData",
         "Answers a machine's user-data",
         &[Parameter::id("virtualmachineid", Entity::VirtualMachine).required()],
         user_data::get,
-    ),
+    )
+    .answering(&USER_DATA),
     Command::list(
         "listNics",
         "Lists a machine's interfaces",
         &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
-            Parameter::text("nicid"),
+            Parameter::id("nicid", Entity::Nic),
             Parameter::id("networkid", Entity::Network),
         ],
         list::list_nics,
-    ),
+    )
+    .answering(&NIC)
+    .reaching(Reach::Catalogue),
 ];
 
 impl Running {

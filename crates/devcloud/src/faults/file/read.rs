@@ -65,10 +65,14 @@ struct RawLimits {
     machines: Option<i64>,
     public_addresses: Option<i64>,
     volumes: Option<i64>,
+    snapshots: Option<i64>,
     templates: Option<i64>,
+    projects: Option<i64>,
     networks: Option<i64>,
     processors: Option<i64>,
     memory_mib: Option<i64>,
+    primary_storage_gib: Option<i64>,
+    secondary_storage_gib: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -233,10 +237,14 @@ impl RawLimits {
             machines: self.machines.unwrap_or(usual.machines),
             public_addresses: self.public_addresses.unwrap_or(usual.public_addresses),
             volumes: self.volumes.unwrap_or(usual.volumes),
+            snapshots: self.snapshots.unwrap_or(usual.snapshots),
             templates: self.templates.unwrap_or(usual.templates),
+            projects: self.projects.unwrap_or(usual.projects),
             networks: self.networks.unwrap_or(usual.networks),
             processors: self.processors.unwrap_or(usual.processors),
             memory_mib: self.memory_mib.unwrap_or(usual.memory_mib),
+            primary_storage_gib: self.primary_storage_gib.unwrap_or(usual.primary_storage_gib),
+            secondary_storage_gib: self.secondary_storage_gib.unwrap_or(usual.secondary_storage_gib),
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) async fn zone(run: &Run, command: arguments::Zone) -> miette::Result<
         }
         arguments::Zone::Down(name) => down(run, &name).await,
         arguments::Zone::Credentials { zone, profile } => credentials(run, &zone, profile.as_deref()),
+        arguments::Zone::Apis => apis(run),
         arguments::Zone::Serve(up) => {
             let served = host::serve(&places()?, &options(&up)?, run.stop.clone()).await;
             served.tried("the zone cannot be served")?;
@@ -146,6 +147,22 @@ pub(super) async fn down(run: &Run, zone: &ZoneName) -> miette::Result<Exit> {
         } else {
             format!("there is no zone {name} on this host")
         }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// What can be called is in the program: no zone has to be up.
+fn apis(run: &Run) -> miette::Result<Exit> {
+    let apis = devcloud::apis();
+    run.answer(&apis, || {
+        let commands = apis["listapisresponse"]["api"].as_array().into_iter().flatten();
+        let text =
+            |command: &serde_json::Value, field: &str| command[field].as_str().unwrap_or_default().to_owned();
+        let mut lines: Vec<String> = commands
+            .map(|command| format!("{:<36} {}", text(command, "name"), text(command, "description")))
+            .collect();
+        lines.sort_unstable();
+        lines.join("\n")
     })?;
     Ok(Exit::Done)
 }

@@ -1,0 +1,202 @@
+//! IP forwarding rules: ports of an address with static NAT.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::call::{View, object};
+use super::firewall_rule::{anywhere, follow, open_for, owner, port_range, sources};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach, Running};
+use crate::driver::Protocol;
+use crate::error::ApiError;
+use crate::job::Lane;
+use crate::model::{IpForwardingRule, Matcher, RuleState};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command::job(
+        "createIpForwardingRule",
+        "Opens ports of an address with static NAT",
+        JobKind::new("user.nat.CreateIpForwardingRuleCmd", "NET.RULEADD", "Applying IP forwarding rule"),
+        &[
+            Parameter::id("ipaddressid", Entity::PublicIpAddress).required(),
+            Parameter::text("protocol").required(),
+            Parameter::integer("startport").required(),
+            Parameter::integer("endport"),
+            Parameter::texts("cidrlist"),
+            Parameter::boolean("openfirewall").about("opens the firewall for the ports too; the default"),
+        ],
+        create,
+    )
+    .answering(&RULE),
+    Command::list(
+        "listIpForwardingRules",
+        "Lists IP forwarding rules",
+        &[
+            Parameter::id("id", Entity::IpForwardingRule),
+            Parameter::id("ipaddressid", Entity::PublicIpAddress),
+            Parameter::id("virtualmachineid", Entity::VirtualMachine),
+        ],
+        list,
+    )
+    .answering(&RULE)
+    .reaching(Reach::Owned),
+    Command::job(
+        "deleteIpForwardingRule",
+        "Takes an IP forwarding rule away",
+        JobKind::new("user.nat.DeleteIpForwardingRuleCmd", "NET.RULEDELETE", "deleting IP forwarding rule"),
+        &[Parameter::id("id", Entity::IpForwardingRule).required()],
+        delete,
+    ),
+];
+
+const RULE: Answer = Answer::of(&[
+    &["id", "privateport", "privateendport", "protocol", "publicport", "publicendport", "virtualmachineid"],
+    &["virtualmachinename", "virtualmachinedisplayname", "ipaddressid", "ipaddress", "state", "cidrlist"],
+    &["tags:list", "vmguestip", "networkid", "fordisplay"],
+])
+.with(&[("tags", &super::tag::TAG)]);
+
+fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let arguments = call.arguments;
+    let address = arguments.required_id("ipaddressid")?;
+    let network = super::public_ip_address::network_of(call, address)?;
+    let machine = call.model.public_ip_addresses.get(address).and_then(|address| address.static_nat.clone());
+    let machine = machine
+        .ok_or_else(|| {
+            ApiError::conflict("Can't do static nat on ip address: static NAT is not enabled on it")
+        })?
+        .virtual_machine;
+    let first = arguments.integer("startport").unwrap_or_default();
+    let ports = port_range(first, arguments.integer("endport").unwrap_or(first))?;
+    let (protocol, matcher) = match arguments.required_text("protocol")?.to_lowercase().as_str() {
+        "tcp" => (Protocol::Tcp, Matcher::Tcp(Some(ports))),
+        "udp" => (Protocol::Udp, Matcher::Udp(Some(ports))),
+        other => return Err(ApiError::invalid(format!("Protocol {other} is not supported in zone 1"))),
+    };
+    let old = call
+        .model
+        .ip_forwarding_rules
+        .iter()
+        .find(|old| old.address == address && old.protocol == protocol && old.ports.overlaps(ports));
+    if let Some(old) = old {
+        return Err(ApiError::conflict(format!(
+            "The range specified, {ports}, conflicts with rule {} which has {}",
+            old.id, old.ports
+        )));
+    }
+    let id = call.model.next_id();
+    if arguments.boolean("openfirewall").unwrap_or(true) {
+        let allowed = sources(arguments, "cidrlist")?.unwrap_or_else(|| vec![anywhere()]);
+        open_for(call, id, (network, address), matcher, allowed)?;
+    }
+    let rule = IpForwardingRule {
+        number: call.model.next_number(),
+        id,
+        account: owner(call, network),
+        network,
+        address,
+        virtual_machine: machine,
+        protocol,
+        ports,
+        state: RuleState::Staged,
+    };
+    call.model.ip_forwarding_rules.insert(rule);
+    Ok(Begun::making(id, "FirewallRule", Lane::Network(network), move |running| apply(running, id, network)))
+}
+
+async fn set(running: &Running, id: Uuid, network: Uuid, state: Option<RuleState>) -> Result<(), ApiError> {
+    running
+        .core
+        .change(|model, _| {
+            match state {
+                Some(state) => {
+                    let rule = model.ip_forwarding_rules.edit(id);
+                    rule.ok_or_else(|| ApiError::internal("The IP forwarding rule is gone"))?.state = state;
+                }
+                None => {
+                    model.ip_forwarding_rules.remove(id);
+                    model.tags.remove(id);
+                }
+            }
+            follow(model, id, state);
+            model.touch(network);
+            Ok(())
+        })
+        .await
+}
+
+async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiError> {
+    set(&running, id, network, Some(RuleState::Adding)).await?;
+    if let Err(error) = running.core.apply_rules(network).await {
+        tracing::info!(%error, rule = %id, "an IP forwarding rule was not applied");
+        set(&running, id, network, None).await?;
+        return Err(ApiError::internal("Error in creating ip forwarding rule on the domr"));
+    }
+    set(&running, id, network, Some(RuleState::Active)).await?;
+    let settings = running.core.settings();
+    let gone = || ApiError::internal("The IP forwarding rule is gone");
+    running
+        .core
+        .read(|model| {
+            let look = View { model, settings: &settings, root_admin: running.caller.root_admin };
+            let rule = model.ip_forwarding_rules.get(id);
+            rule.map(|rule| json!({ "ipforwardingrule": view(look, rule) }))
+        })
+        .ok_or_else(gone)
+}
+
+fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let scope = call.scope()?;
+    let arguments = call.arguments;
+    let found = call.model.ip_forwarding_rules.iter().filter(|rule| {
+        scope.includes(rule.account)
+            && call.wanted(rule.id)
+            && arguments.id("ipaddressid").is_none_or(|address| rule.address == address)
+            && arguments.id("virtualmachineid").is_none_or(|machine| rule.virtual_machine == machine)
+    });
+    Listing::of("ipforwardingrule", arguments, found, |rule| view(call.view(), rule))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
+    let id = call.arguments.required_id("id")?;
+    let rule = call.model.ip_forwarding_rules.edit(id);
+    let rule = rule.ok_or_else(|| ApiError::invalid(format!("Unable to find rule by id {id}")))?;
+    rule.state = RuleState::Revoked;
+    let network = rule.network;
+    follow(call.model, id, Some(RuleState::Revoked));
+    call.model.touch(network);
+    Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
+        if let Err(error) = running.core.apply_rules(network).await {
+            set(&running, id, network, Some(RuleState::Active)).await?;
+            return Err(ApiError::internal(format!("Failed to delete IP forwarding rule: {error}")));
+        }
+        set(&running, id, network, None).await?;
+        Ok(json!({ "success": true }))
+    }))
+}
+
+fn view(view: View<'_>, rule: &IpForwardingRule) -> Value {
+    let address = view.model.public_ip_addresses.get(rule.address);
+    let machine = view.model.virtual_machines.get(rule.virtual_machine);
+    let guest = address.and_then(|address| address.static_nat.as_ref()).map(|nat| nat.guest.to_string());
+    let (first, last) = (rule.ports.first.to_string(), rule.ports.last.to_string());
+    object([json!({
+        "id": rule.id,
+        "privateport": first,
+        "privateendport": last,
+        "protocol": if rule.protocol == Protocol::Udp { "udp" } else { "tcp" },
+        "publicport": first,
+        "publicendport": last,
+        "virtualmachineid": rule.virtual_machine,
+        "virtualmachinename": machine.map(|machine| &machine.name),
+        "virtualmachinedisplayname": machine.map(|machine| &machine.display_name),
+        "ipaddressid": rule.address,
+        "ipaddress": address.map(|address| address.address.to_string()),
+        "state": rule.state.name(),
+        "cidrlist": "",
+        "tags": view.tags(rule.id),
+        "vmguestip": guest,
+        "networkid": rule.network,
+        "fordisplay": view.root_admin.then_some(true),
+    })])
+}

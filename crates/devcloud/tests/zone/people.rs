@@ -1,0 +1,110 @@
+//! Domains, accounts, users and projects.
+
+use devcloud::Keys;
+use serde_json::json;
+
+use crate::kit::{self, Caller, World, text};
+
+/// An account made by an admin, with keys.
+async fn account(world: &World, by: &Caller, name: &str, more: &[(&str, &str)]) -> Caller {
+    let mut wanted = vec![
+        ("username", name),
+        ("password", "secret"),
+        ("email", "x@example.org"),
+        ("firstname", "A"),
+        ("lastname", "B"),
+    ];
+    wanted.extend_from_slice(more);
+    let made = by.call("createAccount", &wanted).await;
+    let user = text(&made["account"]["user"][0]["id"]);
+    let keys = by.call("registerUserKeys", &[("id", &user)]).await["userkeys"].clone();
+    let keys = Keys {
+        account: name.to_owned(),
+        api_key: text(&keys["apikey"]),
+        secret_key: text(&keys["secretkey"]).into(),
+        password: "secret".to_owned().into(),
+    };
+    Caller { zone: world.zone.clone(), keys }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_admin_sees_and_does_everything_in_its_domain_and_nothing_beside_it() {
+    let world = kit::world().await;
+    let admin = world.admin();
+    let domain = text(&admin.call("createDomain", &[("name", "sales")]).await["domain"]["id"]);
+    assert_eq!(admin.refused("createDomain", &[("name", "SALES")]).await.0, 431);
+    let in_domain = [("domainid", domain.as_str())];
+    let head = account(&world, &admin, "head", &[in_domain[0], ("accounttype", "2")]).await;
+    let clerk = account(&world, &head, "clerk", &in_domain).await;
+    let network = clerk.network("n").await;
+    let seen = head.only("listNetworks", "network", &[("listall", "true")]).await;
+    assert_eq!((&seen["id"], &seen["domainpath"]), (&json!(network), &json!("ROOT/sales")));
+    assert_eq!(world.user().call("listNetworks", &[("listall", "true")]).await, json!({}));
+    let theirs = text(&world.user().only("listAccounts", "account", &[]).await["id"]);
+    assert_eq!(head.refused("updateAccount", &[("id", &theirs), ("newname", "mine")]).await.0, 531);
+    assert_eq!(head.refused("createServiceOffering", &[("name", "x")]).await.0, 432);
+    assert_eq!(admin.fails("deleteDomain", &[("id", &domain)]).await.0, 530, "it is not empty");
+    admin.run("deleteDomain", &[("id", &domain), ("cleanup", "true")]).await;
+    assert_eq!(clerk.ask("listNetworks", &[]).await.status, 401);
+    assert_eq!(admin.call("listDomains", &[("name", "sales")]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_disabled_is_not_known_any_more() {
+    let world = kit::world().await;
+    let admin = world.admin();
+    let clerk = account(&world, &admin, "clerk", &[]).await;
+    let network = clerk.network("n").await;
+    let machine = clerk.deploy(&network, "m", &[]).await;
+    let id = text(&clerk.only("listAccounts", "account", &[]).await["id"]);
+    admin.run("disableAccount", &[("id", &id), ("lock", "false")]).await;
+    assert_eq!(clerk.ask("listZones", &[]).await.status, 401);
+    let stopped = admin.only("listVirtualMachines", "virtualmachine", &[("id", &machine)]).await;
+    assert_eq!(stopped["state"], json!("Stopped"));
+    admin.call("enableAccount", &[("id", &id)]).await;
+    let user = clerk.only("listUsers", "user", &[]).await;
+    let second = [
+        ("account", "clerk"),
+        ("username", "second"),
+        ("password", "p"),
+        ("email", "e"),
+        ("firstname", "f"),
+        ("lastname", "l"),
+        ("domainid", user["domainid"].as_str().expect("an id")),
+    ];
+    let second = text(&admin.call("createUser", &second).await["user"]["id"]);
+    assert_eq!(clerk.call("listUsers", &[]).await["count"], json!(2));
+    admin.run("disableUser", &[("id", user["id"].as_str().expect("an id"))]).await;
+    assert_eq!(clerk.ask("listZones", &[]).await.status, 401);
+    admin.call("deleteUser", &[("id", &second)]).await;
+    admin.run("deleteAccount", &[("id", &id)]).await;
+    assert_eq!(admin.call("listVirtualMachines", &[("listall", "true")]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_s_things_are_its_members_and_go_with_it() {
+    let world = kit::world_with(
+        devcloud::ZoneConfig { accounts: vec!["other".to_owned()], ..devcloud::ZoneConfig::simulated_time() },
+        Default::default(),
+        Default::default(),
+    )
+    .await;
+    let (user, other) = (world.user(), world.caller("other"));
+    assert_eq!(user.call("listProjects", &[]).await, json!({}));
+    assert_eq!(user.call("listNetworks", &[("projectid", "-1")]).await, json!({}));
+    let project = text(&user.run("createProject", &[("name", "p"), ("displaytext", "P")]).await.0["id"]);
+    let of = [("projectid", project.as_str())];
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBd0Ox2nq4HlBWQ0OqlU4WgnNR0AXVWZ4vd8RTB2pQ3b";
+    let made = user.call("registerSSHKeyPair", &[("name", "k"), ("publickey", key), of[0]]).await;
+    assert_eq!((&made["keypair"]["project"], made["keypair"].get("account")), (&json!("p"), None));
+    assert_eq!(user.call("listSSHKeyPairs", &[]).await, json!({}), "it is not the account's");
+    assert_eq!(user.call("listSSHKeyPairs", &of).await["count"], json!(1));
+    assert_eq!(user.call("listSSHKeyPairs", &[("projectid", "-1")]).await["count"], json!(1));
+    assert_eq!(other.refused("listSSHKeyPairs", &of).await.0, 531);
+    user.run("addAccountToProject", &[of[0], ("account", "other")]).await;
+    assert_eq!(other.call("listSSHKeyPairs", &of).await["count"], json!(1));
+    assert_eq!(user.call("listProjectAccounts", &of).await["count"], json!(2));
+    assert_eq!(other.refused("deleteProject", &[("id", &project)]).await.0, 531);
+    user.run("deleteProject", &[("id", &project), ("cleanup", "true")]).await;
+    assert_eq!(other.call("listProjects", &[]).await, json!({}));
+}
