@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mesostack::cluster::{
-    Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, find_or_make_key, lease::Lease,
-    plan_destruction,
+    Applied, Context, Limits, Observed, OperatorKey, Plan, find_or_make_key, lease::Lease, plan_destruction,
 };
 use mesostack::node::SshNodes;
 use serde_json::json;
@@ -27,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
     let deadline = run.deadline(PATIENCE);
     let agreed_to = arguments.plan.as_deref().map(saved::read).transpose()?;
-    let cluster = run.ask(deadline, Cluster::open(run)).await?;
+    let cluster = run.ask(deadline, Cluster::open(run)).await?.asking(&arguments.changes)?;
     let turn = (arguments.turn, Leaves::Cluster, deadline);
     alone(run, cluster, turn, async |run, cluster, lease| {
         let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
@@ -112,7 +111,7 @@ async fn execute(
         let found = tokio::task::spawn_blocking(move || find_or_make_key(&path)).await;
         let identity =
             found.tried("the private key was not looked for")?.tried("the private key cannot be used")?;
-        context.desired = Desired::of(cluster.spec(), Some(OperatorKey::of(&identity)));
+        context.desired.key = Some(OperatorKey::of(&identity));
         context.nodes = Some(Arc::new(SshNodes::new(&access.user, identity)));
     }
     let journal = Journal::begin(run, command, cluster.spec(), &cluster.client);

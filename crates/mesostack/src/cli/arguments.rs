@@ -171,9 +171,21 @@ pub(crate) struct Consent {
     pub(crate) yes: bool,
 }
 
+/// What a plan is to do beyond what the file says.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Changes {
+    /// Let this agent go, instead of the one with the highest number; may be given more than once
+    ///
+    /// How many agents there are is what the file says: `agents` has to be lowered by as many.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) remove: Vec<String>,
+}
+
 /// `mesostack plan`
 #[derive(Args, Debug)]
 pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     /// Save the plan, for `mesostack apply FILE`; it holds no secret
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -197,6 +209,8 @@ pub(crate) struct Apply {
     /// Carry out a plan that `plan --out` saved, without asking; refused when the file or the cloud has moved since
     #[arg(value_name = "PLAN")]
     pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     /// Do this part of the work alone
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) only: Option<Part>,

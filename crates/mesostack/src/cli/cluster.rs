@@ -4,10 +4,11 @@ use std::fmt;
 
 use mesostack::{
     cluster::{
-        self, Desired, Limits, Observed, OperatorKey, Plan, SavedPlan, find_key, host_key_tag, refusal,
+        self, Changes, Desired, Limits, Observed, OperatorKey, Plan, SavedPlan, find_key, host_key_tag,
+        refusal,
     },
     node::{self, SshNodes, Status, Whereabouts},
-    spec::{Document, Node, Spec},
+    spec::{Document, NoNode, Node, NodeName, Spec},
     timeline::Estimate,
 };
 use remote::{Identity, Session};
@@ -15,6 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    arguments,
     cloud::connect,
     journal,
     report::{Refused, While},
@@ -55,6 +57,13 @@ impl Cluster {
         let client = connect(&spec.cloud).await?;
         let desired = Desired::of(spec, identity.as_ref().map(OperatorKey::of));
         Ok(Self { client, identity, desired, document })
+    }
+
+    /// The same, with what the command line asks for beyond the file.
+    pub(crate) fn asking(mut self, changes: &arguments::Changes) -> miette::Result<Self> {
+        let remove = changes.remove.iter().map(|name| self.node(name)).collect::<miette::Result<_>>()?;
+        self.desired = self.desired.asking(Changes { remove });
+        Ok(self)
     }
 
     pub(crate) fn spec(&self) -> &Spec {
@@ -117,27 +126,37 @@ impl Cluster {
             .into_iter()
             .map(|node| self.whereabouts(&observed, node))
             .collect::<miette::Result<_>>()?;
-        Ok(node::status(&self.nodes()?, self.spec(), &masters, deadline).await)
+        let agents = cluster::agents(&self.desired, &observed);
+        Ok(node::status(&self.nodes()?, &masters, &agents, deadline).await)
     }
 
     /// A session with the node of that name.
     pub(crate) async fn reach(&self, name: &str, deadline: Instant) -> miette::Result<Session> {
-        let (masters, agents) = (self.spec().masters(), self.spec().agents());
-        let prefix = format!("{}-", self.spec().cluster.name);
-        // Its name in the cloud will do too.
-        let short = name.strip_prefix(&prefix).unwrap_or(name);
-        let node = masters.iter().chain(&agents).find(|node| node.name() == short).cloned();
-        let node = node.ok_or_else(|| {
-            let last = |nodes: &[Node]| nodes.last().map(Node::name);
-            let known: Vec<_> = [&masters, &agents].into_iter().filter_map(|nodes| last(nodes)).collect();
-            Refused::new(
-                format!("the cluster has no node {name}"),
-                format!("nodes are numbered from 1: master-1 … {}", known.join(", agent-1 … ")),
-            )
-        })?;
+        let node = self.node(name)?;
         let observed = self.existing().await?;
+        let host_name = node::host_name_of(self.spec(), node);
+        let wanted = self.spec().node(node.role, node.number);
+        let node = wanted.filter(|_| observed.machine(&host_name).is_some()).ok_or_else(|| {
+            let ours = observed.machines.iter().filter_map(|machine| {
+                machine.named.name.strip_prefix(&format!("{}-", self.spec().cluster.name))
+            });
+            let there = match ours.collect::<Vec<_>>() {
+                none if none.is_empty() => "it has none yet: `mesostack apply` makes them".to_owned(),
+                names => format!("it has {}", names.join(", ")),
+            };
+            Refused::new(format!("the cluster has no node {node}"), there)
+        })?;
         let at = self.whereabouts(&observed, node)?;
         self.nodes()?.reach(&at, deadline).await.tried(format!("could not reach {name}"))
+    }
+
+    /// What a node's name stands for; its name in the cloud will do too.
+    pub(crate) fn node(&self, name: &str) -> miette::Result<NodeName> {
+        let prefix = format!("{}-", self.spec().cluster.name);
+        let short = name.strip_prefix(&prefix).unwrap_or(name);
+        short.parse().map_err(|error: NoNode| {
+            Refused::new(error.to_string(), "`mesostack output` lists the nodes there are").into()
+        })
     }
 
     /// Where a node is, and the key it has to show.

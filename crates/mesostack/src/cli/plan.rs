@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) async fn plan(run: &Run, arguments: Plan) -> miette::Result<Exit> {
     let (cluster, observed, plan) = run
         .ask(run.deadline(PATIENCE), async {
-            let cluster = Cluster::open(run).await?;
+            let cluster = Cluster::open(run).await?.asking(&arguments.changes)?;
             let (observed, plan) = cluster.plan().await?;
             Ok((cluster, observed, plan))
         })

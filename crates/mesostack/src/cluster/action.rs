@@ -71,8 +71,8 @@ pub enum Action {
     CreateBalancer { name: String, public_port: u16, private_port: u16 },
     /// Puts machines behind a load balancer rule.
     AssignBalancer { public_port: u16, machines: Vec<String>, fresh: bool },
-    /// Removes a machine whose first start failed, so that it can be made again.
-    Discard { host_name: String, machine: Id },
+    /// Removes a machine from a cluster that stays.
+    Discard { host_name: String, machine: Id, why: String },
     /// Writes a machine down, without starting it.
     Deploy { host_name: String, node: Node, offering: Named, template: Named, apart: bool },
     /// Forwards a port of the public address to a machine's SSH port.
@@ -90,6 +90,8 @@ pub enum Action {
     AwaitHealth { host_names: Vec<String> },
     /// Writes down which nodes are set up.
     MarkSetUp { host_names: Vec<String> },
+    /// Removes the tags of nodes that are no more.
+    ForgetNodes { host_names: Vec<String>, tags: Vec<String> },
     /// Destroys a machine for good.
     Destroy { host_name: String, machine: Id },
     /// Removes the masters' anti-affinity group.
@@ -172,6 +174,7 @@ impl Action {
             Self::SetUp { .. } => "set_up",
             Self::AwaitHealth { .. } => "await_health",
             Self::MarkSetUp { .. } => "mark_set_up",
+            Self::ForgetNodes { .. } => "forget_nodes",
             Self::Destroy { .. } => "destroy",
             Self::DeleteAffinityGroup { .. } => "delete_affinity_group",
             Self::DeleteKeyPair { .. } => "delete_key_pair",
@@ -216,6 +219,7 @@ impl Action {
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
             Self::AwaitHealth { .. } => "await health".to_owned(),
             Self::MarkSetUp { .. } => "mark nodes as set up".to_owned(),
+            Self::ForgetNodes { .. } => "forget nodes".to_owned(),
             Self::Destroy { host_name, .. } => format!("destroy {host_name}"),
             Self::DeleteAffinityGroup { name, .. } => format!("delete affinity group {name}"),
             Self::DeleteKeyPair { name } => format!("delete key pair {name}"),
@@ -245,9 +249,8 @@ impl Action {
             Self::AssignBalancer { public_port, machines, fresh: false } => {
                 changed(format!("load balancer rule {public_port}: members {}", machines.join(", ")))
             }
-            Self::Discard { host_name, .. } => {
-                removed(format!("virtual machine {host_name} (its first start failed)"))
-            }
+            Self::Discard { host_name, why, .. } => removed(format!("virtual machine {host_name} ({why})")),
+            Self::ForgetNodes { host_names, .. } => removed(format!("tags of {}", host_names.join(", "))),
             Self::Deploy { host_name, node, offering, template, .. } => added(format!(
                 "virtual machine {host_name} {} ({}, {})",
                 node.address, offering.name, template.name

@@ -16,6 +16,7 @@ mod network;
 mod nodes;
 pub(super) mod policy;
 mod ramp;
+mod removal;
 mod roll_call;
 mod rules;
 mod start;
@@ -140,6 +141,8 @@ pub async fn apply(plan: &Plan, context: &Context) -> Result<Applied, Unfinished
 struct Run<'a> {
     plan: &'a Plan,
     context: &'a Context,
+    /// With the nodes the plan was made for.
+    desired: Desired,
     known: Mutex<Known>,
     phases: Mutex<BTreeMap<Phase, Progress>>,
     in_flight: Arc<InFlight>,
@@ -174,6 +177,7 @@ impl<'a> Run<'a> {
         Self {
             plan,
             context,
+            desired: context.desired.given(&context.observed),
             known: Mutex::new(Known::of(&context.observed)),
             phases: Mutex::default(),
             in_flight: Arc::default(),

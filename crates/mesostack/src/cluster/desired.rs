@@ -6,21 +6,26 @@ use ipnet::Ipv4Net;
 
 use super::{
     identity,
+    membership::{self, Changes},
+    observed::Observed,
     openings::Opening,
     roster::{Called, Roster},
 };
 use crate::{
     node,
-    spec::{self, AgentAccess, Node, Role, Spec},
+    spec::{self, Node, Role, Spec},
 };
 
-/// Every resource the cluster needs. A pure function of the specification and the operator's key.
+/// Every resource the cluster needs. A pure function of the specification, the operator's key, what the command asks for
+/// beyond the file, and which agents there are: see [`Desired::given`].
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// What it was made from.
     pub spec: Spec,
     /// The operator's key as it is on this machine; none when it has still to be made.
     pub key: Option<OperatorKey>,
+    /// What the command asks for beyond the file.
+    pub changes: Changes,
     /// The masters' anti-affinity group.
     pub affinity_group: String,
     /// The ports that have to be open.
@@ -79,34 +84,13 @@ impl WantedMachine {
 }
 
 impl Desired {
-    /// What `spec` asks for, with the operator's key as it is on this machine.
+    /// What `spec` asks for where nothing is there yet, with the operator's key as it is on this machine.
     pub fn of(spec: &Spec, key: Option<OperatorKey>) -> Self {
-        let wanted = |node: Node| WantedMachine {
-            host_name: node::host_name(spec, &node),
-            offering: match node.role {
-                Role::Master => spec.cluster.master_offering.clone(),
-                Role::Agent => spec.cluster.agent_offering.clone(),
-            },
-            node,
-        };
-        let allow = || spec.access.allow.iter().copied();
-        let forwarded_agents = match spec.access.agents {
-            AgentAccess::Forward => spec.cluster.agents,
-            AgentAccess::Bastion => 0,
-        };
-        let forwards = [
-            (spec.access.first_master_port, spec.cluster.masters),
-            (spec.access.first_agent_port, forwarded_agents),
-        ];
-        let ssh = forwards
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(first, count)| Opening::new(first, first + (count - 1), allow()));
-        let interfaces = [spec::MESOS, spec::MARATHON].map(|port| Opening::new(port, port, allow()));
-        Self {
+        let desired = Self {
             key,
+            changes: Changes::default(),
             affinity_group: identity::affinity_group(&spec.cluster.name),
-            openings: ssh.chain(interfaces).collect(),
+            openings: Vec::new(),
             balancers: [
                 WantedBalancer {
                     name: "mesos",
@@ -119,9 +103,48 @@ impl Desired {
                     private_port: node::GATEWAY_MARATHON_PORT,
                 },
             ],
-            machines: spec.masters().into_iter().chain(spec.agents()).map(wanted).collect(),
+            machines: Roster::default(),
             spec: spec.clone(),
-        }
+        };
+        desired.with(spec.agents())
+    }
+
+    /// The same, with what the command asks for beyond the file.
+    #[must_use]
+    pub fn asking(self, changes: Changes) -> Self {
+        Self { changes, ..self }
+    }
+
+    /// The same, given what is there: agents keep their names as long as they are needed.
+    #[must_use]
+    pub fn given(&self, observed: &Observed) -> Self {
+        self.clone().with(membership::agents(self, observed))
+    }
+
+    fn with(self, agents: Vec<Node>) -> Self {
+        let spec = &self.spec;
+        let allow = || spec.access.allow.iter().copied();
+        let masters = spec.masters();
+        let ports = |nodes: &[Node]| nodes.iter().filter_map(|node| node.ssh_port).max();
+        // From the first on, whoever of those in between is there: a range that closed and opened with each of them would
+        // keep the router busy.
+        let forwards = [
+            (spec.access.first_master_port, ports(&masters)),
+            (spec.access.first_agent_port, ports(&agents)),
+        ];
+        let ssh = forwards.into_iter().filter_map(|(first, last)| Some(Opening::new(first, last?, allow())));
+        let interfaces = [spec::MESOS, spec::MARATHON].map(|port| Opening::new(port, port, allow()));
+        let openings = ssh.chain(interfaces).collect();
+        let wanted = |node: Node| WantedMachine {
+            host_name: node::host_name(spec, &node),
+            offering: match node.role {
+                Role::Master => spec.cluster.master_offering.clone(),
+                Role::Agent => spec.cluster.agent_offering.clone(),
+            },
+            node,
+        };
+        let machines = masters.into_iter().chain(agents).map(wanted).collect();
+        Self { openings, machines, ..self }
     }
 
     /// The cluster's name.
@@ -143,6 +166,13 @@ impl Desired {
     pub(crate) fn masters(&self) -> impl Iterator<Item = &WantedMachine> {
         // They come first: whoever asks for them for each of many agents does not go through all of those.
         self.machines.iter().take_while(|machine| machine.node.role == Role::Master)
+    }
+
+    /// The ports that are open for agents, if they have any.
+    pub(crate) fn agent_ports(&self) -> Option<(u16, u16)> {
+        let agents = self.machines.iter().filter(|machine| machine.node.role == Role::Agent);
+        let last = agents.filter_map(|agent| agent.node.ssh_port).max()?;
+        Some((self.spec.access.first_agent_port, last))
     }
 
     /// The wanted machine of that name.

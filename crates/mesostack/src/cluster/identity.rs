@@ -2,7 +2,7 @@
 //!
 //! The cloud is the only memory there is. What is written here is what the next run, by whomever, knows.
 
-use crate::spec::Role;
+use crate::spec::NodeName;
 
 /// The network's tag that says whose it is; its value is the cluster's name.
 pub(crate) const CLUSTER: &str = "mesostack.cluster";
@@ -11,14 +11,19 @@ pub(crate) const KEY_PAIR: &str = "mesostack.keypair";
 /// Why masters share a group: no two of them on one host.
 pub(crate) const ANTI_AFFINITY: &str = "host anti-affinity";
 
+/// What the names of tags with host keys begin with.
+const HOST_KEY: &str = "mesostack.hostkey.";
+/// What the names of tags with the marks of set-ups begin with.
+const SET_UP: &str = "mesostack.node.";
+
 /// The network's tag that holds a node's public host key, written before the node is made.
 pub fn host_key_tag(host_name: &str) -> String {
-    format!("mesostack.hostkey.{host_name}")
+    format!("{HOST_KEY}{host_name}")
 }
 
 /// The network's tag that says that a node's set-up was finished; see [`set_up_mark`].
 pub(crate) fn set_up_tag(host_name: &str) -> String {
-    format!("mesostack.node.{host_name}")
+    format!("{SET_UP}{host_name}")
 }
 
 /// That tag's value: for which machine, and with which configuration. A machine made anew has another id, so a mark of
@@ -44,14 +49,14 @@ pub(crate) fn is_node_name(cluster: &str, name: &str) -> bool {
 }
 
 /// Which node of this cluster a machine's name says that it is.
-pub(crate) fn node_of(cluster: &str, name: &str) -> Option<(Role, u16)> {
-    let rest = name.strip_prefix(cluster)?;
-    let (role, number) = match rest.strip_prefix("-master-") {
-        Some(number) => (Role::Master, number),
-        None => (Role::Agent, rest.strip_prefix("-agent-")?),
-    };
-    let number = number.parse().ok().filter(|parsed: &u16| *parsed > 0 && parsed.to_string() == number)?;
-    Some((role, number))
+pub(crate) fn node_of(cluster: &str, name: &str) -> Option<NodeName> {
+    name.strip_prefix(cluster)?.strip_prefix('-')?.parse().ok()
+}
+
+/// Which node of this cluster one of the network's tags is about.
+pub(crate) fn node_of_tag(cluster: &str, key: &str) -> Option<NodeName> {
+    let name = key.strip_prefix(HOST_KEY).or_else(|| key.strip_prefix(SET_UP))?;
+    node_of(cluster, name)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod graph;
 mod identity;
 pub mod lease;
 mod look;
+mod membership;
 #[cfg(test)]
 mod model;
 mod observed;
@@ -51,6 +52,7 @@ pub use self::{
     error::Error,
     identity::host_key_tag,
     look::{Validation, validate},
+    membership::{Changes, agents},
     observed::{
         Address, AffinityGroup, Balancer, Catalogue, EgressRule, FirewallRule, Forward, Going, Machine,
         MachineState, Named, Network, NetworkState, Observed,

@@ -64,6 +64,7 @@ pub(super) fn carry_out_all(desired: &Desired, observed: &mut Observed, plan: &P
 }
 
 pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Action) {
+    let desired = &desired.given(observed);
     match action {
         Action::AwaitNetwork => network(observed).state = NetworkState::Awake,
         Action::CreateNetwork { name, range, offering, zone, .. } => {
@@ -101,7 +102,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
         }
         Action::ClosePorts { rule, .. } => observed.firewall.retain(|other| other.id != *rule),
         Action::OpenPorts { opening } => {
-            let id = Id::from(format!("rule-{}", observed.firewall.len()));
+            let id = Id::from(format!("rule-{}-{opening}", observed.firewall.len()));
             observed.firewall.push(FirewallRule {
                 id,
                 opening: Some(opening.clone()),
@@ -134,6 +135,10 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             observed.machines.retain(|other| other.named.id != *machine);
             observed.forwards.retain(|forward| forward.machine != *machine);
             observed.balancers.iter_mut().for_each(|rule| rule.members.retain(|member| member != machine));
+        }
+        Action::ForgetNodes { host_names, tags } => {
+            assert!(host_names.iter().all(|name| observed.machine(name).is_none()), "one of them is there");
+            network(observed).tags.retain(|key, _| !tags.contains(key));
         }
         Action::Deploy { host_name, node, offering, template, apart } => {
             assert!(observed.machine(host_name).is_none(), "a second {host_name}");

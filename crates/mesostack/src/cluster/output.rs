@@ -42,6 +42,7 @@ pub struct Endpoint {
 /// A cluster's address, ports and interfaces; none while it has no address. Nodes without a machine are left out.
 pub fn output(desired: &Desired, observed: &Observed) -> Option<Output> {
     let public_ip = observed.public_address()?.address;
+    let desired = &desired.given(observed);
     let endpoints = |role: Role| {
         let nodes = desired.machines.iter().filter(|machine| machine.node.role == role);
         nodes

@@ -4,7 +4,7 @@
 //! and machines are started last, all at once, so that the router boots once with everything in place. A network that
 //! runs already takes rules at any time except while its router starts; there each new machine goes its own way.
 
-mod bastion;
+mod leftovers;
 mod machines;
 mod rules;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use cloudstack::Id;
 use super::{
     action::Action,
     desired::Desired,
-    identity,
+    identity, membership,
     observed::Observed,
     plan::{Obstacle, Plan},
     quota,
@@ -25,6 +25,7 @@ use super::{
 
 /// What has to be done so that the cloud has what is wanted.
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let desired = &desired.given(observed);
     let mut plan = Plan {
         cluster: desired.cluster().to_owned(),
         public_address: observed.public_address().map(|address| address.address),
@@ -32,15 +33,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     };
     let mut obstacles = check(desired, observed);
     check_affinity_group(desired, observed, &mut obstacles);
+    membership::check(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
     check_catalogue(observed, &machines, &mut obstacles);
     quota::check(&quota::Needs::of(observed, &machines.missing), &observed.allowance, &mut obstacles);
-    rules::check(desired, observed, &mut obstacles);
+    let leftovers = leftovers::Leftovers::of(desired, observed);
+    rules::check(desired, observed, &leftovers, &mut obstacles);
     plan.obstacles = obstacles;
     plan.remarks.clone_from(&observed.allowance.unseen);
-    describe_drift(desired, observed, &mut plan);
+    describe_drift(desired, observed, &leftovers, &mut plan);
     if plan.obstacles.is_empty() {
-        add_steps(desired, observed, &machines, &mut plan);
+        add_steps(desired, observed, &machines, &leftovers, &mut plan);
     }
     plan
 }
@@ -64,7 +67,13 @@ struct Before {
     deploy: Vec<usize>,
 }
 
-fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted<'_>, plan: &mut Plan) {
+fn add_steps(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &machines::Sorted<'_>,
+    leftovers: &leftovers::Leftovers<'_>,
+    plan: &mut Plan,
+) {
     let asleep = observed.asleep();
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
@@ -73,18 +82,21 @@ fn add_steps(desired: &Desired, observed: &Observed, machines: &machines::Sorted
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
     };
-    let openings = rules::openings(desired, observed, &before, plan);
+    let ports = rules::openings(desired, observed, leftovers, &before, plan);
     let balancers = rules::balancers(desired, observed, &before, plan);
     let deployed = machines::deploy(desired, observed, machines, &before, plan);
     rules::assign(desired, observed, &balancers, &deployed, plan);
     let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
-    bastion::Leftovers::of(desired, observed).remove(&before, plan);
+    let unforwarded = leftovers.remove(&before, &ports.closed, plan);
     let written = (asleep && machines.any_to_start()).then(|| {
         let everything = 0..plan.steps.len();
         plan.add(Action::WrittenDown, [], everything)
     });
     let started = machines::start(machines, &before, &deployed, written, plan);
-    machines::set_up(desired, observed, &machines::Reached { started, forwards, openings }, plan);
+    let reached = machines::Reached { started, forwards, openings: ports.opened };
+    machines::set_up(desired, observed, &reached, plan);
+    let closed = ports.closed.into_iter().chain(unforwarded).collect();
+    machines::remove(desired, observed, machines, &before, closed, plan);
 }
 
 /// Steps that remove what a repeated call has made beside the cluster's network.
@@ -227,9 +239,14 @@ fn check_catalogue(observed: &Observed, machines: &machines::Sorted<'_>, obstacl
 }
 
 /// What is there, was not asked for, and is left alone.
-fn describe_drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
+fn describe_drift(
+    desired: &Desired,
+    observed: &Observed,
+    leftovers: &leftovers::Leftovers<'_>,
+    plan: &mut Plan,
+) {
     machines::drift(desired, observed, plan);
-    rules::drift(desired, observed, plan);
+    rules::drift(desired, observed, leftovers, plan);
     const ALONE: &str = "not in the file; left alone";
     for address in observed.addresses.iter().filter(|address| !address.source_nat) {
         plan.foreign(format!("public address {}", address.address), ALONE);

@@ -26,8 +26,8 @@ mod zookeeper;
 
 pub use configuration::{Configuration, File};
 pub use nodes::{Error, Nodes, Tell};
-pub use places::host_name;
 pub(crate) use places::{GATEWAY_MARATHON_PORT, GATEWAY_MESOS_PORT};
+pub use places::{host_name, host_name_of};
 pub use reach::{SshNodes, Whereabouts};
 pub use render::{Facts, render};
 pub use set_up::{SetUp, set_up};

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::spec::{Node, Spec};
+use crate::spec::{Node, NodeName, Spec};
 
 /// Where ZooKeeper serves its clients.
 pub(super) const ZOOKEEPER_PORT: u16 = 2181;
@@ -26,7 +26,12 @@ pub(super) const ZOOKEEPER_DATA: &str = "/var/lib/zookeeper";
 
 /// What a node is called in the cloud, and what its machine calls itself: `mesos-master-1`.
 pub fn host_name(spec: &Spec, node: &Node) -> String {
-    format!("{}-{}", spec.cluster.name, node.name())
+    host_name_of(spec, NodeName { role: node.role, number: node.number })
+}
+
+/// The same, of a node that is known by its name only.
+pub fn host_name_of(spec: &Spec, node: NodeName) -> String {
+    format!("{}-{node}", spec.cluster.name)
 }
 
 /// `zk://a:2181,b:2181,c:2181/path`, the same on every node.

@@ -18,7 +18,7 @@ use super::{
     health::ANSWER,
     places::{MARATHON_PORT, MASTER_PORT, ZOOKEEPER_PORT},
 };
-use crate::spec::{Node, Spec};
+use crate::spec::Node;
 
 /// How much longer the other masters may take once one has been reached. A master that is there answers in a moment, and one
 /// that does not is asked through the one that did.
@@ -37,9 +37,9 @@ pub struct Status {
     pub masters: Vec<MasterStatus>,
     /// The elected master's node.
     pub leading_master: Option<String>,
-    /// Each agent the specification wants.
+    /// Each agent the cluster is to have.
     pub agents: Vec<AgentStatus>,
-    /// Agents that are registered but not in the specification, by their host names.
+    /// Agents that are registered and not among them, by their host names.
     pub unexpected_agents: Vec<String>,
     /// Each Marathon instance.
     pub marathon: Vec<MarathonStatus>,
@@ -124,7 +124,7 @@ pub(super) struct Answers {
 /// Asks all masters, each through its own session; then those that could not be reached through another's, because a master
 /// may do well though its forwarded port does not. Agents are known from the leading master. Takes until `deadline` at most,
 /// and half of that for reaching the first of the masters; one that is lost costs seconds.
-pub async fn status(nodes: &SshNodes, spec: &Spec, masters: &[Whereabouts], deadline: Instant) -> Status {
+pub async fn status(nodes: &SshNodes, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status {
     let reach_by = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
     let one_is_there = CancellationToken::new();
     let asked = join_all(masters.iter().map(|at| async {
@@ -153,7 +153,7 @@ pub async fn status(nodes: &SshNodes, spec: &Spec, masters: &[Whereabouts], dead
         }
     }))
     .await;
-    judge(spec, &answers)
+    judge(agents, &answers)
 }
 
 /// Ends when another has been there for so long that one more is not waited for.
@@ -191,8 +191,8 @@ async fn ask(connect: Arc<dyn Connect>, node: &Node, deadline: Instant) -> Answe
     }
 }
 
-/// What the answers mean for this specification.
-pub(super) fn judge(spec: &Spec, answers: &[Answers]) -> Status {
+/// What the answers mean where these agents are wanted.
+pub(super) fn judge(agents: &[Node], answers: &[Answers]) -> Status {
     let mut problems = Vec::new();
     let zookeeper = judge_zookeeper(answers, &mut problems);
     let masters = judge_masters(answers, &mut problems);
@@ -206,7 +206,7 @@ pub(super) fn judge(spec: &Spec, answers: &[Answers]) -> Status {
         problems.push("no leading master tells which agents are registered".to_owned());
     }
     let (agents, unexpected_agents) =
-        judge_agents(&spec.agents(), registered.unwrap_or_default(), registered.is_some(), &mut problems);
+        judge_agents(agents, registered.unwrap_or_default(), registered.is_some(), &mut problems);
     let marathon = judge_marathon(answers, &mut problems);
     let leading_marathon = only_leader(
         marathon.iter().filter(|instance| instance.leading).map(|instance| &instance.node),

@@ -122,6 +122,12 @@ pub(super) fn shared_place(one: Places, other: Places) -> Option<u64> {
     (one.count > 0 && other.count > 0 && start <= one.last().min(other.last())).then_some(start)
 }
 
+/// The address at a place of the range; none for the network's, the router's and the broadcast address, and beyond.
+pub(super) fn at(range: Ipv4Net, place: u32) -> Option<Ipv4Addr> {
+    check_places(range, Places { first: place, count: 1 }).ok()?;
+    u32::from(range.network()).checked_add(place).map(Ipv4Addr::from)
+}
+
 fn size(range: Ipv4Net) -> u64 {
     1 << (32 - u32::from(range.prefix_len()))
 }

@@ -11,6 +11,7 @@ mod container_image;
 mod files;
 mod names;
 mod nearest;
+mod node_name;
 mod pace;
 mod packages;
 mod place;
@@ -30,6 +31,7 @@ use serde::Serialize;
 pub(crate) use self::nearest::nearest;
 pub use self::{
     container_image::ContainerImage,
+    node_name::{NoNode, NodeName},
     pace::{Deadlines, Parallel},
     ports::{MARATHON, MESOS},
     problem::{Error, Invalid, Problem, Warning},
@@ -242,43 +244,37 @@ pub struct Node {
 impl Node {
     /// What it is called within the cluster: `master-1`, `agent-12`.
     pub fn name(&self) -> String {
-        match self.role {
-            Role::Master => format!("master-{}", self.number),
-            Role::Agent => format!("agent-{}", self.number),
-        }
+        NodeName { role: self.role, number: self.number }.to_string()
     }
 }
 
 impl Spec {
     /// The masters, in their order.
     pub fn masters(&self) -> Vec<Node> {
-        self.nodes_of(
-            Role::Master,
-            self.cluster.masters,
-            self.cluster.first_master,
-            Some(self.access.first_master_port),
-        )
+        (1..=self.cluster.masters).filter_map(|number| self.node(Role::Master, number)).collect()
     }
 
-    /// The agents, in their order.
+    /// The agents of a new cluster, in their order. Which ones a cluster that stands has is seen in the cloud.
     pub fn agents(&self) -> Vec<Node> {
-        let first_port = match self.access.agents {
-            AgentAccess::Forward => Some(self.access.first_agent_port),
-            AgentAccess::Bastion => None,
-        };
-        self.nodes_of(Role::Agent, self.cluster.agents, self.cluster.first_agent, first_port)
+        (1..=self.cluster.agents).filter_map(|number| self.node(Role::Agent, number)).collect()
     }
 
-    fn nodes_of(&self, role: Role, count: u16, first: u32, first_port: Option<u16>) -> Vec<Node> {
-        let network = u32::from(self.network.range.network());
-        (0..count)
-            .map(|at| Node {
-                role,
-                number: at + 1,
-                address: Ipv4Addr::from(network + first + u32::from(at)),
-                ssh_port: first_port.map(|first| first + at),
-            })
-            .collect()
+    /// The node of that role and number; none where the file leaves no address or no port for it.
+    pub fn node(&self, role: Role, number: u16) -> Option<Node> {
+        let at = number.checked_sub(1)?;
+        let (first, first_port) = match (role, self.access.agents) {
+            (Role::Master, _) => (self.cluster.first_master, Some(self.access.first_master_port)),
+            (Role::Agent, AgentAccess::Forward) => {
+                (self.cluster.first_agent, Some(self.access.first_agent_port))
+            }
+            (Role::Agent, AgentAccess::Bastion) => (self.cluster.first_agent, None),
+        };
+        let ssh_port = match first_port {
+            Some(first) => Some(first.checked_add(at)?),
+            None => None,
+        };
+        let address = addresses::at(self.network.range, first.checked_add(u32::from(at))?)?;
+        Some(Node { role, number, address, ssh_port })
     }
 
     /// How many masters are a majority: half of them, rounded down, and one.

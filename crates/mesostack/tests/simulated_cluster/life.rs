@@ -193,7 +193,7 @@ async fn validating_lists_everything_the_cloud_does_not_have_at_once() {
     assert!(problems[0].help.as_ref().unwrap().starts_with("did you mean devcloud?"), "{:?}", problems[0]);
     assert!(problems[2].help.as_ref().unwrap().starts_with("did you mean t1.medium?"));
     assert!(client.counts().total() <= 14, "{:?}", client.counts());
-    let right = validate(&client, &bench.desired(&file(1, 1))).await.unwrap();
+    let right = validate(&client, &bench.desired(file(1, 1))).await.unwrap();
     assert!(right.problems.is_empty() && right.remarks.is_empty(), "{right:?}");
     bench.assert_empty().await;
 }

@@ -107,7 +107,7 @@ async fn limits_that_would_be_met_are_told_together_before_anything_is_made() {
     for (message, about) in told.iter().zip(about) {
         assert!(message.contains(about), "{message}");
     }
-    let desired = bench.desired(&file(3, 3));
+    let desired = bench.desired(file(3, 3));
     let validation = validate(&bench.client(), &desired).await.unwrap();
     let validated = validation.problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>();
     assert_eq!(validated, told, "validate says the same");

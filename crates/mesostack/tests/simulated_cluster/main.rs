@@ -9,6 +9,7 @@ mod life;
 mod looking;
 mod mending;
 mod mess;
+mod names;
 mod numbers;
 mod operators;
 mod twice;

@@ -250,9 +250,9 @@ async fn play(seed: u64) {
     match random.random_range(0..6) {
         0 => {}
         1 | 2 => {
-            let _ =
-                mortal(random.random_range(1..150), bench.attempt(bench.client(), Some(&before), &before))
-                    .await;
+            let asked = (&before).into();
+            let attempt = bench.attempt(bench.client(), Some(&asked), &asked);
+            let _ = mortal(random.random_range(1..150), attempt).await;
             sleep(RESTART).await;
         }
         _ => drop(bench.apply(&before).await),

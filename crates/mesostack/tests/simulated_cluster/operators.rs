@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     crashes::{mortal, seeds},
     wire::{Watcher, Weather, Wire},
-    zone::{Bench, file, file_behind},
+    zone::{Asked, Bench, file, file_behind},
 };
 
 fn seconds(seconds: u64) -> Duration {
@@ -321,15 +321,15 @@ async fn interleave(seed: u64) -> (usize, usize, usize) {
                 };
                 let then = match random.random_range(0..4) {
                     0 => None,
-                    1 => Some(file_behind(2, 2)),
-                    _ => Some(file(2, 2)),
+                    1 => Some(file_behind(2, 2).into()),
+                    _ => Some(Asked::from(file(2, 2))),
                 };
                 let life = match random.random_bool(0.6) {
                     true => random.random_range(1..200),
                     false => usize::MAX,
                 };
-                let usual = file(2, 2);
-                let attempt = bench.attempt_on(&terms, client, then.as_deref(), &usual);
+                let usual = file(2, 2).into();
+                let attempt = bench.attempt_on(&terms, client, then.as_ref(), &usual);
                 kills += usize::from(mortal(life, attempt).await.is_none());
             }
             kills
@@ -338,8 +338,9 @@ async fn interleave(seed: u64) -> (usize, usize, usize) {
     let kills = futures::future::join_all(lives).await.into_iter().sum();
     let court = std::mem::take(&mut *referee.0.lock().expect("no panic"));
     assert!(court.fouls.is_empty(), "seed {seed}:\n{}", court.fouls.join("\n"));
+    let last = file(2, 2).into();
     bench
-        .attempt(bench.client(), Some(&file(2, 2)), "")
+        .attempt(bench.client(), Some(&last), &last)
         .await
         .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     bench.assert_whole(&file(2, 2)).await;

@@ -21,7 +21,8 @@ use devcloud::{
 use jiff::SignedDuration;
 use mesostack::{
     cluster::{
-        Applied, Context, Desired, Limits, Observed, OperatorKey, Plan, Unfinished, apply, host_key_tag,
+        Applied, Changes, Context, Desired, Limits, Observed, OperatorKey, Plan, Unfinished, apply,
+        host_key_tag,
         lease::{self, Holder, Lease, LeaseError, Terms},
         plan, plan_destruction,
     },
@@ -124,6 +125,45 @@ pub(crate) fn file_behind(masters: u16, agents: u16) -> String {
     file(masters, agents).replace("[image]", "agents = \"bastion\"\n[image]")
 }
 
+/// What a command is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    file: String,
+    changes: Changes,
+}
+
+impl Asked {
+    /// With agents that are to go.
+    pub(crate) fn without(file: String, remove: &[&str]) -> Self {
+        let remove = remove.iter().map(|name| name.parse().expect("a node's name")).collect();
+        Self { file, changes: Changes { remove } }
+    }
+}
+
+impl From<&str> for Asked {
+    fn from(file: &str) -> Self {
+        file.to_owned().into()
+    }
+}
+
+impl From<&String> for Asked {
+    fn from(file: &String) -> Self {
+        Self { file: file.clone(), changes: Changes::default() }
+    }
+}
+
+impl From<String> for Asked {
+    fn from(file: String) -> Self {
+        Self { file, changes: Changes::default() }
+    }
+}
+
+impl From<&Asked> for Asked {
+    fn from(asked: &Asked) -> Self {
+        asked.clone()
+    }
+}
+
 impl Bench {
     pub(crate) async fn new() -> Self {
         Self::with(ZoneConfig::simulated_time()).await
@@ -208,10 +248,11 @@ impl Bench {
         self.client_over(self.wire(None))
     }
 
-    pub(crate) fn desired(&self, file: &str) -> Desired {
+    pub(crate) fn desired(&self, asked: impl Into<Asked>) -> Desired {
+        let Asked { file, changes } = asked.into();
         let document =
-            Document::parse(file, "mesostack.toml", std::path::Path::new("/")).expect("a specification");
-        Desired::of(&document.spec, Some(self.key.clone()))
+            Document::parse(&file, "mesostack.toml", std::path::Path::new("/")).expect("a specification");
+        Desired::of(&document.spec, Some(self.key.clone())).asking(changes)
     }
 
     pub(crate) fn context(&self, client: Client, desired: Desired, observed: Observed) -> Context {
@@ -226,8 +267,8 @@ impl Bench {
         }
     }
 
-    pub(crate) async fn plan(&self, client: &Client, file: &str) -> (Plan, Desired, Observed) {
-        let desired = self.desired(file);
+    pub(crate) async fn plan(&self, client: &Client, asked: impl Into<Asked>) -> (Plan, Desired, Observed) {
+        let desired = self.desired(asked);
         let observed = Observed::read(client, &desired).await.expect("a look");
         (plan(&desired, &observed), desired, observed)
     }
@@ -266,25 +307,30 @@ impl Bench {
     }
 
     /// One whole run: look, plan, apply.
-    pub(crate) async fn apply_over(&self, client: Client, file: &str) -> Result<Applied, Unfinished> {
+    pub(crate) async fn apply_over(
+        &self,
+        client: Client,
+        asked: impl Into<Asked>,
+    ) -> Result<Applied, Unfinished> {
+        let asked = asked.into();
         let run = async |lease: &Lease| {
-            let (plan, desired, observed) = self.plan(&lease.client(), file).await;
+            let (plan, desired, observed) = self.plan(&lease.client(), &asked).await;
             assert!(plan.obstacles.is_empty(), "{plan}");
             apply(&plan, &self.context_of(lease, desired, observed)).await
         };
         self.alone(&client, &self.terms(), false, run).await.expect("a turn")
     }
 
-    pub(crate) async fn apply(&self, file: &str) -> Applied {
-        self.apply_over(self.client(), file)
+    pub(crate) async fn apply(&self, asked: impl Into<Asked>) -> Applied {
+        self.apply_over(self.client(), asked)
             .await
             .unwrap_or_else(|error| panic!("{error}: {:#?}", error.failures))
     }
 
     /// Nothing to do, nothing foreign, and every machine was born with the key that is written down for it.
-    pub(crate) async fn assert_whole(&self, file: &str) {
+    pub(crate) async fn assert_whole(&self, asked: impl Into<Asked>) {
         let client = self.client();
-        let (plan, desired, observed) = self.plan(&client, file).await;
+        let (plan, desired, observed) = self.plan(&client, asked).await;
         assert!(plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
         assert!(plan.drift.is_empty(), "{:?}", plan.drift);
         assert_eq!(observed.machines.len(), desired.machines.len());
@@ -321,7 +367,12 @@ impl Bench {
     }
 
     /// One whole run to what the file asks for, or to nothing; what went wrong with it, if something did.
-    pub(crate) async fn attempt(&self, client: Client, then: Option<&str>, file: &str) -> Result<(), String> {
+    pub(crate) async fn attempt(
+        &self,
+        client: Client,
+        then: Option<&Asked>,
+        file: &Asked,
+    ) -> Result<(), String> {
         self.attempt_on(&self.terms(), client, then, file).await
     }
 
@@ -329,15 +380,15 @@ impl Bench {
         &self,
         terms: &Terms,
         client: Client,
-        then: Option<&str>,
-        file: &str,
+        then: Option<&Asked>,
+        file: &Asked,
     ) -> Result<(), String> {
         let run = async |lease: &Lease| self.attempt_with(lease, then, file).await;
         let ended = self.alone(&client, terms, then.is_none(), run).await;
         ended.map_err(|error| error.to_string())?
     }
 
-    async fn attempt_with(&self, lease: &Lease, then: Option<&str>, file: &str) -> Result<(), String> {
+    async fn attempt_with(&self, lease: &Lease, then: Option<&Asked>, file: &Asked) -> Result<(), String> {
         let client = lease.client();
         let desired = self.desired(then.unwrap_or(file));
         let (plan, observed) = match then {

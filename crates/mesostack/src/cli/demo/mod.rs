@@ -23,7 +23,7 @@ use serde::Serialize;
 use self::rehearsal::{Folder, Rehearsal};
 use super::{
     apply,
-    arguments::{self, Apply, Consent, Demo, DemoPackages, Part, Turn},
+    arguments::{self, Apply, Changes, Consent, Demo, DemoPackages, Part, Turn},
     cloud::connect,
     exit::Exit,
     image, output,
@@ -68,8 +68,8 @@ pub(super) async fn demo(run: &Run, arguments: Demo) -> miette::Result<Exit> {
     }
     let (run, packages) = (here, used.as_ref().map(|used| used.packages));
     let only = packages.is_none().then_some(Part::Infrastructure);
-    let consent = Consent { yes: true };
-    let applying = apply::apply(&run, Apply { plan: None, only, turn: Turn::default(), consent });
+    let (changes, turn, consent) = (Changes::default(), Turn::default(), Consent { yes: true });
+    let applying = apply::apply(&run, Apply { changes, plan: None, only, turn, consent });
     times.extend(timed("apply", applying).await?.1);
     let exit = if packages.is_some() { status::status(&run).await? } else { Exit::Done };
     times.push(("in all".to_owned(), began.elapsed()));

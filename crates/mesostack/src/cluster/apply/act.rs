@@ -1,5 +1,7 @@
 //! Which action is done by what.
 
+use std::collections::BTreeMap;
+
 use super::{Run, StepError};
 use crate::{cluster::action::Action, events::Work};
 
@@ -30,8 +32,14 @@ impl Run<'_> {
             Action::AssignBalancer { public_port, machines, .. } => {
                 self.assign_balancer(work, *public_port, machines).await.map(|()| None)
             }
-            Action::Discard { host_name, machine } | Action::Destroy { host_name, machine } => {
+            Action::Discard { host_name, machine, .. } => {
+                self.discard(work, host_name, machine).await.map(|()| None)
+            }
+            Action::Destroy { host_name, machine } => {
                 self.destroy(work, host_name, machine).await.map(|()| None)
+            }
+            Action::ForgetNodes { tags, .. } => {
+                self.make_tags(work, &BTreeMap::new(), tags).await.map(|()| None)
             }
             Action::Deploy { host_name, node, offering, template, apart } => {
                 self.deploy(work, host_name, node, (&offering.id, &template.id), *apart).await.map(Some)

@@ -116,7 +116,7 @@ impl Run<'_> {
         (offering, template): (&Id, &Id),
         apart: bool,
     ) -> Result<DeployVirtualMachine, StepError> {
-        let spec = &self.context.desired.spec;
+        let spec = &self.desired.spec;
         let (zone, network) = (self.zone()?, self.network()?);
         let known = self.known();
         let host_key = known.host_keys.get(host_name);

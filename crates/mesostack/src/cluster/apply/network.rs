@@ -148,7 +148,7 @@ impl Run<'_> {
 
     pub(super) async fn register_key_pair(&self, work: &Work, name: &str) -> Result<String, StepError> {
         let client = &self.context.client;
-        let key = self.context.desired.key.as_ref();
+        let key = self.desired.key.as_ref();
         let key = key.ok_or_else(|| StepError::unknown("the operator's private key"))?;
         let look = async || {
             let pairs = client.list(&ListSshKeyPairs::new().name(name)).await?;

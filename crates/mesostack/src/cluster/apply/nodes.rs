@@ -28,7 +28,7 @@ impl Run<'_> {
         let masters = match node.ssh_port {
             Some(_) => Vec::new(),
             None => {
-                let masters = self.context.desired.masters();
+                let masters = self.desired.masters();
                 let masters =
                     masters.filter(|machine| self.known().machines.contains_key(&machine.host_name));
                 let known = |master: &WantedMachine| self.whereabouts(&master.host_name, &master.node);
@@ -39,7 +39,7 @@ impl Run<'_> {
     }
 
     fn digest(&self, host_name: &str, node: &Node) -> Result<String, StepError> {
-        Ok(node::render(&self.context.desired.spec, node, &self.facts(host_name)?).digest)
+        Ok(node::render(&self.desired.spec, node, &self.facts(host_name)?).digest)
     }
 
     /// Reaches the node as soon as it answers, and brings it to its configuration.
@@ -50,7 +50,7 @@ impl Run<'_> {
         node: &Node,
     ) -> Result<String, StepError> {
         let at = self.whereabouts(host_name, node)?;
-        let configuration = node::render(&self.context.desired.spec, node, &self.facts(host_name)?);
+        let configuration = node::render(&self.desired.spec, node, &self.facts(host_name)?);
         self.waiting(
             work,
             match node.ssh_port {
@@ -119,12 +119,12 @@ impl Run<'_> {
     fn among(&self, host_names: &[String], so: impl Fn(&Known) -> &BTreeSet<String>) -> Vec<&WantedMachine> {
         let known = self.known();
         let names = host_names.iter().filter(|name| so(&known).contains(*name));
-        names.filter_map(|name| self.context.desired.machine(name)).collect()
+        names.filter_map(|name| self.desired.machine(name)).collect()
     }
 
     /// Without a majority of the masters none leads, and nothing becomes healthy.
     fn check_quorum(&self, host_names: &[String], ready: &[&WantedMachine]) -> Result<(), StepError> {
-        let desired = &self.context.desired;
+        let desired = &self.desired;
         let masters = desired.machines.iter().filter(|machine| machine.is_master()).collect::<Vec<_>>();
         // Those that are not set up in this run have been before.
         let there = masters.iter().filter(|master| !host_names.contains(&master.host_name));

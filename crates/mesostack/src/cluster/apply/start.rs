@@ -125,7 +125,7 @@ impl Run<'_> {
 
     /// Makes a machine again that was removed: the machine, and the rules that went with it.
     async fn make_again(&self, work: &Work, host_name: &str) -> Result<(), StepError> {
-        let wanted = self.context.desired.machine(host_name);
+        let wanted = self.desired.machine(host_name);
         let wanted = wanted.ok_or_else(|| StepError::unknown(format!("what {host_name} is to be")))?;
         // The private half of an earlier run's key is nowhere any more.
         if !self.known().host_keys.contains_key(host_name) {
@@ -140,7 +140,7 @@ impl Run<'_> {
             self.make_forward(work, host_name, port).await?;
         }
         if wanted.is_master() {
-            for balancer in &self.context.desired.balancers {
+            for balancer in &self.desired.balancers {
                 let members = vec![self.machine(host_name)?];
                 self.make_members(work, balancer.public_port, members).await?;
             }

@@ -178,7 +178,7 @@ pub(in crate::cluster) fn affinity_group_of(
 ) -> Option<AffinityGroup> {
     let is_ours = |group: &&resource::AffinityGroup| group.name == desired.affinity_group;
     let of = |machine: &resource::VirtualMachine| machine.affinity_group.iter().find(is_ours).cloned();
-    let ours = machines.iter().filter(|machine| desired.machine(&machine.name).is_some());
+    let ours = machines.iter().filter(|machine| identity::is_node_name(desired.cluster(), &machine.name));
     let members = ours.filter_map(|machine| Some((machine.id.clone(), of(machine)?))).collect::<Vec<_>>();
     let id = members.first()?.1.id.clone();
     Some(AffinityGroup { id, ours: true, members: members.into_iter().map(|(machine, _)| machine).collect() })

@@ -1,6 +1,6 @@
 //! Machines and nodes: which are missing, which have to be started, which have to be set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Before;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         plan::{Obstacle, Plan},
     },
     node,
-    spec::{Bootstrap, Role},
+    spec::{Bootstrap, NodeName, Role},
 };
 
 impl WantedMachine {
@@ -30,6 +30,8 @@ pub(super) struct Sorted<'a> {
     pub(super) failed: BTreeMap<&'a str, &'a Machine>,
     /// They are written down and do not run.
     pub(super) sleeping: Vec<&'a WantedMachine>,
+    /// Agents that are there and are not wanted.
+    pub(super) surplus: Vec<&'a Machine>,
 }
 
 impl Sorted<'_> {
@@ -67,7 +69,27 @@ pub(super) fn sort<'a>(
         }
         check_machine(wanted, machine, observed, obstacles);
     }
+    for machine in observed.machines.iter().filter(|machine| machine.state != MachineState::Going) {
+        let name = &machine.named.name;
+        match identity::node_of(desired.cluster(), name).filter(|_| desired.machine(name).is_none()) {
+            Some(node) if node.role == Role::Agent => sorted.surplus.push(machine),
+            Some(node) => obstacles.push(masters_stay(desired, node)),
+            None => {}
+        }
+    }
     sorted
+}
+
+/// Fewer masters are another quorum of other members, for ZooKeeper and for the registry of Mesos: a cluster does not come
+/// there one step at a time without having, in between, a majority that another one knows nothing of.
+fn masters_stay(desired: &Desired, node: NodeName) -> Obstacle {
+    let count = desired.spec.cluster.masters;
+    let message =
+        format!("{node} is there, and the file asks for {count} masters: masters are not taken away");
+    Obstacle::new("cluster.masters", message).help(format!(
+        "ask for as many masters as there are; a cluster with fewer is a new cluster: `mesostack destroy`, then apply, or \
+         one beside it under another cluster.name and network.name, {count} masters from the start"
+    ))
 }
 
 fn check_machine(
@@ -124,7 +146,11 @@ pub(super) fn deploy(
         let Some(offering) = observed.catalogue.offerings.get(&wanted.offering) else { continue };
         let host_name = wanted.host_name.clone();
         let discarded = machines.failed.get(host_name.as_str()).map(|failed| {
-            let discard = Action::Discard { host_name: host_name.clone(), machine: failed.named.id.clone() };
+            let discard = Action::Discard {
+                host_name: host_name.clone(),
+                machine: failed.named.id.clone(),
+                why: "its first start failed".to_owned(),
+            };
             plan.add(discard, before.network.clone(), [])
         });
         let action = Action::Deploy {
@@ -192,6 +218,39 @@ pub(super) fn set_up(desired: &Desired, observed: &Observed, reached: &Reached, 
     plan.add(Action::MarkSetUp { host_names }, [], [healthy]);
 }
 
+/// Steps that take away the agents that are not wanted. The tags go last: they say which agents there were, so a run that
+/// is broken off can be taken up.
+pub(super) fn remove(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &Sorted<'_>,
+    before: &Before,
+    mut over: Vec<usize>,
+    plan: &mut Plan,
+) {
+    let why = match desired.spec.cluster.agents {
+        1 => "the file asks for 1 agent".to_owned(),
+        count => format!("the file asks for {count} agents"),
+    };
+    for machine in &machines.surplus {
+        let (host_name, machine) = (machine.named.name.clone(), machine.named.id.clone());
+        let discard = Action::Discard { host_name, machine, why: why.clone() };
+        over.push(plan.add(discard, before.network.clone(), []));
+    }
+    let unwanted = |key: &&String| {
+        let node = identity::node_of_tag(desired.cluster(), key);
+        node.is_some_and(|node| desired.machine(&node::host_name_of(&desired.spec, node)).is_none())
+    };
+    let tags = observed.network.iter().flat_map(|network| network.tags.keys());
+    let tags = tags.filter(unwanted).cloned().collect::<Vec<_>>();
+    if !tags.is_empty() {
+        let nodes = tags.iter().filter_map(|key| identity::node_of_tag(desired.cluster(), key));
+        let host_names = nodes.map(|node| node::host_name_of(&desired.spec, node)).collect::<BTreeSet<_>>();
+        let host_names = host_names.into_iter().collect();
+        plan.add(Action::ForgetNodes { host_names, tags }, over, []);
+    }
+}
+
 /// Whether the mark says that this very machine has this very configuration.
 fn is_set_up(desired: &Desired, wanted: &WantedMachine, observed: &Observed) -> bool {
     let (Some(machine), Some(address)) = (observed.machine(&wanted.host_name), observed.public_address())
@@ -214,13 +273,9 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
     for machine in &observed.machines {
         let name = &machine.named.name;
         let Some(wanted) = desired.machine(name) else {
-            let note = match identity::is_node_name(desired.cluster(), name) {
-                true => {
-                    "beyond the number the file asks for; left alone: take it out of service, then destroy it in the cloud"
-                }
-                false => "not this cluster's; left alone",
-            };
-            plan.foreign(format!("virtual machine {name}"), note);
+            if !identity::is_node_name(desired.cluster(), name) {
+                plan.foreign(format!("virtual machine {name}"), "not this cluster's; left alone");
+            }
             continue;
         };
         if machine.state == MachineState::Failed {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudstack::Id;
 
-use super::{Before, address_of, bastion::Leftovers};
+use super::{Before, address_of, leftovers::Leftovers};
 use crate::cluster::{
     action::Action,
     desired::{Desired, WantedBalancer},
@@ -17,12 +17,19 @@ use crate::cluster::{
 pub(super) const SSH: u16 = 22;
 
 /// Rules in our ports that lead elsewhere: neither can be had without taking the other's away.
-pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
+pub(super) fn check(
+    desired: &Desired,
+    observed: &Observed,
+    leftovers: &Leftovers<'_>,
+    obstacles: &mut Vec<Obstacle>,
+) {
     for wanted in &desired.machines {
         let Some(port) = wanted.node.ssh_port else { continue };
         let machine = observed.machine(&wanted.host_name).map(|machine| &machine.named.id);
         let forward = forward_at(observed, port).filter(|forward| {
-            machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH
+            let elsewhere =
+                machine != Some(&forward.machine) || forward.public.0 != port || forward.private != SSH;
+            elsewhere && !leftovers.has_forward(&forward.id)
         });
         let rule = match (forward, balancer_on(observed, port)) {
             (Some(forward), _) => format!("port forwarding rule {}", forward.id),
@@ -74,33 +81,41 @@ fn balancer_on(observed: &Observed, port: u16) -> Option<&Balancer> {
     observed.balancers.iter().find(|rule| rule.address == *address && rule.public_port == port)
 }
 
-/// Steps that close and open ports, and let guests out. Nodes can be reached once they are over.
+/// Steps that close and open ports.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ports {
+    pub(super) closed: Vec<usize>,
+    /// Nodes can be reached once they are over.
+    pub(super) opened: Vec<usize>,
+}
+
+/// Steps that close and open ports, and let guests out.
 pub(super) fn openings(
     desired: &Desired,
     observed: &Observed,
+    leftovers: &Leftovers<'_>,
     before: &Before,
     plan: &mut Plan,
-) -> Vec<usize> {
+) -> Ports {
     let rules =
         observed.firewall.iter().filter_map(|rule| Some((rule, rule.opening.clone()?))).collect::<Vec<_>>();
     let present = rules.iter().map(|(_, opening)| opening.clone()).collect::<Vec<_>>();
     let excessive = openings::excessive(&desired.openings, &present);
-    let closed = excessive
-        .iter()
-        .map(|at| {
-            let (rule, opening) = &rules[*at];
-            let action = Action::ClosePorts {
-                rule: rule.id.clone(),
-                text: opening.to_string(),
-                why: "not in access.allow".to_owned(),
-            };
-            plan.add(action, before.address.clone(), [])
-        })
-        .collect::<Vec<_>>();
-    let kept =
-        present.into_iter().enumerate().filter(|(at, _)| !excessive.contains(at)).map(|(_, rule)| rule);
+    let not_allowed = excessive.iter().map(|at| (rules[*at].0, "not in access.allow"));
+    let left_over = leftovers.firewall.iter().map(|rule| (*rule, leftovers.why));
+    let left_over = left_over.filter(|(rule, _)| excessive.iter().all(|at| rules[*at].0.id != rule.id));
+    let mut gone = BTreeSet::new();
+    let mut closed = Vec::new();
+    for (rule, why) in not_allowed.chain(left_over) {
+        gone.insert(&rule.id);
+        let action =
+            Action::ClosePorts { rule: rule.id.clone(), text: rule.text.clone(), why: why.to_owned() };
+        closed.push(plan.add(action, before.network.clone(), []));
+    }
+    let kept = rules.iter().filter(|(rule, _)| !gone.contains(&rule.id));
+    let kept = kept.map(|(_, opening)| opening.clone()).collect::<Vec<_>>();
     let after = before.address.iter().chain(&closed).copied().collect::<Vec<_>>();
-    let opened = openings::missing(&desired.openings, &kept.collect::<Vec<_>>())
+    let opened = openings::missing(&desired.openings, &kept)
         .into_iter()
         .map(|opening| plan.add(Action::OpenPorts { opening }, after.clone(), []))
         .collect::<Vec<_>>();
@@ -110,7 +125,7 @@ pub(super) fn openings(
     if !allowed && !observed.egress.iter().any(|rule| rule.everything) {
         plan.add(Action::OpenEgress { range: desired.range() }, before.network.clone(), []);
     }
-    opened
+    Ports { closed, opened }
 }
 
 /// Steps that make load balancer rules, by public port.
@@ -187,8 +202,7 @@ pub(super) fn forwards(
 }
 
 /// Rules nobody asked for.
-pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
-    let leftovers = Leftovers::of(desired, observed);
+pub(super) fn drift(desired: &Desired, observed: &Observed, leftovers: &Leftovers<'_>, plan: &mut Plan) {
     const ALONE: &str = "not in the file; left alone";
     let among = |judge: fn(&[Opening], &[Opening]) -> BTreeSet<usize>, opening: &Opening| {
         !judge(&desired.openings, std::slice::from_ref(opening)).is_empty()

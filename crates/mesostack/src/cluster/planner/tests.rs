@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::plan;
 use crate::{
     cluster::{
-        OperatorKey,
+        Changes, OperatorKey,
         action::{Action, Lane, Sign},
         identity,
         model::*,
@@ -16,7 +16,7 @@ use crate::{
     },
     spec::{
         AgentAccess::{self, Bastion},
-        Role,
+        NodeName, Role,
     },
 };
 
@@ -145,7 +145,8 @@ fn a_removal_that_ended_halfway_is_begun_again() {
             "- port forwarding rule 2222 → mesos-agent-1:22 (agents are reached through the masters)",
         ]
     );
-    assert!(plan(&reached(AgentAccess::Forward, 1, 0), &observed).is_empty());
+    let back = plan(&reached(AgentAccess::Forward, 1, 1), &observed);
+    assert!(lines(&back).iter().all(|line| line.starts_with('+')), "{back}");
 }
 
 #[test]
@@ -340,15 +341,106 @@ fn what_nobody_asked_for_is_shown_and_left_alone() {
     );
 }
 
+/// So many agents, with these asked to go.
+fn without(masters: u16, agents: u16, remove: &[&str]) -> crate::cluster::Desired {
+    let remove = remove.iter().map(|name| name.parse().expect("a node's name")).collect();
+    desired(masters, agents).asking(Changes { remove })
+}
+
+/// A cluster from which these agents were taken away by their names.
+fn thinned(masters: u16, agents: u16, gone: &[&str]) -> Observed {
+    let mut observed = whole(&desired(masters, agents));
+    let fewer = without(masters, agents - u16::try_from(gone.len()).expect("few"), gone);
+    let next = plan(&fewer, &observed);
+    assert!(next.obstacles.is_empty(), "{next}");
+    carry_out_all(&fewer, &mut observed, &next);
+    observed
+}
+
+fn agents(observed: &Observed) -> Vec<&str> {
+    let names = observed.machines.iter().map(|machine| machine.named.name.as_str());
+    let mut names = names.filter_map(|name| name.strip_prefix("mesos-agent-")).collect::<Vec<_>>();
+    names.sort_unstable();
+    names
+}
+
 #[test]
-fn fewer_agents_in_the_file_are_shown_and_none_is_removed() {
-    let plan = plan(&desired(3, 1), &whole(&desired(3, 3)));
-    assert!(plan.is_empty(), "{plan}");
-    assert!(
-        plan.drift
-            .iter()
-            .any(|drift| drift.what.contains("mesos-agent-3") && drift.note.contains("beyond the number"))
+fn fewer_agents_in_the_file_let_the_highest_go_with_all_that_was_theirs() {
+    let fewer = desired(3, 1);
+    let mut observed = whole(&desired(3, 3));
+    let next = plan(&fewer, &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "- firewall rule tcp 2222-2224 from 10.0.0.0/8 (no agent is behind it any more)",
+            "+ firewall rule tcp 2222 from 10.0.0.0/8",
+            "- virtual machine mesos-agent-2 (the file asks for 1 agent)",
+            "- virtual machine mesos-agent-3 (the file asks for 1 agent)",
+            "- tags of mesos-agent-2, mesos-agent-3",
+        ]
     );
+    carry_out_all(&fewer, &mut observed, &next);
+    let after = plan(&fewer, &observed);
+    assert!(after.is_empty() && after.drift.is_empty(), "{after}");
+    assert_eq!((agents(&observed), observed.forwards.len()), (vec!["1"], 4));
+    assert!(network(&mut observed).tags.keys().all(|key| !key.ends_with("agent-2")));
+}
+
+#[test]
+fn an_agent_that_is_named_goes_and_the_others_keep_their_names_and_ports() {
+    let mut observed = thinned(3, 3, &["agent-1"]);
+    assert_eq!(agents(&observed), ["2", "3"]);
+    for asked in [desired(3, 2), without(3, 2, &["agent-1"])] {
+        let again = plan(&asked, &observed);
+        assert!(again.is_empty() && again.drift.is_empty() && again.obstacles.is_empty(), "{again}");
+    }
+    assert!(observed.firewall.iter().any(|rule| rule.text == "tcp 2222-2224 from 10.0.0.0/8"));
+    let grown = plan(&desired(3, 3), &observed);
+    assert_eq!(
+        lines(&grown),
+        [
+            "+ virtual machine mesos-agent-1 172.16.0.100 (t1.medium, mesos)",
+            "+ port forwarding rule 2222 → mesos-agent-1:22",
+        ]
+    );
+    carry_out_all(&desired(3, 3), &mut observed, &grown);
+    assert!(plan(&desired(3, 3), &observed).is_empty());
+}
+
+#[test]
+fn a_removal_that_the_file_does_not_ask_for_is_refused() {
+    let observed = whole(&desired(3, 3));
+    let refused =
+        |agents, remove: &[&str], what| blocked(&plan(&without(3, agents, remove), &observed), what);
+    refused(3, &["agent-1"], "without agent-1 there are 2 agents, and the file asks for 3");
+    refused(2, &["agent-7"], "without agent-7 there are 3 agents, and the file asks for 2");
+    refused(1, &["agent-1"], "without agent-1 there are 2 agents, and the file asks for 1");
+    refused(2, &["master-1"], "masters are not removed one by one");
+    blocked(&plan(&desired(1, 3), &observed), "masters are not taken away");
+}
+
+#[test]
+fn a_file_that_moves_agents_out_of_its_range_removes_none() {
+    let observed = whole(&desired(1, 3));
+    let moved = desired_from("masters = 1\nagents = 1\nfirst_agent = 253", "\"10.0.0.0/8\"");
+    blocked(&plan(&moved, &observed), "there is no address or no port for agent-3");
+    let clash = desired_from("masters = 1\nagents = 1\nfirst_agent = 19", "\"10.0.0.0/8\"");
+    blocked(&plan(&clash, &observed), "agent-2 would have its address or port in common with master-1");
+}
+
+#[test]
+fn what_others_have_among_the_ports_of_agents_that_go_stays() {
+    let mut observed = whole(&desired(1, 3));
+    observed.forwards.push(Forward {
+        id: Id::from("theirs"),
+        public: (2223, 2223),
+        private: 80,
+        ..observed.forwards[0].clone()
+    });
+    observed.forwards.retain(|forward| forward.id != *"forward-2223");
+    let next = plan(&desired(1, 1), &observed);
+    assert!(!lines(&next).iter().any(|line| line.contains("firewall rule")), "{next}");
+    assert!(next.drift.iter().any(|drift| drift.what == "port forwarding rule tcp 2223"), "{next}");
 }
 
 #[test]
@@ -533,6 +625,72 @@ proptest! {
         prop_assert!(next.lines().iter().all(|(sign, _)| *sign == Sign::Add), "{}", next);
         let machines = next.steps.iter().filter(|step| matches!(step.action, Action::Deploy { .. })).count();
         prop_assert_eq!(machines, usize::from(more));
+    }
+
+    #[test]
+    fn from_any_agents_to_any_number_whatever_interrupts_it_and_nobody_else_is_touched(
+        there in prop::collection::btree_set(1u16..9, 0..7), count in 0u16..8, behind in any::<bool>(),
+        named in prop::option::of(prop::collection::vec(any::<bool>(), 9)),
+        interruptions in prop::collection::vec(prop::collection::vec(any::<bool>(), 40), 0..4),
+    ) {
+        let by = if behind { Bastion } else { AgentAccess::Forward };
+        // A cluster with any agents: those of a larger one, less the others.
+        let most = there.last().copied().unwrap_or(0);
+        let others = (1..=most).filter(|number| !there.contains(number));
+        let agent = |number| NodeName { role: Role::Agent, number };
+        let first = reached(by, 2, most);
+        let mut observed = whole(&first);
+        let fewer = reached(by, 2, u16::try_from(there.len()).expect("few"));
+        let fewer = fewer.asking(Changes { remove: others.map(agent).collect() });
+        let thinning = plan(&fewer, &observed);
+        prop_assert!(thinning.obstacles.is_empty(), "{}", thinning);
+        carry_out_all(&fewer, &mut observed, &thinning);
+
+        // Where some are named, as many as are named go.
+        let remove = named.iter().flatten().zip(1u16..).filter(|(goes, _)| **goes).map(|(_, number)| number);
+        let remove = remove.filter(|number| there.contains(number)).collect::<std::collections::BTreeSet<_>>();
+        let count = if remove.is_empty() { usize::from(count) } else { there.len() - remove.len() };
+        let expected = if remove.is_empty() {
+            let kept = there.iter().copied().take(count).collect::<std::collections::BTreeSet<_>>();
+            let new = (1..).filter(|number| !there.contains(number)).take(count - kept.len());
+            kept.iter().copied().chain(new).collect()
+        } else {
+            &there - &remove
+        };
+        let wanted = reached(by, 2, u16::try_from(count).expect("few"));
+        let wanted = wanted.asking(Changes { remove: remove.into_iter().map(agent).collect() });
+        let before = observed.clone();
+        for done in &interruptions {
+            let next = plan(&wanted, &observed);
+            prop_assert!(next.obstacles.is_empty() && next.drift.is_empty(), "{}", next);
+            carry_out_some(&wanted, &mut observed, &next, |at| done.get(at).copied().unwrap_or(false));
+        }
+        let last = plan(&wanted, &observed);
+        prop_assert!(last.obstacles.is_empty() && last.drift.is_empty(), "{}", last);
+        carry_out_all(&wanted, &mut observed, &last);
+        let after = plan(&wanted, &observed);
+        prop_assert!(after.is_empty() && after.drift.is_empty(), "{}", after);
+        let numbers = observed.machines.iter().filter_map(|machine| {
+            identity::node_of("mesos", &machine.named.name).filter(|node| node.role == Role::Agent)
+        });
+        prop_assert_eq!(numbers.map(|node| node.number).collect::<std::collections::BTreeSet<_>>(), expected.clone());
+        for machine in &before.machines {
+            let node = identity::node_of("mesos", &machine.named.name).expect("ours");
+            let stays = node.role == Role::Master || expected.contains(&node.number);
+            prop_assert_eq!(observed.machines.contains(machine), stays, "{}", machine.named.name);
+        }
+        let forwards = if behind { 2 } else { 2 + count };
+        prop_assert_eq!(observed.forwards.len(), forwards);
+        let open = |port: u16| observed.firewall.iter().any(|rule| {
+            rule.opening.as_ref().is_some_and(|opening| opening.first <= port && port <= opening.last)
+        });
+        let last = expected.last().copied().filter(|_| !behind).unwrap_or(0);
+        for number in 1u16..12 {
+            prop_assert_eq!(open(2221 + number), number <= last, "agent {}", number);
+        }
+        let tags = observed.network.iter().flat_map(|network| network.tags.keys());
+        let tagged = tags.filter_map(|key| identity::node_of_tag("mesos", key));
+        prop_assert!(tagged.filter(|node| node.role == Role::Agent).all(|node| expected.contains(&node.number)));
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn only_problem(status: &Status) -> &str {
 #[test]
 fn a_cluster_where_all_is_well_is_healthy() {
     let spec = spec(3, 2);
-    let status = judge(&spec, &well(&spec));
+    let status = judge(&spec.agents(), &well(&spec));
     assert_eq!(status.problems, Vec::<String>::new());
     assert!(status.healthy);
     assert_eq!(status.leading_master.as_deref(), Some("master-2"));
@@ -74,7 +74,7 @@ fn a_lost_master_is_a_problem_though_the_rest_goes_on() {
     answers[0].elected = Err("no route".to_owned());
     answers[0].marathon = Err("no route".to_owned());
     answers[1].zookeeper = Ok(monitor(Mode::Leader, Some(1)));
-    let status = judge(&spec, &answers);
+    let status = judge(&spec.agents(), &answers);
     assert!(!status.healthy);
     assert_eq!(status.zookeeper[0].role, ZooKeeperRole::Unreachable);
     assert!(!status.masters[0].answers && !status.marathon[0].answers);
@@ -88,7 +88,7 @@ fn a_missing_agent_is_named_and_a_strange_one_too() {
     let mut answers = well(&spec);
     let stranger = Node { address: [172, 16, 9, 9].into(), ..spec.agents()[1].clone() };
     answers[1].agents = Some(vec![agent(&spec.agents()[0]), agent(&stranger)]);
-    let status = judge(&spec, &answers);
+    let status = judge(&spec.agents(), &answers);
     assert_eq!(only_problem(&status), "agent-2 is not registered");
     assert_eq!(status.unexpected_agents, ["mesos-agent-2"]);
 }
@@ -100,10 +100,10 @@ fn a_disconnected_or_deactivated_agent_is_a_problem() {
     let mut gone = agent(&spec.agents()[0]);
     gone.active = false;
     answers[1].agents = Some(vec![gone.clone()]);
-    assert_eq!(only_problem(&judge(&spec, &answers)), "agent-1 is registered but disconnected");
+    assert_eq!(only_problem(&judge(&spec.agents(), &answers)), "agent-1 is registered but disconnected");
     gone.deactivated = true;
     answers[1].agents = Some(vec![gone]);
-    assert_eq!(only_problem(&judge(&spec, &answers)), "agent-1 is deactivated");
+    assert_eq!(only_problem(&judge(&spec.agents(), &answers)), "agent-1 is deactivated");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_cluster_without_a_leader_says_what_cannot_be_known() {
     let mut answers = well(&spec);
     answers[1].elected = Ok(false);
     answers[1].agents = None;
-    let status = judge(&spec, &answers);
+    let status = judge(&spec.agents(), &answers);
     assert_eq!(status.leading_master, None);
     assert_eq!(
         status.problems,
@@ -125,7 +125,7 @@ fn two_that_say_they_lead_are_no_leader() {
     let spec = spec(3, 1);
     let mut answers = well(&spec);
     answers[0].elected = Ok(true);
-    let status = judge(&spec, &answers);
+    let status = judge(&spec.agents(), &answers);
     assert_eq!(only_problem(&status), "more than one Mesos master says that it leads: master-1, master-2");
 }
 
@@ -135,15 +135,15 @@ fn a_server_outside_the_ensemble_or_behind_is_a_problem() {
     let mut answers = well(&spec);
     answers[0].zookeeper = Ok(monitor(Mode::Standalone, None));
     assert_eq!(
-        only_problem(&judge(&spec, &answers)),
+        only_problem(&judge(&spec.agents(), &answers)),
         "ZooKeeper of master-1 is on its own, not in the ensemble"
     );
     answers[0].zookeeper = Ok(monitor(Mode::NotServing, None));
-    assert_eq!(only_problem(&judge(&spec, &answers)), "ZooKeeper of master-1 has no quorum");
+    assert_eq!(only_problem(&judge(&spec.agents(), &answers)), "ZooKeeper of master-1 has no quorum");
     answers[0].zookeeper = Ok(monitor(Mode::Follower, None));
     answers[1].zookeeper = Ok(monitor(Mode::Leader, Some(1)));
     assert_eq!(
-        only_problem(&judge(&spec, &answers)),
+        only_problem(&judge(&spec.agents(), &answers)),
         "only 1 of 2 ZooKeeper followers are in step with master-2"
     );
 }
@@ -156,5 +156,5 @@ fn a_cluster_of_one_master_is_healthy_on_its_own() {
     answers[0].elected = Ok(true);
     answers[0].agents = Some(vec![agent(&spec.agents()[0])]);
     answers[0].marathon = Ok(Ping::Leading);
-    assert!(judge(&spec, &answers).healthy);
+    assert!(judge(&spec.agents(), &answers).healthy);
 }
