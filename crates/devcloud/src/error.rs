@@ -73,6 +73,13 @@ impl ApiError {
         Self { masked: true, ..Self::new(530, Some(4250), text) }
     }
 
+    /// 530: a defect of this zone itself, not of the call.
+    pub(crate) fn defect() -> Self {
+        Self::internal(
+            "The zone broke off this command by a defect of its own; its log tells where. Look at the resource, then ask again",
+        )
+    }
+
     /// 530 as it comes when a guest address can't be had.
     pub(crate) fn guest_address(text: impl Into<String>) -> Self {
         Self { masked: true, ..Self::new(530, Some(0), text) }

@@ -1,5 +1,6 @@
 //! The zone as a whole: opened over its records, asked by requests, watched over.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -235,6 +236,12 @@ impl Drop for Zone {
     }
 }
 
+/// Has a defect in a command be an error of this one call: whoever called gets an answer, and what it had changed by then
+/// is undone like any other refused change, instead of going along with the next one.
+fn whole<T>(command: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
+    std::panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| Err(ApiError::defect()))
+}
+
 impl Core {
     pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings)
@@ -303,7 +310,7 @@ impl Core {
         if let Some(then) = then {
             model.go_back_to(then);
         }
-        let seen = look(&mut model, self.now());
+        let seen = whole(|| look(&mut model, self.now()));
         model.roll_back();
         if let Some(then) = then {
             model.return_from(then);
@@ -338,7 +345,7 @@ impl Core {
         change: impl FnOnce(&mut Model, Timestamp) -> Result<T, ApiError>,
     ) -> Result<(T, u64), ApiError> {
         let mut model = self.lock();
-        let changed = change(&mut model, self.now());
+        let changed = whole(|| change(&mut model, self.now()));
         let rows = changed.and_then(|changed| match model.commit() {
             Ok(rows) => Ok((changed, rows)),
             Err(error) => Err(ApiError::internal(format!("a record could not be written as JSON: {error}"))),
@@ -359,5 +366,17 @@ impl Core {
     ) -> tokio::task::JoinHandle<Option<T>> {
         let ended = self.ended.clone();
         self.tasks.spawn(async move { ended.run_until_cancelled_owned(work).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_in_a_command_is_an_answer() {
+        let error = whole::<()>(|| panic!("a defect")).expect_err("it broke off");
+        assert_eq!(error, ApiError::defect());
+        assert_eq!(error.code, 530);
     }
 }

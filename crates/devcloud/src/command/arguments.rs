@@ -241,6 +241,16 @@ fn parse_time(text: &str, name: &str) -> Option<Timestamp> {
 }
 
 impl Call<'_> {
+    /// What a list command looks through: the one thing that its `id` parameter names, or everything of the kind.
+    pub(crate) fn candidates<'t, T: crate::model::Entity>(
+        &self,
+        table: &'t crate::model::Table<T>,
+    ) -> impl Iterator<Item = &'t T> {
+        let named = self.arguments.id("id");
+        let all = if named.is_some() { 0 } else { usize::MAX };
+        named.and_then(|id| table.get(id)).into_iter().chain(table.iter().take(all))
+    }
+
     /// Whether a thing with this owner passes the command's `id` and `ids` parameters.
     pub(crate) fn wanted(&self, id: Uuid) -> bool {
         self.arguments.id("id").is_none_or(|wanted| wanted == id)

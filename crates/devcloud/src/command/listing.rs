@@ -46,7 +46,7 @@ impl Page {
             ))),
             (Some(page), Some(size)) => {
                 let take = usize::try_from(size.max(0)).unwrap_or(0);
-                let before = usize::try_from((page - 1).max(0)).unwrap_or(0);
+                let before = usize::try_from(page.saturating_sub(1).max(0)).unwrap_or(0);
                 Ok(Self::Part { skip: before.saturating_mul(take), take })
             }
         }

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Reply, xml};
 use crate::error::ApiError;
 
+/// The longest description sent as a header, in characters; the body has all of it.
+const DESCRIPTION_LIMIT: usize = 1000;
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -34,7 +37,9 @@ fn reply(form: Form, status: u16, key: &str, inner: &Value, description: Option<
     ];
     if let Some(description) = description {
         let printable = |character: char| if matches!(character, ' '..='~') { character } else { ' ' };
-        headers.push(("X-Description", description.chars().map(printable).collect()));
+        // A text may name a value as long as a form may be; clients give up on headers that long.
+        let text = description.chars().take(DESCRIPTION_LIMIT).map(printable).collect();
+        headers.push(("X-Description", text));
     }
     Reply { status, content_type, headers, body: body.into_bytes() }
 }

@@ -22,10 +22,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
                 Value::Object(fields) => {
                     for (name, value) in fields {
                         // Details have names that XML can't have.
-                        if name
-                            .chars()
-                            .all(|character| character.is_ascii_alphanumeric() || "_-.".contains(character))
-                        {
+                        if is_name(name) {
                             element(text, name, value);
                         }
                     }
@@ -38,9 +35,18 @@ fn element(text: &mut String, name: &str, value: &Value) {
     }
 }
 
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || "_-.".contains(character))
+}
+
 fn escape(text: &mut String, value: &str) {
     for character in value.chars() {
         match character {
+            // XML has no way to write these, escaped or not.
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push('\u{fffd}');
+            }
             '<' => text.push_str("&lt;"),
             '>' => text.push_str("&gt;"),
             '&' => text.push_str("&amp;"),
@@ -55,6 +61,15 @@ mod tests {
     use serde_json::json;
 
     use super::document;
+
+    #[test]
+    fn what_xml_cannot_have_does_not_break_the_document() {
+        let inner = json!({ "1st": "gone", "-": "gone", "": "gone", "kept": "a\u{0}b\u{1b}\u{ffff}" });
+        assert_eq!(
+            document("r", &inner),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r><kept>a\u{fffd}b\u{fffd}\u{fffd}</kept></r>"
+        );
+    }
 
     #[test]
     fn lists_repeat_their_element() {

@@ -76,7 +76,7 @@ impl Core {
             let result = match core.durable_up_to(place).await {
                 Ok(()) => {
                     let work = core.carry_out(command, fault, work, running);
-                    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(broken()))
+                    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(ApiError::defect()))
                 }
                 Err(error) => Err(error),
             };
@@ -173,11 +173,4 @@ fn job_code(error: &ApiError) -> u16 {
         531 => 530,
         code => code,
     }
-}
-
-/// A job that broke off by a defect of the zone itself.
-fn broken() -> ApiError {
-    ApiError::internal(
-        "The zone broke off this job by a defect of its own; its log tells where. Look at the resource, then ask again",
-    )
 }

@@ -110,6 +110,8 @@ struct State {
     raised: BTreeMap<Uuid, Network>,
     layers: BTreeSet<LayerId>,
     faults: BTreeMap<Operation, u32>,
+    /// Whether a zone was opened over it before.
+    recovered: bool,
 }
 
 impl Simulator {
@@ -194,8 +196,13 @@ impl Driver for Simulator {
 
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
         let mut state = self.state();
-        let wanted: BTreeSet<Uuid> = machines.iter().map(|machine| machine.id).collect();
-        state.running.retain(|id, _| wanted.contains(id));
+        if std::mem::replace(&mut state.recovered, true) {
+            let wanted: BTreeSet<Uuid> = machines.iter().map(|machine| machine.id).collect();
+            state.running.retain(|id, _| wanted.contains(id));
+        } else {
+            // The process that had it died. Real machines would have gone on without it, so these did.
+            state.running = machines.iter().map(|machine| (machine.id, machine.clone())).collect();
+        }
         state.raised = raised.iter().map(|network| (network.id, network.clone())).collect();
         Ok(Recovered {
             running: state.running.keys().copied().collect(),

@@ -302,3 +302,21 @@ async fn a_signature_expires_by_the_zone_s_time() {
     tokio::time::sleep(std::time::Duration::from_secs(31)).await;
     assert_eq!(world.zone.handle(Request::get(query)).await.status, 401);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_number_and_no_length_of_a_value_breaks_an_answer() {
+    let world = kit::world().await;
+    let user = world.user();
+    let page = [("page", "-9223372036854775808"), ("pagesize", "1")];
+    assert_eq!(user.call("listZones", &page).await["count"], json!(1));
+    let network = user.network("n").await;
+    let parameters = user.machine(&network, "m").await;
+    let sizes = kit::borrowed(&parameters, &[("rootdisksize", "9223372036854775807")]);
+    assert_eq!(user.refused("deployVirtualMachine", &sizes).await.0, 431);
+    let long = "9".repeat(100_000);
+    let reply = user.send("listVirtualMachines", &[("id", &long)]).await;
+    assert_eq!(reply.status, 431);
+    assert!(json_of(&reply).to_string().contains(&long), "the body tells all of it");
+    let described = reply.headers.iter().find(|(name, _)| *name == "X-Description").expect("a description");
+    assert!(described.1.len() <= 1000, "clients give up on a header of {} bytes", described.1.len());
+}

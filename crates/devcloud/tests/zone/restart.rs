@@ -194,3 +194,24 @@ async fn a_router_that_failed_half_way_before_the_crash_is_taken_down() {
     assert_eq!(world.user().network_state(&network).await, "Allocated");
     world.user().run("startVirtualMachine", &[("id", &machine)]).await;
 }
+
+/// What the simulator remembers is gone with the process that had it; real machines would have gone on.
+#[tokio::test(start_paused = true)]
+async fn machines_of_a_simulated_zone_outlive_the_process_that_serves_it() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let runs = user.deploy(&network, "runs", &[]).await;
+    let stopped = user.deploy(&network, "stopped", &[("startvm", "false")]).await;
+    let disk = world.disk.snapshot();
+    let driver = Arc::new(Simulator::default());
+    let zone = Zone::open(world.zone.config().clone(), driver.clone(), Records::memory(disk.clone()));
+    let again = World { zone: zone.await.expect("it opens again"), driver, disk };
+    let user = again.user();
+    assert_eq!(user.machine_state(&runs).await, "Running");
+    assert_eq!(user.machine_state(&stopped).await, "Stopped");
+    assert!(again.driver.machine(runs.parse().expect("an id")).is_some());
+    again.driver.power_off(runs.parse().expect("an id"));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(user.machine_state(&runs).await, "Stopped", "and end by themselves as before");
+}

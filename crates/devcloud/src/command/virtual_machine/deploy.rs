@@ -260,7 +260,13 @@ fn template(call: &Call<'_>, account: Uuid) -> Result<(Template, u64), ApiError>
     let bytes = match call.arguments.integer("rootdisksize") {
         None => template.bytes,
         Some(gigabytes) => {
-            let wanted = u64::try_from(gigabytes).unwrap_or(0) << 30;
+            // Whatever does not fit into the number of bytes is no size.
+            let wanted = u64::try_from(gigabytes).ok().and_then(|gigabytes| gigabytes.checked_mul(1 << 30));
+            let wanted = wanted.ok_or_else(|| {
+                ApiError::invalid(format!(
+                    "Invalid rootdisksize {gigabytes}: it can't be a disk's size in GB"
+                ))
+            })?;
             if wanted < template.bytes {
                 return Err(ApiError::invalid(format!(
                     "rootdisksize override ({gigabytes} GB) is smaller than template size {} bytes",

@@ -103,7 +103,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     };
     let gone =
         |machine: &VirtualMachine| matches!(machine.state, MachineState::Destroyed | MachineState::Expunging);
-    let found = call.model.virtual_machines.iter().filter(|machine| {
+    let found = call.candidates(&call.model.virtual_machines).filter(|machine| {
         scope.includes(machine.account)
             && call.wanted(machine.id)
             && (call.caller.root_admin || !gone(machine))
