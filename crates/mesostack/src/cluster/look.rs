@@ -3,7 +3,7 @@
 //! A cluster that stands takes 12 calls. The first round tells whether there is a cluster, and what one is made from:
 //! networks, templates, key pairs, service offerings, and the account's load balancer rules, of whatever network, so
 //! that their members can be asked for with everything else. The second is the network's: machines, addresses, three
-//! kinds of rules, and the members of the two load balancer rules. A cluster that is not there takes 9, with what
+//! kinds of rules, and the members of the two load balancer rules. A cluster that is not there takes 8, with what
 //! the account may still have. Only when something is missing from a network that stands, a third round asks for that.
 //! Nothing is asked one resource at a time.
 
@@ -100,10 +100,11 @@ impl Observed {
                     }
                 };
                 let zone_id = zone.as_ref().map(|zone| &zone.id);
-                let (zones, network_offerings, affinity_group, allowance) = try_join!(
+                // Where there is no network, hardly ever is there a group: the step that makes it adopts ours and refuses
+                // another's, which saves a call here.
+                let (zones, network_offerings, allowance) = try_join!(
                     zones,
                     all(client, ListNetworkOfferings::new()),
-                    affinity_group(client, desired),
                     account::allowance(client, zone_id, true),
                 )?;
                 match zone {
@@ -111,7 +112,7 @@ impl Observed {
                     None => catalogue.look_up_zone(&spec.cloud.zone, &zones),
                 }
                 catalogue.look_up_network_offering(&spec.network.offering, &network_offerings);
-                Self { affinity_group, allowance, ..Self::default() }
+                Self { allowance, ..Self::default() }
             }
         };
         let MadeFrom { templates, offerings } = made_from;

@@ -9,12 +9,12 @@ async fn behind_the_masters_a_node_costs_two_calls_and_an_agent_no_rule() {
     let bench = Bench::new().await;
     let applied = bench.apply(&file_behind(3, 3)).await;
     bench.assert_whole(&file_behind(3, 3)).await;
-    let look_and_lease = 9 + 2;
+    let look_and_lease = 8 + 2;
     println!(
         "first apply of 3 + 3 behind the masters: {} calls",
         look_and_lease + applied.calls - applied.polls
     );
-    assert!(look_and_lease + applied.calls - applied.polls <= 2 * 6 + 28, "{:?}", applied.calls_by_command);
+    assert!(look_and_lease + applied.calls - applied.polls <= 2 * 6 + 27, "{:?}", applied.calls_by_command);
     let network = bench.network().await.expect("a network");
     let router = bench.simulator.router(network.id.as_str().parse().unwrap()).expect("a router");
     assert_eq!((router.forwards.len(), router.ingress.len()), (3, 3));
