@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use serde_json::Value;
 
 use super::{Client, Core};
@@ -30,7 +30,20 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn list<C: ListCommand>(&self, command: &C) -> Result<Vec<C::Item>, Error> {
-        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Call).await?;
+        self.list_expecting(command, 0).await
+    }
+
+    /// The same where about so many things are expected: their pages are asked for side by side with the first, so that all
+    /// of it takes one round trip. More are found all the same; where there are fewer, pages were asked for in vain.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list_expecting<C: ListCommand>(
+        &self,
+        command: &C,
+        things: usize,
+    ) -> Result<Vec<C::Item>, Error> {
+        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Call, things).await?;
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
 
@@ -40,7 +53,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn look<C: ListCommand>(&self, command: &C) -> Result<Vec<C::Item>, Error> {
-        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Look).await?;
+        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Look, 0).await?;
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
 }
@@ -63,27 +76,41 @@ impl Core {
         command: &str,
         parameters: &Parameters,
         way: Way,
+        things: usize,
     ) -> Result<(String, Vec<Value>), Error> {
-        let mut reading = self.read_pages(command, parameters, way).await?;
+        let mut reading = self.read_pages(command, parameters, way, things).await?;
         for _ in 1..READINGS {
             if reading.is_whole() {
                 break;
             }
-            reading = self.read_pages(command, parameters, way).await?;
+            reading = self.read_pages(command, parameters, way, things).await?;
         }
         Ok((reading.name, reading.rows))
     }
 
     /// Reads all pages once.
-    async fn read_pages(&self, command: &str, parameters: &Parameters, way: Way) -> Result<Reading, Error> {
-        let (size, first) = self.first_page(command, parameters, way).await?;
+    async fn read_pages(
+        &self,
+        command: &str,
+        parameters: &Parameters,
+        way: Way,
+        things: usize,
+    ) -> Result<Reading, Error> {
+        let hoped_for = u64::from(self.page_size.load(Ordering::Relaxed));
+        let early = (2..=(things as u64).div_ceil(hoped_for.max(1)))
+            .map(|number| self.page(command, parameters, way, number, hoped_for));
+        let (first, early) = join(self.first_page(command, parameters, way), try_join_all(early)).await;
+        let (size, first) = first?;
+        // Pages of a size that the server does not take, or that failed, are asked for again in their turn.
+        let early = early.ok().filter(|_| size == hoped_for).unwrap_or_default();
         let name = first.name;
         let mut count = first.count;
-        let expected = pages_for(count, first.rows.len(), size);
-        let further = (2..=expected).map(|number| self.page(command, parameters, way, number, size));
+        let asked = 1 + early.len() as u64;
+        let expected = pages_for(count, first.rows.len(), size).max(asked);
+        let further = (asked + 1..=expected).map(|number| self.page(command, parameters, way, number, size));
         let mut last_is_full = first.rows.len() as u64 >= size;
         let mut rows = first.rows;
-        for page in try_join_all(further).await? {
+        for page in early.into_iter().chain(try_join_all(further).await?) {
             last_is_full = page.rows.len() as u64 >= size;
             count = count.max(page.count);
             rows.extend(page.rows);

@@ -117,7 +117,7 @@ fn ask(core: Arc<Core>, job: JobId, after_list: bool) -> BoxFuture<'static, Seen
 fn list(core: Arc<Core>, jobs: Vec<JobId>) -> BoxFuture<'static, Seen> {
     async move {
         const NAME: &str = "listAsyncJobs";
-        let pending = core.list(NAME, &Parameters::new(), Way::Look).await.and_then(|(name, rows)| {
+        let pending = core.list(NAME, &Parameters::new(), Way::Look, 0).await.and_then(|(name, rows)| {
             let rows: Vec<AsyncJob> = envelope::decode(NAME, Effect::Read, &name, Value::Array(rows))?;
             Ok(rows.into_iter().filter(|row| row.status == JobStatus::Pending).map(|row| row.id).collect())
         });

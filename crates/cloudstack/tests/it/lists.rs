@@ -41,6 +41,21 @@ async fn all_pages_are_read_each_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn expected_pages_are_asked_for_with_the_first_and_what_is_there_is_listed_in_any_case() {
+    for (total, expected, calls) in
+        [(1200, 1200, 3), (1200, 0, 3), (2600, 1200, 6), (0, 1200, 3), (400, 1200, 3), (500, 500, 1)]
+    {
+        let server = Scripted::new(serve(total, 500));
+        let machines = server.client().list_expecting(&ListVirtualMachines::new(), expected).await.unwrap();
+        assert_eq!(machines.len() as u64, total);
+        assert_eq!(server.seen().len(), calls, "{total} machines where {expected} are expected");
+    }
+    let server = Scripted::new(serve(250, 100));
+    let machines = server.client().list_expecting(&ListVirtualMachines::new(), 700).await.unwrap();
+    assert_eq!(machines.len(), 250);
+}
+
+#[tokio::test]
 async fn a_server_with_smaller_pages_is_asked_for_those_from_then_on() {
     let server = Scripted::new(serve(250, 100));
     let client = server.client();

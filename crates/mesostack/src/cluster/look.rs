@@ -15,7 +15,7 @@ use cloudstack::{Client, Id, ListCommand, resource::*};
 use futures::{future, try_join};
 
 pub use self::catalogue::{Validation, validate};
-pub(crate) use self::catalogue::{absent, named};
+pub(crate) use self::catalogue::{absent, named, zone_of};
 use super::{
     desired::Desired,
     error::Error,
@@ -92,7 +92,7 @@ impl Observed {
             }
             None => {
                 // Templates say where they are, which saves asking for zones.
-                let zone = catalogue::zone_of(&spec.cloud.zone, &made_from.templates);
+                let zone = zone_of(&spec.cloud.zone, &made_from.templates);
                 let zones = async {
                     match zone {
                         Some(_) => Ok(Vec::new()),
@@ -136,12 +136,15 @@ impl Observed {
         let id = &network.named.id;
         let balancers = balancers.into_iter().filter(|rule| rule.network_id == *id);
         let balancers = future::try_join_all(balancers.map(|rule| balancer(client, desired, rule)));
+        let forwards = desired.machines.iter().filter(|machine| machine.node.ssh_port.is_some()).count();
+        let (on_network, forwarded) =
+            (ListVirtualMachines::new().network_id(id), ListPortForwardingRules::new().network_id(id));
         let (machines, addresses, firewall, egress, forwards, balancers) = try_join!(
-            all(client, ListVirtualMachines::new().network_id(id)),
+            client.list_expecting(&on_network, desired.machines.len()),
             all(client, ListPublicIpAddresses::new().associated_network_id(id)),
             all(client, ListFirewallRules::new().network_id(id)),
             all(client, ListEgressFirewallRules::new().network_id(id)),
-            all(client, ListPortForwardingRules::new().network_id(id)),
+            client.list_expecting(&forwarded, forwards),
             balancers,
         )?;
         // A member tells of its group: only where no master is one yet, it has to be looked for.

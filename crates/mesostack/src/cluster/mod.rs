@@ -42,7 +42,7 @@ mod quota;
 mod roster;
 mod saved;
 
-pub(crate) use self::look::{absent, named};
+pub(crate) use self::look::{absent, named, zone_of};
 pub use self::{
     action::{Action, Phase, Sign},
     apply::{Applied, Context, Detached, Failure, Limits, Missing, StepError, Unfinished, apply},

@@ -81,7 +81,7 @@ async fn build_networks<'a>(
 }
 
 /// The zone of that name or id, as a template that is in it names it: zones need not be listed then.
-pub(super) fn zone_of(wanted: &str, templates: &[Template]) -> Option<Named> {
+pub(crate) fn zone_of(wanted: &str, templates: &[Template]) -> Option<Named> {
     let mut zones = templates.iter().map(|template| named(&template.zone_id, &template.zone_name));
     zones.find(|zone| zone.is(wanted) && !zone.id.is_empty())
 }

@@ -4,7 +4,7 @@
 //! The order is the one that waits least. Everything is written down before the network wakes; what does not depend on each
 //! other runs side by side (the root disk is looked up while the machine boots; the build machine is destroyed and the
 //! tags are written while the new template's first machine boots); nothing sleeps on a guess. With a network of its own
-//! and a forward a build takes 22 calls beside looks at jobs.
+//! and a forward a build takes 21 calls beside looks at jobs.
 //!
 //! Nothing is remembered on disk: all that is made carries the build's id in its name, and the way back from any failure
 //! is to look for that name ([`crate::image::leftover`]).
