@@ -119,7 +119,10 @@ impl Replay {
                         Some(id) => ours["id"] == **id,
                         None => real.get("name").is_some_and(|name| ours.get("name") == Some(name)),
                     });
-                    if let Some(ours) = same.or_else(|| ours.get(number).filter(|_| known.is_none())) {
+                    // By its place only where that can't be a mistake: what is something else's already is not this one's.
+                    let taken = |ours: &Value| self.ids.values().any(|id| ours["id"] == **id);
+                    let placed = ours.get(number).filter(|ours| known.is_none() && !taken(ours));
+                    if let Some(ours) = same.or(placed) {
                         self.learn(real, ours);
                     }
                 }
