@@ -18,6 +18,8 @@ pub(crate) struct Catalogue {
     pub(crate) zone_name: String,
     pub(crate) domain_id: Uuid,
     pub(crate) physical_network: Uuid,
+    /// What virtual routers are made of; network offerings name it.
+    pub(crate) router_offering: Uuid,
     pub(crate) public_network: Uuid,
     pub(crate) management_server: Uuid,
     roles: [Role; 3],
@@ -86,6 +88,7 @@ impl Catalogue {
             zone_name: config.name.clone(),
             domain_id: id("domain", DOMAIN),
             physical_network: id("physical network", "1"),
+            router_offering: id("service offering", "System Offering For Software Router"),
             public_network: id("public network", "1"),
             management_server: id("management server", "1"),
             roles: [

@@ -86,6 +86,13 @@ impl HttpTransport {
         let client = builder.build().map_err(|error| BuildError::Http(Arc::new(error.without_url())))?;
         Ok(Self { endpoint, client })
     }
+
+    /// The client that it sends with, for requests to the same server that are none of a [`Transport`]: with headers,
+    /// cookies or methods of their own.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.client
+    }
 }
 
 fn is_loopback(endpoint: &Url) -> bool {

@@ -9,7 +9,7 @@ use crate::catalogue::{NetworkOffering, OsType};
 use crate::error::ApiError;
 
 /// The version whose API this is.
-const VERSION: &str = "4.22.0.0";
+pub(crate) const VERSION: &str = "4.22.0.0";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::read("listCapabilities", "Lists what this zone can do", &[], list_capabilities)
@@ -261,6 +261,7 @@ fn network_offering_view(view: View<'_>, offering: &NetworkOffering) -> Value {
         "networkrate": 200,
         "state": "Enabled",
         "guestiptype": "Isolated",
+        "serviceofferingid": view.settings.catalogue.router_offering,
         "service": super::network_view::services(),
         "forvpc": false,
         "fornsx": false,

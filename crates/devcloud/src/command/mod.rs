@@ -51,6 +51,7 @@ use self::answer::{Answer, SUCCESS};
 pub use self::api::apis;
 pub(crate) use self::arguments::{Arguments, check};
 pub(crate) use self::call::{Call, Caller, Settings, View};
+pub(crate) use self::catalogue::VERSION;
 pub(crate) use self::entity::Entity;
 pub(crate) use self::key_pair::Generated;
 pub(crate) use self::listing::Listing;

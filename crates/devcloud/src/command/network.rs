@@ -191,11 +191,11 @@ fn chosen_range(call: &Call<'_>) -> Result<(Ipv4Addr, Ipv4Net), ApiError> {
     };
     let gateway: Ipv4Addr = gateway.parse().map_err(|_| ApiError::invalid("Invalid gateway"))?;
     let netmask: Ipv4Addr = netmask.parse().map_err(|_| ApiError::invalid("Invalid netmask"))?;
-    let range = range_of(gateway, netmask).ok_or_else(|| ApiError::invalid("Invalid netmask"))?;
+    // A netmask with a hole ends in the same refusal as a gateway at the edge.
+    let edge = || ApiError::invalid("Invalid gateway IP provided. Either the IP is broadcast or network IP.");
+    let range = range_of(gateway, netmask).ok_or_else(edge)?;
     if gateway == range.network() || gateway == range.broadcast() {
-        return Err(ApiError::invalid(
-            "Invalid gateway IP provided. Either the IP is broadcast or network IP.",
-        ));
+        return Err(edge());
     }
     if !is_private(range) {
         return Err(ApiError::invalid(format!(

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Reply, xml};
+use crate::command::VERSION;
 use crate::error::ApiError;
 
 /// The longest description sent as a header, in characters; the body has all of it.
@@ -28,7 +29,10 @@ impl Form {
 fn reply(form: Form, status: u16, key: &str, inner: &Value, description: Option<&str>) -> Reply {
     let (content_type, body) = match form {
         Form::Json => ("application/json;charset=utf-8", json!({ key: inner }).to_string()),
-        Form::Xml => ("text/xml;charset=utf-8", xml::document(key, inner)),
+        Form::Xml => {
+            let version = (status == 200).then_some(VERSION);
+            ("text/xml;charset=utf-8", xml::document(key, inner, version))
+        }
     };
     let mut headers = vec![
         ("X-Content-Type-Options", "nosniff".to_owned()),

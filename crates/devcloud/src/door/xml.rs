@@ -2,13 +2,19 @@
 
 use serde_json::Value;
 
-pub(super) fn document(key: &str, inner: &Value) -> String {
+/// The whole document. Answers say the server's version in their root; errors do not.
+pub(super) fn document(key: &str, inner: &Value, version: Option<&str>) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-    element(&mut text, key, inner);
+    let attributes = version.map(|version| format!(" cloud-stack-version=\"{version}\"")).unwrap_or_default();
+    root(&mut text, key, &attributes, inner);
     text
 }
 
 fn element(text: &mut String, name: &str, value: &Value) {
+    root(text, name, "", value);
+}
+
+fn root(text: &mut String, name: &str, attributes: &str, value: &Value) {
     match value {
         Value::Array(items) => {
             for item in items {
@@ -17,7 +23,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
         }
         Value::Null => {}
         value => {
-            text.push_str(&format!("<{name}>"));
+            text.push_str(&format!("<{name}{attributes}>"));
             match value {
                 Value::Object(fields) => {
                     for (name, value) in fields {
@@ -76,8 +82,8 @@ mod tests {
         let inner =
             json!({ "count": 2, "zone": [{ "name": "a&b", "tags": [] }, { "name": "c", "up": true }] });
         assert_eq!(
-            document("listzonesresponse", &inner),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><listzonesresponse><count>2</count><zone><name>a&amp;b</name></zone>\
+            document("listzonesresponse", &inner, Some("4.22")),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><listzonesresponse cloud-stack-version=\"4.22\"><count>2</count><zone><name>a&amp;b</name></zone>\
              <zone><name>c</name><up>true</up></zone></listzonesresponse>"
         );
     }

@@ -73,6 +73,7 @@ impl Core {
         // Not bound to whoever waits for the answer: once it is written down, it is run.
         drop(self.spawn(async move {
             let _turn = ticket.turn().await;
+            core.note_start(kind, &scheduled);
             let result = match core.durable_up_to(place).await {
                 Ok(()) => {
                     let work = core.carry_out(command, fault, work, running);
@@ -84,6 +85,29 @@ impl Core {
         }));
         self.durable_up_to(place).await?;
         Ok((id, made))
+    }
+
+    /// What is done to machines tells when its turn came; the rest goes straight from scheduled to completed. Nobody waits
+    /// for this to be durable: it tells nothing that an answer relies on.
+    fn note_start(&self, kind: JobKind, scheduled: &Event) {
+        if !kind.event.starts_with("VM.") {
+            return;
+        }
+        let noted = self.transact(|model, now| {
+            let event = Event {
+                number: model.next_number(),
+                id: model.next_id(),
+                state: "Started".to_owned(),
+                created: now,
+                parent: Some(scheduled.id),
+                ..scheduled.clone()
+            };
+            model.record(event);
+            Ok(())
+        });
+        if let Err(error) = noted {
+            tracing::error!(event = kind.event, %error, "the start of a job could not be noted");
+        }
     }
 
     /// Does a job's work, in its time and with what happens to it.

@@ -39,7 +39,10 @@ async fn what_a_network_may_not_be_is_refused_before_anything_is_made() {
         is("Invalid gateway IP provided. Either the IP is broadcast or network IP.")
     );
     assert_eq!(make("nonsense", "255.255.255.0").await, is("Invalid gateway"));
-    assert_eq!(make("172.16.0.1", "255.0.255.0").await, is("Invalid netmask"));
+    assert_eq!(
+        make("172.16.0.1", "255.0.255.0").await,
+        is("Invalid gateway IP provided. Either the IP is broadcast or network IP.")
+    );
     assert_eq!(make("172.16.0.1", "255.255.0.0").await, is("Cidr size can't be less than 22"));
     assert_eq!(user.call("listNetworks", &[]).await, json!({}));
     let parameters = [("name", "n"), ("zoneid", zone.as_str()), ("networkofferingid", offering.as_str())];

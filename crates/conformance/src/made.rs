@@ -1,0 +1,186 @@
+//! What the suite makes, and how it is taken away again: exactly, by the ids kept while making, and by name, for what a
+//! killed run has left. Addresses and rules go with their network.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::caller::Caller;
+use crate::finding::{Finding, Verdict};
+
+/// All names begin so.
+pub(crate) const PREFIX: &str = "conform-";
+
+/// Kinds of things, in the order in which they can be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Machine,
+    Snapshot,
+    Template,
+    Volume,
+    Network,
+    AffinityGroup,
+    KeyPair,
+}
+
+/// Something that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Thing {
+    pub(crate) kind: Kind,
+    /// Its id; a key pair's name.
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// Who removes, and what they may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Remover {
+    pub(crate) caller: Caller,
+    pub(crate) may_expunge: bool,
+    /// A root admin, if one's keys were given: it expunges for users who may not.
+    pub(crate) admin: Option<Caller>,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Machine,
+        Self::Snapshot,
+        Self::Template,
+        Self::Volume,
+        Self::Network,
+        Self::AffinityGroup,
+        Self::KeyPair,
+    ];
+
+    /// The command that lists it, the list's key, and the filter that it needs.
+    const fn listing(self) -> (&'static str, &'static str, Option<(&'static str, &'static str)>) {
+        match self {
+            Self::Machine => ("listVirtualMachines", "virtualmachine", None),
+            Self::Snapshot => ("listSnapshots", "snapshot", None),
+            Self::Template => ("listTemplates", "template", Some(("templatefilter", "self"))),
+            Self::Volume => ("listVolumes", "volume", Some(("type", "DATADISK"))),
+            Self::Network => ("listNetworks", "network", None),
+            Self::AffinityGroup => ("listAffinityGroups", "affinitygroup", None),
+            Self::KeyPair => ("listSSHKeyPairs", "sshkeypair", None),
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Snapshot => "snapshot",
+            Self::Template => "template",
+            Self::Volume => "volume",
+            Self::Network => "network",
+            Self::AffinityGroup => "affinity group",
+            Self::KeyPair => "key pair",
+        }
+    }
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind.words(), self.name)
+    }
+}
+
+impl Remover {
+    /// Everything whose name begins so.
+    pub(crate) async fn find(&self, prefix: &str) -> Vec<Thing> {
+        let mut found = Vec::new();
+        for kind in Kind::ALL {
+            let (command, key, filter) = kind.listing();
+            let mut parameters = vec![("keyword", prefix)];
+            parameters.extend(filter);
+            // What cannot be listed (no such command here) was not made either.
+            let Ok(things) = self.caller.list(command, key, &parameters).await else { continue };
+            let ours = things.iter().filter_map(|thing| {
+                let name = thing["name"].as_str()?;
+                let id = if kind == Kind::KeyPair { name } else { thing["id"].as_str()? };
+                name.starts_with(prefix).then(|| Thing { kind, id: id.to_owned(), name: name.to_owned() })
+            });
+            found.extend(ours);
+        }
+        found
+    }
+
+    /// Takes a thing away. A thing that is gone already is fine.
+    pub(crate) async fn remove(&self, thing: &Thing) -> Verdict {
+        let id = thing.id.as_str();
+        match thing.kind {
+            Kind::Machine => self.remove_machine(id).await,
+            Kind::KeyPair => self.done(self.caller.ask("deleteSSHKeyPair", &[("name", id)]).await),
+            Kind::Volume => self.done(self.caller.ask("deleteVolume", &[("id", id)]).await),
+            Kind::Snapshot => self.done(self.caller.run("deleteSnapshot", &[("id", id)]).await),
+            Kind::Template => self.done(self.caller.run("deleteTemplate", &[("id", id)]).await),
+            Kind::Network => self.done(self.caller.run("deleteNetwork", &[("id", id)]).await),
+            Kind::AffinityGroup => self.done(self.caller.run("deleteAffinityGroup", &[("id", id)]).await),
+        }
+    }
+
+    async fn remove_machine(&self, id: &str) -> Verdict {
+        let expunge = if self.may_expunge { "true" } else { "false" };
+        let seen = self.caller.list("listVirtualMachines", "virtualmachine", &[("id", id)]).await;
+        if seen.is_ok_and(|seen| !seen.is_empty()) {
+            let parameters = [("id", id), ("expunge", expunge)];
+            self.done(self.caller.run("destroyVirtualMachine", &parameters).await)?;
+        }
+        match &self.admin {
+            Some(admin) if !self.may_expunge => {
+                let there = admin.list("listVirtualMachines", "virtualmachine", &[("id", id)]).await?;
+                if there.is_empty() {
+                    return Ok(());
+                }
+                self.done(admin.run("expungeVirtualMachine", &[("id", id)]).await)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Unknown means gone.
+    fn done(&self, removed: Verdict<Value>) -> Verdict {
+        match removed {
+            Err(Finding::Differs { came, .. })
+                if came.contains("entity does not exist")
+                    || came.contains("does not exist for account")
+                    || came.contains("unable to find") =>
+            {
+                Ok(())
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Takes away all that carries this prefix, again and again until it is gone or the time is over: a network waits for
+    /// its destroyed machines, which the server expunges when it pleases. What stays.
+    pub(crate) async fn sweep(&self, prefix: &str, patience: Duration) -> Vec<Thing> {
+        let deadline = Instant::now() + patience;
+        loop {
+            self.expunge_destroyed(prefix).await;
+            for thing in self.find(prefix).await {
+                let _ = self.remove(&thing).await;
+            }
+            let left = self.find(prefix).await;
+            if left.is_empty() || Instant::now() >= deadline {
+                return left;
+            }
+            sleep(Duration::from_secs(2)).await;
+        }
+    }
+
+    /// Expunges destroyed machines that only a root admin sees.
+    async fn expunge_destroyed(&self, prefix: &str) {
+        let Some(admin) = &self.admin else { return };
+        let parameters = [("listall", "true"), ("state", "Destroyed"), ("keyword", prefix)];
+        let Ok(machines) = admin.list("listVirtualMachines", "virtualmachine", &parameters).await else {
+            return;
+        };
+        for machine in machines {
+            let ours = machine["name"].as_str().is_some_and(|name| name.starts_with(prefix));
+            if let (true, Some(id)) = (ours, machine["id"].as_str()) {
+                let _ = admin.run("expungeVirtualMachine", &[("id", id)]).await;
+            }
+        }
+    }
+}
