@@ -13,8 +13,8 @@ packages=(gcc libc6-dev make curl ca-certificates iproute2 systemd-container mmd
     debian-archive-keyring openssh-client)
 case $purpose in
 demo) ;;
-# A real ZooKeeper for the stand-ins' and the nodes' tests: its library alone, no daemon.
-test) packages+=(git openssh-server libzookeeper-java default-jre-headless) ;;
+# A real ZooKeeper for the stand-ins' and the nodes' tests: its library alone, no daemon. Python for third-party clients.
+test) packages+=(git openssh-server libzookeeper-java default-jre-headless python3-venv) ;;
 *) echo "usage: $0 demo|test" >&2 && exit 64 ;;
 esac
 

@@ -38,10 +38,12 @@ part "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 # All targets in one go: the stand-ins have to lie beside mesostack, and everything is compiled with the same features.
 part "build" cargo build --locked --workspace --all-targets
 part "tests" cargo test --locked --workspace --no-fail-fast
+part "third-party clients" scripts/clients.sh
 left_out=$(no_machines)
 if [ -z "$left_out" ]; then
     # One after another: they share the host's network, and two cores.
     part "tests on real machines" cargo test --locked --workspace --no-fail-fast --tests -- --ignored --nocapture --test-threads=1
+    part "third-party clients, machines" scripts/clients.sh machines
 fi
 
 printf '\n== summary\n'

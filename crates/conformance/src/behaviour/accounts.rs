@@ -84,7 +84,6 @@ async fn foreign_writes(stage: &Stage) -> Verdict {
         ("deleteNetwork", &asleep.network),
         ("startVirtualMachine", &asleep.machine),
         ("destroyVirtualMachine", &asleep.machine),
-        ("disassociateIpAddress", &asleep.address),
     ] {
         let answer = other.send(command, &[("id", id)]).await?;
         hold(answer.status == 531, format!("{command}: 531"), answer.summary())?;

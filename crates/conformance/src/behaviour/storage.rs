@@ -217,8 +217,7 @@ async fn templates_executable(stage: &Stage) -> Verdict {
 }
 
 async fn snapshot(stage: &Stage) -> Verdict {
-    let awake = stage.awake().await?;
-    let volume = root(stage, &awake.machine).await?;
+    let volume = stopped_volume(stage).await?;
     let name = stage.name();
     let begun =
         stage.user.begin("createSnapshot", &[("volumeid", text(&volume, "id")?), ("name", &name)]).await?;
