@@ -120,22 +120,21 @@ impl Remover {
     }
 
     async fn remove_machine(&self, id: &str) -> Verdict {
-        let expunge = if self.may_expunge { "true" } else { "false" };
+        if self.may_expunge {
+            // A machine that was destroyed already is not listed for a user any more, and still has to be expunged.
+            let parameters = [("id", id), ("expunge", "true")];
+            return self.done(self.caller.run("destroyVirtualMachine", &parameters).await);
+        }
         let seen = self.caller.list("listVirtualMachines", "virtualmachine", &[("id", id)]).await;
         if seen.is_ok_and(|seen| !seen.is_empty()) {
-            let parameters = [("id", id), ("expunge", expunge)];
-            self.done(self.caller.run("destroyVirtualMachine", &parameters).await)?;
+            self.done(self.caller.run("destroyVirtualMachine", &[("id", id)]).await)?;
         }
-        match &self.admin {
-            Some(admin) if !self.may_expunge => {
-                let there = admin.list("listVirtualMachines", "virtualmachine", &[("id", id)]).await?;
-                if there.is_empty() {
-                    return Ok(());
-                }
-                self.done(admin.run("expungeVirtualMachine", &[("id", id)]).await)
-            }
-            _ => Ok(()),
+        let Some(admin) = &self.admin else { return Ok(()) };
+        let there = admin.list("listVirtualMachines", "virtualmachine", &[("id", id)]).await?;
+        if there.is_empty() {
+            return Ok(());
         }
+        self.done(admin.run("expungeVirtualMachine", &[("id", id)]).await)
     }
 
     /// Unknown means gone.
