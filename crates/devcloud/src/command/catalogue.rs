@@ -113,7 +113,7 @@ const NETWORK_OFFERING: Answer = Answer::of(&[
         "forvpc",
         "fornsx",
     ],
-    &["fortungsten", "ispersistent", "egressdefaultpolicy", "supportsstrechedl2subnet"],
+    &["fortungsten", "ispersistent", "egressdefaultpolicy", "supportsstrechedl2subnet", "serviceofferingid"],
     &["supportspublicaccess", "supportsinternallb", "hasannotations", "internetprotocol", "specifyasnumber"],
 ])
 .with(&[("service", &super::network_view::SERVICE)]);
