@@ -72,7 +72,7 @@ mod tests {
     fn what_xml_cannot_have_does_not_break_the_document() {
         let inner = json!({ "1st": "gone", "-": "gone", "": "gone", "kept": "a\u{0}b\u{1b}\u{ffff}" });
         assert_eq!(
-            document("r", &inner),
+            document("r", &inner, None),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><r><kept>a\u{fffd}b\u{fffd}\u{fffd}</kept></r>"
         );
     }
