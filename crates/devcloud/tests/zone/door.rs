@@ -235,7 +235,9 @@ async fn without_asking_for_json_the_answer_is_xml() {
     assert_eq!(reply.content_type, "text/xml;charset=utf-8");
     let body = String::from_utf8(reply.body).expect("text");
     assert!(
-        body.contains("<listhypervisorsresponse><count>1</count><hypervisor><name>Simulator</name>"),
+        body.contains(
+            "<listhypervisorsresponse cloud-stack-version=\"4.22.0.0\"><count>1</count><hypervisor><name>Simulator</name>"
+        ),
         "{body}"
     );
 }

@@ -53,12 +53,12 @@ async fn a_first_apply_makes_the_cluster_and_a_second_finds_nothing_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_an_empty_zone_takes_nine_calls_and_changes_nothing() {
+async fn a_look_at_an_empty_zone_takes_eight_calls_and_changes_nothing() {
     let bench = Bench::new().await;
     let client = bench.client();
     let (plan, ..) = bench.plan(&client, &file(3, 3)).await;
     assert!(!plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
-    assert_eq!(client.counts().total(), 9);
+    assert_eq!(client.counts().total(), 8);
     assert_eq!(client.counts().jobs, 0);
     bench.assert_empty().await;
 }

@@ -231,7 +231,15 @@ impl Meddler<'_> {
     /// What is not the cluster's, as it is now.
     async fn theirs(&self) -> BTreeMap<String, Value> {
         let things = things(self.bench).await;
-        things.into_iter().filter(|(id, _)| self.foreign.contains(id)).collect()
+        let mut theirs: BTreeMap<String, Value> =
+            things.into_iter().filter(|(id, _)| self.foreign.contains(id)).collect();
+        // A machine's interface tells its network's VLAN as soon as the network is awake: that is the network's.
+        for nic in theirs.values_mut().filter_map(|thing| thing["nic"].as_array_mut()).flatten() {
+            for vlan in ["broadcasturi", "isolationuri"] {
+                nic.as_object_mut().map(|nic| nic.remove(vlan));
+            }
+        }
+        theirs
     }
 }
 
