@@ -3,9 +3,8 @@
 //!
 //! `facts.txt` is what a real server's `listApis` says of the commands that are served here, in a form of our own: an
 //! object's fields a line (`@7 id:string tags:set@3`), a command with its parameters (`!` is required) and the object it
-//! answers. It was derived by the ignored test below from the reply of a CloudStack 4.23 to a root admin, and is derived
-//! anew, from that server or another one, by
-//! `LISTAPIS=reply.json cargo test -p devcloud --test zone derive_facts -- --ignored`.
+//! answers. It was derived from the reply of a CloudStack 4.23 to a root admin, and is derived anew, from that server or
+//! another one, by `LISTAPIS=reply.json cargo test --workspace --test zone schema`: the test then writes it first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -100,9 +99,15 @@ async fn shown() -> Vec<Value> {
 
 #[tokio::test(start_paused = true)]
 async fn every_command_parameter_and_field_that_is_shown_is_the_real_one_s() {
+    let shown = shown().await;
+    if let Ok(path) = std::env::var("LISTAPIS") {
+        let reply = std::fs::read(path).expect("LISTAPIS names a file");
+        std::fs::write(FACTS, derive(&shown, &serde_json::from_slice(&reply).expect("JSON")))
+            .expect("written");
+    }
     let facts = Facts::read(&std::fs::read_to_string(FACTS).expect("facts"));
     let mut wrong = Vec::new();
-    for command in shown().await {
+    for command in shown {
         let name = command["name"].as_str().expect("a name");
         let Some(known) = facts.commands.get(name) else {
             wrong.push(format!("the real one has no {name}"));
@@ -173,14 +178,11 @@ fn object(fields: &Value, objects: &mut BTreeMap<String, usize>) -> usize {
     *objects.entry(words).or_insert(next)
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "writes facts.txt anew from LISTAPIS, a real server's reply to listApis"]
-async fn derive_facts() {
-    let path = std::env::var("LISTAPIS").expect("LISTAPIS names a file");
-    let reply: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
-    let reply = reply.get("response").unwrap_or(&reply);
-    let served: BTreeSet<String> =
-        shown().await.iter().map(|command| command["name"].as_str().expect("a name").to_owned()).collect();
+/// The facts in a server's reply to `listApis`, of the commands that are shown here.
+fn derive(shown: &[Value], reply: &Value) -> String {
+    let reply = reply.get("response").unwrap_or(reply);
+    let served: BTreeSet<&str> =
+        shown.iter().map(|command| command["name"].as_str().expect("a name")).collect();
     let (mut objects, mut commands) = (BTreeMap::new(), String::new());
     for command in reply["listapisresponse"]["api"].as_array().expect("commands") {
         let name = command["name"].as_str().expect("a name");
@@ -219,5 +221,5 @@ async fn derive_facts() {
     for line in lines {
         writeln!(text, "{line}").expect("written");
     }
-    std::fs::write(FACTS, text).expect("written");
+    text
 }
