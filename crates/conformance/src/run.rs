@@ -1,7 +1,6 @@
 //! A run: the ground is surveyed, every behaviour asked for is checked, and all that was made is taken away again, also
 //! when the run is stopped.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cloudstack::{BuildError, Credentials, HttpSettings};
@@ -15,7 +14,7 @@ use crate::caller::Caller;
 use crate::door::Door;
 use crate::finding::{Finding, differs, skipped};
 use crate::ground::{Ground, Wishes};
-use crate::made::{PREFIX, Remover};
+use crate::made::PREFIX;
 use crate::report::{Checked, Outcome, Report, Server};
 use crate::stage::{Others, Stage};
 
@@ -92,7 +91,7 @@ fn door(settings: &Settings) -> Result<Door, BuildError> {
     Door::new(settings.endpoint.clone(), &http)
 }
 
-async fn stage(settings: &Settings, prefix: String) -> Result<Arc<Stage>, Error> {
+async fn stage(settings: &Settings, prefix: String) -> Result<Stage, Error> {
     let door = door(settings)?;
     let as_caller = |keys: &Credentials| caller(settings, &door, keys);
     let user = as_caller(&settings.user);
@@ -102,7 +101,7 @@ async fn stage(settings: &Settings, prefix: String) -> Result<Arc<Stage>, Error>
         admin: settings.admin.as_ref().map(as_caller),
         login: settings.login.clone(),
     };
-    Ok(Arc::new(Stage::new(user, others, ground, prefix)))
+    Ok(Stage::new(user, others, ground, prefix))
 }
 
 /// Checks the behaviours that were asked for, one after another, telling each as it is known. When `stop` ends, the rest
@@ -135,11 +134,7 @@ pub async fn run(
         report.checked.push(checked);
         stage.clear().await;
     }
-    let removers = [Some(stage.remover()), stage.other_remover()];
-    for remover in removers.into_iter().flatten() {
-        let left = remover.sweep(&stage.prefix, settings.removal).await;
-        report.left.extend(left.iter().map(ToString::to_string));
-    }
+    report.left = take_away(&stage, settings.removal).await;
     Ok(report)
 }
 
@@ -148,20 +143,17 @@ pub async fn run(
 /// # Errors
 /// As [`run`].
 pub async fn clean(settings: &Settings) -> Result<Vec<String>, Error> {
-    let door = door(settings)?;
-    let user = caller(settings, &door, &settings.user);
-    let ground = Ground::survey(&user, &settings.wishes).await?;
-    let admin = settings.admin.as_ref().map(|keys| caller(settings, &door, keys));
+    let stage = stage(settings, PREFIX.to_owned()).await?;
+    Ok(take_away(&stage, settings.removal).await)
+}
+
+/// Takes away all that carries the stage's prefix; what stays.
+async fn take_away(stage: &Stage, patience: Duration) -> Vec<String> {
     let mut left = Vec::new();
-    for keys in [Some(&settings.user), settings.other.as_ref()].into_iter().flatten() {
-        let remover = Remover {
-            caller: caller(settings, &door, keys),
-            may_expunge: ground.may_expunge(),
-            admin: admin.clone(),
-        };
-        left.extend(remover.sweep(PREFIX, settings.removal).await);
+    for remover in [Some(stage.remover()), stage.other_remover()].into_iter().flatten() {
+        left.extend(remover.sweep(&stage.prefix, patience).await.iter().map(ToString::to_string));
     }
-    Ok(left.iter().map(ToString::to_string).collect())
+    left
 }
 
 impl Settings {

@@ -187,10 +187,8 @@ impl Stage {
 
     /// An address for a network; its id.
     pub(crate) async fn address(&self, network: &str) -> Verdict<String> {
-        let begun = self.user.begin("associateIpAddress", &[("networkid", network)]).await?;
-        let end = self.user.outcome(&begun.job).await?;
-        crate::finding::hold(end["jobstatus"] == 1, "associateIpAddress ends well", &end)?;
-        Ok(text(&end["jobresult"]["ipaddress"], "id")?.to_owned())
+        let result = self.user.run("associateIpAddress", &[("networkid", network)]).await?;
+        Ok(text(&result["ipaddress"], "id")?.to_owned())
     }
 
     /// The run's network that is never woken.

@@ -192,7 +192,12 @@ impl Call<'_> {
 
     /// Whether names match as the server's database matches them.
     pub(crate) fn name_is(&self, name: &str) -> bool {
-        self.arguments.text("name").is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+        self.text_is("name", name)
+    }
+
+    /// Whether a text parameter, if it is there, says this, in whatever case, as the server's database compares.
+    pub(crate) fn text_is(&self, parameter: &str, value: &str) -> bool {
+        self.arguments.text(parameter).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
     }
 
     /// Whether the `keyword` parameter is in one of these texts.

@@ -176,7 +176,7 @@ fn list_zones(call: &Call<'_>) -> Result<Listing, ApiError> {
         && call.name_is(&catalogue.zone_name)
         && call.keyword_in(&[&catalogue.zone_name])
         && call.arguments.map("tags").is_empty()
-        && call.arguments.text("networktype").is_none_or(|kind| kind.eq_ignore_ascii_case("Advanced"))
+        && call.text_is("networktype", "Advanced")
         && (call.arguments.boolean("available") != Some(false) || call.caller.root_admin || has_router()))
     .then_some(());
     Listing::of("zone", call.arguments, found, |()| zone_view(call.view()))
@@ -221,18 +221,15 @@ fn zone_view(view: View<'_>) -> Value {
 
 fn list_network_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.catalogue().network_offerings.iter().filter(|offering| {
         call.wanted(offering.id)
             && call.name_is(offering.name)
             && call.keyword_in(&[offering.name])
-            && is("displaytext", offering.display_text)
-            && is("state", "Enabled")
-            && is("guestiptype", "Isolated")
-            && is("traffictype", "Guest")
-            && is("availability", offering.availability)
+            && call.text_is("displaytext", offering.display_text)
+            && call.text_is("state", "Enabled")
+            && call.text_is("guestiptype", "Isolated")
+            && call.text_is("traffictype", "Guest")
+            && call.text_is("availability", offering.availability)
             && arguments.boolean("forvpc") != Some(true)
             && arguments
                 .boolean("isdefault")
@@ -281,7 +278,7 @@ fn list_os_types(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let found = call.catalogue().os_types.iter().filter(|os_type| {
         call.wanted(os_type.id)
-            && arguments.text("description").is_none_or(|wanted| wanted.eq_ignore_ascii_case(os_type.name))
+            && call.text_is("description", os_type.name)
             && arguments.id("oscategoryid").is_none_or(|wanted| wanted == os_type.category)
             && call.keyword_in(&[os_type.name])
     });

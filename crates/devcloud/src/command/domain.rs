@@ -271,7 +271,7 @@ fn list_roles(call: &Call<'_>) -> Result<Listing, ApiError> {
         call.wanted(role.id)
             && call.name_is(role.name)
             && call.keyword_in(&[role.name])
-            && call.arguments.text("type").is_none_or(|kind| kind.eq_ignore_ascii_case(role.kind))
+            && call.text_is("type", role.kind)
     });
     Listing::of("role", call.arguments, found, |role| {
         json!({

@@ -106,18 +106,15 @@ const EVENT: Answer = Answer::of(&[
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.model.events.iter().rev().filter(|event| {
         scope.includes(event.account)
             && (!event.archived || arguments.boolean("archived") == Some(true))
             && call.wanted(event.id)
-            && is("type", &event.kind)
-            && is("level", level(event))
-            && is("state", &event.state)
-            && is("resourcetype", event.resource_kind.as_deref().unwrap_or_default())
-            && is("resourceid", &event.resource.map(|id| id.to_string()).unwrap_or_default())
+            && call.text_is("type", &event.kind)
+            && call.text_is("level", level(event))
+            && call.text_is("state", &event.state)
+            && call.text_is("resourcetype", event.resource_kind.as_deref().unwrap_or_default())
+            && call.text_is("resourceid", &event.resource.map(|id| id.to_string()).unwrap_or_default())
             && arguments.time("startdate").is_none_or(|start| event.created >= start)
             && arguments.time("enddate").is_none_or(|end| event.created <= end)
             && arguments.id("startid").is_none_or(|start| event.id == start || event.parent == Some(start))

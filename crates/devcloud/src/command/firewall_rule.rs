@@ -229,13 +229,10 @@ pub(super) fn no_clash(call: &Call<'_>, rule: &FirewallRule) -> Result<(), ApiEr
 
 impl Running {
     fn firewall_rule_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.firewall_rules.get(id).map(|rule| json!({ "firewallrule": view(look, rule) }))
-            })
-            .ok_or_else(|| ApiError::internal("Failed to create firewall rule"))
+        self.look(|look| {
+            look.model.firewall_rules.get(id).map(|rule| json!({ "firewallrule": view(look, rule) }))
+        })
+        .ok_or_else(|| ApiError::internal("Failed to create firewall rule"))
     }
 }
 

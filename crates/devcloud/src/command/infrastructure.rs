@@ -63,16 +63,13 @@ const ROUTER: Answer = Answer::of(&[
 
 fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let catalogue = call.catalogue();
     let found = (0..call.settings.config.hosts).filter(|host| {
         call.wanted(catalogue.host_id(*host))
             && call.name_is(&catalogue.host_name(*host))
             && call.keyword_in(&[&catalogue.host_name(*host)])
-            && is("type", "Routing")
-            && is("state", "Up")
+            && call.text_is("type", "Routing")
+            && call.text_is("state", "Up")
     });
     Listing::of("host", arguments, found, |host| {
         object([
@@ -96,7 +93,7 @@ fn list_routers(call: &Call<'_>) -> Result<Listing, ApiError> {
         network.state != NetworkState::Allocated
             && scope.includes(network.account)
             && arguments.id("networkid").is_none_or(|wanted| wanted == network.id)
-            && arguments.text("state").is_none_or(|wanted| wanted.eq_ignore_ascii_case(state(network)))
+            && call.text_is("state", state(network))
     });
     Listing::of("router", arguments, found, |network| router(call.view(), network))
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::Answer;
 use super::call::{View, object};
 use super::firewall_rule::{anywhere, follow, open_for, owner, port_range, sources};
+use super::port_forwarding_rule::{RULE, matcher, protocol};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach, Running};
 use crate::driver::Protocol;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{IpForwardingRule, Matcher, RuleState};
+use crate::model::{IpForwardingRule, RuleState};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -49,13 +49,6 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
 ];
 
-const RULE: Answer = Answer::of(&[
-    &["id", "privateport", "privateendport", "protocol", "publicport", "publicendport", "virtualmachineid"],
-    &["virtualmachinename", "virtualmachinedisplayname", "ipaddressid", "ipaddress", "state", "cidrlist"],
-    &["tags:list", "vmguestip", "networkid", "fordisplay"],
-])
-.with(&[("tags", &super::tag::TAG)]);
-
 fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
     let address = arguments.required_id("ipaddressid")?;
@@ -68,11 +61,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         .virtual_machine;
     let first = arguments.integer("startport").unwrap_or_default();
     let ports = port_range(first, arguments.integer("endport").unwrap_or(first))?;
-    let (protocol, matcher) = match arguments.required_text("protocol")?.to_lowercase().as_str() {
-        "tcp" => (Protocol::Tcp, Matcher::Tcp(Some(ports))),
-        "udp" => (Protocol::Udp, Matcher::Udp(Some(ports))),
-        other => return Err(ApiError::invalid(format!("Protocol {other} is not supported in zone 1"))),
-    };
+    let protocol = protocol(call)?;
     let old = call
         .model
         .ip_forwarding_rules
@@ -87,7 +76,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.model.next_id();
     if arguments.boolean("openfirewall").unwrap_or(true) {
         let allowed = sources(arguments, "cidrlist")?.unwrap_or_else(|| vec![anywhere()]);
-        open_for(call, id, (network, address), matcher, allowed)?;
+        open_for(call, id, (network, address), matcher(protocol, ports), allowed)?;
     }
     let rule = IpForwardingRule {
         number: call.model.next_number(),
@@ -133,13 +122,10 @@ async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiEr
         return Err(ApiError::internal("Error in creating ip forwarding rule on the domr"));
     }
     set(&running, id, network, Some(RuleState::Active)).await?;
-    let settings = running.core.settings();
     let gone = || ApiError::internal("The IP forwarding rule is gone");
     running
-        .core
-        .read(|model| {
-            let look = View { model, settings: &settings, root_admin: running.caller.root_admin };
-            let rule = model.ip_forwarding_rules.get(id);
+        .look(|look| {
+            let rule = look.model.ip_forwarding_rules.get(id);
             rule.map(|rule| json!({ "ipforwardingrule": view(look, rule) }))
         })
         .ok_or_else(gone)

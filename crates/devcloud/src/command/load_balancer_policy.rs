@@ -178,14 +178,11 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 impl super::Running {
     fn stickiness_answer(&self, rule: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                let rule = model.load_balancer_rules.get(rule);
-                rule.map(|rule| json!({ "stickinesspolicies": stickiness_view(look, rule) }))
-            })
-            .ok_or_else(gone)
+        self.look(|look| {
+            let rule = look.model.load_balancer_rules.get(rule);
+            rule.map(|rule| json!({ "stickinesspolicies": stickiness_view(look, rule) }))
+        })
+        .ok_or_else(gone)
     }
 }
 

@@ -196,13 +196,10 @@ async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiEr
 
 impl Running {
     fn load_balancer_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.load_balancer_rules.get(id).map(|rule| json!({ "loadbalancer": view(look, rule) }))
-            })
-            .ok_or_else(|| ApiError::internal("The load balancer rule is gone"))
+        self.look(|look| {
+            look.model.load_balancer_rules.get(id).map(|rule| json!({ "loadbalancer": view(look, rule) }))
+        })
+        .ok_or_else(|| ApiError::internal("The load balancer rule is gone"))
     }
 }
 

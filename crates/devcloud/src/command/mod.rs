@@ -156,6 +156,12 @@ impl Running {
             })
             .await
     }
+
+    /// Looks at the zone as the caller of the command would: for what a job answers.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
+        let settings = self.core.settings();
+        self.core.read(|model| look(View { model, settings: &settings, root_admin: self.caller.root_admin }))
+    }
 }
 
 impl Begun {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::network_view::{NETWORK, view};
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running, View};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::catalogue::range_of;
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -223,17 +223,14 @@ fn is_private(range: Ipv4Net) -> bool {
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.model.networks.iter().filter(|network| {
         scope.includes(network.account)
             && call.wanted(network.id)
             && call.name_is(&network.name)
             && call.keyword_in(&[&network.name])
             && call.tags_match(network.id)
-            && (is("type", "isolated") || is("type", "all"))
-            && is("traffictype", "Guest")
+            && (call.text_is("type", "isolated") || call.text_is("type", "all"))
+            && call.text_is("traffictype", "Guest")
             && arguments.id("networkofferingid").is_none_or(|offering| offering == network.offering)
             && arguments.boolean("issystem") != Some(true)
             && arguments.boolean("restartrequired") != Some(true)
@@ -278,12 +275,7 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 impl Running {
     /// A network as its job's result.
     fn network_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.networks.get(id).map(|network| json!({ "network": view(look, network) }))
-            })
+        self.look(|look| look.model.networks.get(id).map(|network| json!({ "network": view(look, network) })))
             .ok_or_else(|| ApiError::internal("The network is gone"))
     }
 }

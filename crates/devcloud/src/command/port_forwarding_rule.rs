@@ -84,7 +84,8 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
 ];
 
-const RULE: Answer = Answer::of(&[
+/// What is told of a rule that sends ports on.
+pub(super) const RULE: Answer = Answer::of(&[
     &["id", "privateport", "privateendport", "protocol", "publicport", "publicendport", "virtualmachineid"],
     &["virtualmachinename", "virtualmachinedisplayname", "ipaddressid", "ipaddress", "state", "cidrlist"],
     &["tags:list", "vmguestip", "networkid", "fordisplay"],
@@ -98,11 +99,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if call.model.public_ip_addresses.get(address).is_some_and(|address| address.static_nat.is_some()) {
         return Err(ApiError::invalid("Unable to create port forwarding rule; ip has static nat enabled"));
     }
-    let protocol = match arguments.required_text("protocol")?.to_lowercase().as_str() {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        other => return Err(ApiError::invalid(format!("Protocol {other} is not supported in zone 1"))),
-    };
+    let protocol = protocol(call)?;
     let public = ports(call, "publicport", "publicendport", "publicPort")?;
     let private = ports(call, "privateport", "privateendport", "privatePort")?;
     if public.len() != private.len() {
@@ -124,10 +121,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let id = call.model.next_id();
     if arguments.boolean("openfirewall").unwrap_or(true) {
-        let matcher = match protocol {
-            Protocol::Udp => Matcher::Udp(Some(public)),
-            _ => Matcher::Tcp(Some(public)),
-        };
+        let matcher = matcher(protocol, public);
         open_for(call, id, (network, address), matcher, allowed.clone().unwrap_or_else(|| vec![anywhere()]))?;
     }
     let rule = PortForwardingRule {
@@ -146,6 +140,23 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     };
     call.model.port_forwarding_rules.insert(rule);
     Ok(Begun::making(id, "FirewallRule", Lane::Network(network), move |running| apply(running, id, network)))
+}
+
+/// The protocol of a rule that sends ports on.
+pub(super) fn protocol(call: &Call<'_>) -> Result<Protocol, ApiError> {
+    match call.arguments.required_text("protocol")?.to_lowercase().as_str() {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        other => Err(ApiError::invalid(format!("Protocol {other} is not supported in zone 1"))),
+    }
+}
+
+/// The traffic that the firewall lets in for such a rule.
+pub(super) fn matcher(protocol: Protocol, ports: PortRange) -> Matcher {
+    match protocol {
+        Protocol::Udp => Matcher::Udp(Some(ports)),
+        _ => Matcher::Tcp(Some(ports)),
+    }
 }
 
 /// The machine's address that traffic goes to: its own in the network, or one of its further ones that is named.
@@ -228,14 +239,11 @@ async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiEr
 
 impl Running {
     fn port_forwarding_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                let rule = model.port_forwarding_rules.get(id);
-                rule.map(|rule| json!({ "portforwardingrule": view(look, rule) }))
-            })
-            .ok_or_else(|| ApiError::internal("Failed to apply port forwarding rule"))
+        self.look(|look| {
+            let rule = look.model.port_forwarding_rules.get(id);
+            rule.map(|rule| json!({ "portforwardingrule": view(look, rule) }))
+        })
+        .ok_or_else(|| ApiError::internal("Failed to apply port forwarding rule"))
     }
 }
 

@@ -191,16 +191,13 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let all = call.caller.root_admin
         && (arguments.boolean("listall") == Some(true) || arguments.id("id").is_some());
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.model.projects.iter().filter(|project| {
         (all || project.members.contains(&call.caller.account)
             || (call.caller.domain_admin.is_some() && call.may_use(project.account)))
             && call.wanted(project.id)
             && call.name_is(&project.name)
-            && is("displaytext", &project.display_text)
-            && is("state", state(project))
+            && call.text_is("displaytext", &project.display_text)
+            && call.text_is("state", state(project))
             && call.tags_match(project.id)
             && call.keyword_in(&[&project.name, &project.display_text])
     });
@@ -341,8 +338,8 @@ fn list_members(call: &Call<'_>) -> Result<Listing, ApiError> {
         })
     });
     let found = members.filter(|(_, account, role)| {
-        arguments.text("account").is_none_or(|name| name.eq_ignore_ascii_case(&account.name))
-            && arguments.text("role").is_none_or(|wanted| wanted.eq_ignore_ascii_case(role))
+        call.text_is("account", &account.name)
+            && call.text_is("role", role)
             && call.keyword_in(&[&account.name])
     });
     Listing::of("projectaccount", arguments, found, |(project, account, role)| {

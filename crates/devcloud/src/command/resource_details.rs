@@ -62,20 +62,10 @@ pub(super) const COMMANDS: &[Command] = &[
 
 const DETAIL: Answer = Answer::of(&[OWNED, &["resourceid", "resourcetype", "key", "value"]]);
 
-fn kind(call: &Call<'_>) -> Result<TaggedKind, ApiError> {
-    let name = call.arguments.required_text("resourcetype")?;
-    TaggedKind::of(name).ok_or_else(|| ApiError::invalid(format!("Invalid resource type {name}")))
-}
-
 /// The thing that is named, the caller's to change, and its kind.
 fn named(call: &Call<'_>) -> Result<(Uuid, TaggedKind), ApiError> {
-    let kind = kind(call)?;
-    let text = call.arguments.required_text("resourceid")?;
-    let found = text.parse().ok().and_then(|id| Some((id, tag::owner(call.model, kind, id)?)));
-    let (id, owner) = found.ok_or_else(|| {
-        ApiError::invalid(format!("Unable to find resource by id {text} and type {}", kind.name()))
-    })?;
-    call.must_be_mine(owner)?;
+    let kind = tag::kind(call)?;
+    let (id, _) = tag::resource(call, kind, call.arguments.required_text("resourceid")?)?;
     Ok((id, kind))
 }
 
@@ -102,13 +92,6 @@ fn edit(model: &mut Model, kind: TaggedKind, id: Uuid) -> Option<&mut BTreeMap<S
     }
 }
 
-/// Pairs from `details[0].key=…&details[0].value=…`.
-fn pairs(call: &Call<'_>) -> Vec<(String, String)> {
-    let field = |map: &BTreeMap<String, String>, name: &str| map.get(name).cloned();
-    let maps = call.arguments.map("details").iter();
-    maps.filter_map(|map| Some((field(map, "key")?, field(map, "value").unwrap_or_default()))).collect()
-}
-
 fn add(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     named(call)?;
     let arguments = call.arguments.clone();
@@ -116,7 +99,7 @@ fn add(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         running
             .change_as_caller(&arguments, |call| {
                 let (id, kind) = named(call)?;
-                let pairs = pairs(call);
+                let pairs = tag::tags_of(call.arguments.map("details"));
                 let details = edit(call.model, kind, id);
                 details.ok_or_else(|| ApiError::internal("The resource is gone"))?.extend(pairs);
                 Ok(json!({ "success": true }))
@@ -144,7 +127,7 @@ fn remove(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
-    let kind = kind(call)?;
+    let kind = tag::kind(call)?;
     let arguments = call.arguments;
     if arguments.text("resourceid").is_none() && !call.caller.root_admin {
         return Err(ApiError::invalid("resourceid must be specified"));

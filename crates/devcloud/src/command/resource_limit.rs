@@ -58,8 +58,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     };
     let wanted = call.arguments.integer("resourcetype");
     let found = RESOURCE_TYPES.into_iter().filter_map(|(number, name, _)| {
-        let by_name =
-            call.arguments.text("resourcetypename").is_none_or(|wanted| wanted.eq_ignore_ascii_case(name));
+        let by_name = call.text_is("resourcetypename", name);
         (wanted.is_none_or(|wanted| wanted == i64::from(number)) && by_name).then_some((account?, number))
     });
     Listing::of("resourcelimit", call.arguments, found, |(account, number)| {

@@ -125,30 +125,24 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 impl Running {
     fn snapshot_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.snapshots.get(id).map(|snapshot| json!({ "snapshot": view(look, snapshot) }))
-            })
-            .ok_or_else(gone)
+        self.look(|look| {
+            look.model.snapshots.get(id).map(|snapshot| json!({ "snapshot": view(look, snapshot) }))
+        })
+        .ok_or_else(gone)
     }
 }
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.model.snapshots.iter().rev().filter(|snapshot| {
         scope.includes(snapshot.account)
             && call.wanted(snapshot.id)
             && call.name_is(&snapshot.name)
             && call.keyword_in(&[&snapshot.name])
             && call.tags_match(snapshot.id)
-            && is("snapshottype", "MANUAL")
-            && is("intervaltype", "MANUAL")
+            && call.text_is("snapshottype", "MANUAL")
+            && call.text_is("intervaltype", "MANUAL")
             && arguments.id("volumeid").is_none_or(|volume| snapshot.volume == volume)
     });
     Listing::of("snapshot", arguments, found, |snapshot| view(call.view(), snapshot))

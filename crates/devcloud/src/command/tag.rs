@@ -55,22 +55,27 @@ pub(super) const COMMANDS: &[Command] = &[
 /// What is told of a tag.
 pub(super) const TAG: Answer = Answer::of(&[OWNED, &["key", "value", "resourcetype", "resourceid"]]);
 
+/// The kind of thing that `resourcetype` names.
+pub(super) fn kind(call: &Call<'_>) -> Result<TaggedKind, ApiError> {
+    let name = call.arguments.required_text("resourcetype")?;
+    TaggedKind::of(name).ok_or_else(|| ApiError::invalid(format!("Invalid resource type {name}")))
+}
+
+/// A thing by its id, the caller's to change, and its owner.
+pub(super) fn resource(call: &Call<'_>, kind: TaggedKind, text: &str) -> Result<(Uuid, Uuid), ApiError> {
+    let found = text.parse().ok().and_then(|id| Some((id, owner(call.model, kind, id)?)));
+    let (id, owner) = found.ok_or_else(|| {
+        ApiError::invalid(format!("Unable to find resource by id {text} and type {}", kind.name()))
+    })?;
+    call.must_be_mine(owner)?;
+    Ok((id, owner))
+}
+
 /// What a tag is to be put on or taken from, found and the caller's.
 fn resources(call: &Call<'_>) -> Result<Vec<(Uuid, TaggedKind, Uuid)>, ApiError> {
-    let name = call.arguments.required_text("resourcetype")?;
-    let kind =
-        TaggedKind::of(name).ok_or_else(|| ApiError::invalid(format!("Invalid resource type {name}")))?;
+    let kind = kind(call)?;
     let ids = call.arguments.texts("resourceids").unwrap_or_default();
-    ids.iter()
-        .map(|text| {
-            let found = text.parse().ok().and_then(|id| Some((id, owner(call.model, kind, id)?)));
-            let (id, owner) = found.ok_or_else(|| {
-                ApiError::invalid(format!("Unable to find resource by id {text} and type {}", kind.name()))
-            })?;
-            call.must_be_mine(owner)?;
-            Ok((id, kind, owner))
-        })
-        .collect()
+    ids.iter().map(|text| resource(call, kind, text).map(|(id, owner)| (id, kind, owner))).collect()
 }
 
 pub(super) fn owner(model: &Model, kind: TaggedKind, id: Uuid) -> Option<Uuid> {
@@ -85,11 +90,7 @@ pub(super) fn owner(model: &Model, kind: TaggedKind, id: Uuid) -> Option<Uuid> {
         TaggedKind::Project => model.projects.get(id).map(|project| project.account),
         TaggedKind::Account => model.accounts.get(id).map(|account| account.id),
         TaggedKind::User => model.user(id).map(|(account, _)| account.id),
-        TaggedKind::Nic => model
-            .virtual_machines
-            .iter()
-            .find(|machine| machine.nics.iter().any(|nic| nic.id == id))
-            .map(|machine| machine.account),
+        TaggedKind::Nic => super::virtual_machine::nic::holder(model, id).map(|machine| machine.account),
         TaggedKind::Volume => model.volumes.get(id).map(|volume| volume.account),
         TaggedKind::Network => model.networks.get(id).map(|network| network.account),
         TaggedKind::LoadBalancer => model.load_balancer_rules.get(id).map(|rule| rule.account),
@@ -149,7 +150,8 @@ pub(super) fn put_all(
     Ok(())
 }
 
-fn tags_of(maps: &[BTreeMap<String, String>]) -> Vec<(String, String)> {
+/// Pairs from `tags[0].key=…&tags[0].value=…`.
+pub(super) fn tags_of(maps: &[BTreeMap<String, String>]) -> Vec<(String, String)> {
     let field = |map: &BTreeMap<String, String>, name: &str| map.get(name).cloned();
     maps.iter()
         .filter_map(|map| Some((field(map, "key")?, field(map, "value").unwrap_or_default())))

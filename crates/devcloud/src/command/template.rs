@@ -167,9 +167,6 @@ pub(super) fn list(call: &Call<'_>, isos: bool) -> Result<Listing, ApiError> {
         "executable" => mine(template) || template.public || shared(template),
         _ => true,
     };
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let told = |name: &str, value: bool| arguments.boolean(name).is_none_or(|wanted| wanted == value);
     let found = call.model.templates.iter().filter(|template| {
         (template.format == Format::Iso) == isos
@@ -178,8 +175,8 @@ pub(super) fn list(call: &Call<'_>, isos: bool) -> Result<Listing, ApiError> {
             && call.name_is(&template.name)
             && call.keyword_in(&[&template.name, &template.display_text])
             && call.tags_match(template.id)
-            && (isos || is("hypervisor", call.catalogue().hypervisor))
-            && is("templatetype", template.kind.name())
+            && (isos || call.text_is("hypervisor", call.catalogue().hypervisor))
+            && call.text_is("templatetype", template.kind.name())
             && told("isready", template.ready)
             && told("ispublic", template.public)
             && told("bootable", template.bootable)
@@ -353,12 +350,7 @@ async fn capture(running: Running, id: Uuid) -> Result<Value, ApiError> {
 impl Running {
     /// A template or an ISO as its job's result.
     pub(super) fn template_answer(&self, id: Uuid, object: &'static str) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.templates.get(id).map(|template| json!({ object: view(look, template) }))
-            })
+        self.look(|look| look.model.templates.get(id).map(|template| json!({ object: view(look, template) })))
             .ok_or_else(|| ApiError::internal("The template is gone"))
     }
 }

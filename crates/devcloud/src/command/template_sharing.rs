@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Answer, ZONED};
-use super::call::{View, object, time};
+use super::call::{object, time};
 use super::template::{TEMPLATE, described, usable, view};
 use super::{Begun, Call, Command, Entity, JobKind, Parameter};
 use crate::error::ApiError;
@@ -103,12 +103,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "extractTemplate",
         "Answers where a template can be fetched",
         JobKind::new("user.template.ExtractTemplateCmd", "TEMPLATE.EXTRACT", "extracting Template"),
-        &[
-            Parameter::id("id", Entity::Template).required().of_anyone(),
-            Parameter::text("mode").required(),
-            Parameter::text("url").length(2048),
-            Parameter::id("zoneid", Entity::Zone),
-        ],
+        EXTRACT,
         |call| extract(call, "template", "Template"),
     )
     .answering(&EXTRACTED),
@@ -116,12 +111,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "extractIso",
         "Answers where an ISO can be fetched",
         JobKind::new("user.iso.ExtractIsoCmd", "ISO.EXTRACT", "extracting ISO"),
-        &[
-            Parameter::id("id", Entity::Template).required().of_anyone(),
-            Parameter::text("mode").required(),
-            Parameter::text("url").length(2048),
-            Parameter::id("zoneid", Entity::Zone),
-        ],
+        EXTRACT,
         |call| extract(call, "iso", "Iso"),
     )
     .answering(&EXTRACTED),
@@ -154,6 +144,13 @@ const COPY: &[Parameter] = &[
     Parameter::id("destzoneid", Entity::Zone),
     Parameter::ids("destzoneids", Entity::Zone),
     Parameter::id("sourcezoneid", Entity::Zone),
+];
+
+const EXTRACT: &[Parameter] = &[
+    Parameter::id("id", Entity::Template).required().of_anyone(),
+    Parameter::text("mode").required(),
+    Parameter::text("url").length(2048),
+    Parameter::id("zoneid", Entity::Zone),
 ];
 
 const SHARED: Answer = Answer::of(&[&["id", "ispublic", "domainid", "account:list", "projectids"]]);
@@ -331,8 +328,8 @@ fn extract(
 ) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let template = call.model.templates.get(id).cloned().ok_or_else(gone)?;
-    let owned = template.account.is_some_and(|owner| call.may_use(owner));
-    if !call.caller.root_admin && !(template.extractable && (owned || usable(call, &template))) {
+    let may = call.caller.root_admin || (template.extractable && usable(call, &template));
+    if !may {
         return Err(ApiError::permission(format!(
             "The template {} is not extractable by this account",
             template.name
@@ -351,10 +348,7 @@ fn extract(
                 "Only what was registered from a URL can be fetched from this zone, at that URL",
             )
         })?;
-        let settings = running.core.settings();
-        let zone = running
-            .core
-            .read(|model| View { model, settings: &settings, root_admin: running.caller.root_admin }.zone());
+        let zone = running.look(|look| look.zone());
         let extracted = object([
             json!({
                 "id": template.id,

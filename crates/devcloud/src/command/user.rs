@@ -127,16 +127,13 @@ const KEYS: Answer = Answer::of(&[&["apikey", "secretkey"]]);
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = super::account::seen(call)
         .flat_map(|account| account.users.iter().map(move |user| (account, user)))
         .filter(|(account, user)| {
             call.wanted(user.id)
-                && is("username", &user.name)
-                && is("state", user.standing.name())
-                && is("account", &account.name)
+                && call.text_is("username", &user.name)
+                && call.text_is("state", user.standing.name())
+                && call.text_is("account", &account.name)
                 && call.keyword_in(&[&user.name, &user.email])
                 && arguments.integer("accounttype").is_none_or(|kind| kind == account.kind())
         });

@@ -152,9 +152,6 @@ const VOLUME: Answer = Answer::of(&[
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let is = |name: &str, value: &str| {
-        arguments.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
     let found = call.model.volumes.iter().filter(|volume| {
         let machine = volume.virtual_machine.and_then(|machine| call.model.virtual_machines.get(machine));
         scope.includes(volume.account)
@@ -162,8 +159,8 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.name_is(&volume.name)
             && call.keyword_in(&[&volume.name])
             && call.tags_match(volume.id)
-            && is("type", volume.kind.name())
-            && is("state", state(volume))
+            && call.text_is("type", volume.kind.name())
+            && call.text_is("state", state(volume))
             && arguments.id("virtualmachineid").is_none_or(|machine| volume.virtual_machine == Some(machine))
             && arguments.id("diskofferingid").is_none_or(|offering| volume.disk_offering == Some(offering))
             && arguments
@@ -381,19 +378,11 @@ fn detach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                         "Please specify a data disk: a machine and its root disk stay together here",
                     ));
                 }
-                unplug(call, id)?;
+                call.model.volumes.edit(id).ok_or_else(gone)?.detach();
                 answer(call, id)
             })
             .await
     }))
-}
-
-fn unplug(call: &mut Call<'_>, id: Uuid) -> Result<(), ApiError> {
-    let volume = call.model.volumes.edit(id).ok_or_else(gone)?;
-    volume.virtual_machine = None;
-    volume.attached = None;
-    volume.device = 0;
-    Ok(())
 }
 
 fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {

@@ -42,6 +42,13 @@ pub(crate) struct Volume {
     pub(crate) ready: bool,
 }
 
+impl Volume {
+    /// Takes it from its machine.
+    pub(crate) fn detach(&mut self) {
+        (self.virtual_machine, self.attached, self.device) = (None, None, 0);
+    }
+}
+
 /// What a volume is to a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum VolumeKind {

@@ -66,7 +66,7 @@ fn furnish_offerings(
             speed_mhz: configured.speed_mhz,
             memory_mib: configured.memory_mib,
         });
-        let deleted = model.removed.iter().any(|removed| removed.id == id);
+        let deleted = model.removed.contains(id);
         match model.service_offerings.get(id) {
             Some(known) if known.size == size => {}
             Some(_) => {
@@ -100,7 +100,7 @@ fn furnish_offerings(
         ("Custom", "Custom Disk", 0),
     ] {
         let id = own_id("disk offering", name);
-        if model.disk_offerings.contains(id) || model.removed.iter().any(|removed| removed.id == id) {
+        if model.disk_offerings.contains(id) || model.removed.contains(id) {
             continue;
         }
         let offering = DiskOffering {

@@ -264,7 +264,7 @@ impl Core {
                 let attached = model.volumes.iter().filter(|disk| disk.virtual_machine == Some(id));
                 for disk in attached.map(|disk| disk.id).collect::<Vec<_>>() {
                     if let Some(disk) = model.volumes.edit(disk) {
-                        (disk.virtual_machine, disk.attached, disk.device) = (None, None, 0);
+                        disk.detach();
                     }
                 }
                 for network in &networks {
@@ -332,9 +332,7 @@ impl Core {
         if let Err(error) = self.driver().remove_volume(old).await {
             tracing::warn!(volume = %old, %error, "a replaced root disk could not be removed");
         }
-        let layers =
-            self.read(|model| layers.into_iter().filter(|layer| !model.layer_in_use(layer)).collect());
-        self.remove_layers(layers).await;
+        self.remove_unused(layers).await;
         if before == MachineState::Running {
             self.start_machine(id, MachineState::Stopped).await?;
         }

@@ -3,18 +3,13 @@
 use devcloud::{Limits, ZoneConfig};
 use serde_json::json;
 
-use crate::kit::{self, World, text};
-
-async fn two_accounts() -> World {
-    let config = ZoneConfig { accounts: vec!["other".to_owned()], ..ZoneConfig::simulated_time() };
-    kit::world_with(config, Default::default(), Default::default()).await
-}
+use crate::kit::{self, text};
 
 const NOT_YOURS: &str = "Caller does not have permission to operate with provided resource.";
 
 #[tokio::test(start_paused = true)]
 async fn another_account_s_things_are_not_there_in_lists_and_refused_in_writes() {
-    let world = two_accounts().await;
+    let world = kit::two_accounts().await;
     let (mine, theirs) = (world.user(), world.caller("other"));
     let network = mine.network("mine").await;
     let address = mine.address(&network).await;
@@ -79,7 +74,7 @@ async fn another_account_s_things_are_not_there_in_lists_and_refused_in_writes()
 
 #[tokio::test(start_paused = true)]
 async fn names_are_each_account_s_own_and_a_root_admin_sees_all_when_asked() {
-    let world = two_accounts().await;
+    let world = kit::two_accounts().await;
     for account in ["mesostack", "other"] {
         let caller = world.caller(account);
         caller.network("same").await;

@@ -22,6 +22,12 @@ pub(crate) async fn world() -> World {
     world_with(ZoneConfig::simulated_time(), Latencies::default(), Capacity::default()).await
 }
 
+/// A zone with a second account, `other`.
+pub(crate) async fn two_accounts() -> World {
+    let config = ZoneConfig { accounts: vec!["other".to_owned()], ..ZoneConfig::simulated_time() };
+    world_with(config, Latencies::default(), Capacity::default()).await
+}
+
 pub(crate) async fn world_with(config: ZoneConfig, latencies: Latencies, capacity: Capacity) -> World {
     let driver = Arc::new(Simulator::new(latencies, capacity));
     let disk = MemoryRecords::default();

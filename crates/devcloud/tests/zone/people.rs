@@ -83,12 +83,7 @@ async fn whoever_is_disabled_is_not_known_any_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_project_s_things_are_its_members_and_go_with_it() {
-    let world = kit::world_with(
-        devcloud::ZoneConfig { accounts: vec!["other".to_owned()], ..devcloud::ZoneConfig::simulated_time() },
-        Default::default(),
-        Default::default(),
-    )
-    .await;
+    let world = kit::two_accounts().await;
     let (user, other) = (world.user(), world.caller("other"));
     assert_eq!(user.call("listProjects", &[]).await, json!({}));
     assert_eq!(user.call("listNetworks", &[("projectid", "-1")]).await, json!({}));

@@ -112,12 +112,7 @@ async fn an_offering_that_leaves_its_size_open_is_told_it_by_each_machine() {
 
 #[tokio::test(start_paused = true)]
 async fn a_registered_template_is_ready_once_it_is_fetched_and_can_be_shared() {
-    let world = kit::world_with(
-        devcloud::ZoneConfig { accounts: vec!["other".to_owned()], ..devcloud::ZoneConfig::simulated_time() },
-        Default::default(),
-        Default::default(),
-    )
-    .await;
+    let world = kit::two_accounts().await;
     let (user, other) = (world.user(), world.caller("other"));
     let (zone, os) =
         (user.zone_id().await, user.only("listOsTypes", "ostype", &[("description", "CentOS 7")]).await);

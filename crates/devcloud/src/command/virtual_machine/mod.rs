@@ -16,7 +16,7 @@ pub(crate) use self::list::view;
 pub(crate) use self::user_data::GET_LIMIT as USER_DATA_GET_LIMIT;
 use self::user_data::USER_DATA;
 pub(super) use self::user_data::parse as parse_user_data;
-use super::{Command, Entity, JobKind, Parameter, Reach, Running, View};
+use super::{Command, Entity, JobKind, Parameter, Reach, Running};
 use crate::error::ApiError;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -213,12 +213,12 @@ pub(super) const COMMANDS: &[Command] = &[
 impl Running {
     /// A machine as its job's result.
     pub(in crate::command) fn machine_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        let settings = self.core.settings();
-        self.core
-            .read(|model| {
-                let look = View { model, settings: &settings, root_admin: self.caller.root_admin };
-                model.virtual_machines.get(id).map(|machine| json!({ "virtualmachine": view(look, machine) }))
-            })
-            .ok_or_else(|| ApiError::internal(format!("unable to find a virtual machine with id {id}")))
+        self.look(|look| {
+            look.model
+                .virtual_machines
+                .get(id)
+                .map(|machine| json!({ "virtualmachine": view(look, machine) }))
+        })
+        .ok_or_else(|| ApiError::internal(format!("unable to find a virtual machine with id {id}")))
     }
 }
