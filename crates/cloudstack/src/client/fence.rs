@@ -40,6 +40,11 @@ impl Fence {
         self.state().until = until;
     }
 
+    /// Ends it now: no further write is sent.
+    pub fn close(&self) {
+        self.state().until.here = Instant::now();
+    }
+
     /// The end.
     #[must_use]
     pub fn until(&self) -> Until {

@@ -238,7 +238,7 @@ impl Rehearsal {
             self.carry_out(&lease, &plan_destruction(&self.desired, &observed), observed).await
         };
         lease.keep(work).await?;
-        lease.release_the_last().await;
+        lease.release().await;
         Ok(())
     }
 

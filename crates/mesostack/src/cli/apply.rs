@@ -13,7 +13,7 @@ use super::{
     cluster::Cluster,
     exit::Exit,
     journal::Journal,
-    lease::{Leaves, alone},
+    lease::alone,
     report::While,
     run::Run,
     saved,
@@ -27,8 +27,7 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
     let deadline = run.deadline(PATIENCE);
     let agreed_to = arguments.plan.as_deref().map(saved::read).transpose()?;
     let cluster = run.ask(deadline, Cluster::open(run)).await?.asking(&arguments.changes)?;
-    let turn = (arguments.turn, Leaves::Cluster, deadline);
-    alone(run, cluster, turn, async |run, cluster, lease| {
+    alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
         let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
         let mut consent = arguments.consent;
         if let Some(agreed_to) = &agreed_to {
@@ -48,8 +47,7 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
 pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exit> {
     let deadline = run.deadline(PATIENCE);
     let cluster = run.ask(deadline, Cluster::open(run)).await?;
-    let turn = (arguments.turn, Leaves::Nothing, deadline);
-    alone(run, cluster, turn, async |run, cluster, lease| {
+    alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
         let observed = run.ask(deadline, cluster.existing()).await?;
         let plan = plan_destruction(&cluster.desired, &observed);
         let asks = (arguments.consent, "Destroy all of this?");
@@ -102,7 +100,7 @@ async fn execute(
         observed,
         nodes: None,
         listener: run.progress.listener(),
-        stop: run.stop_at(run.deadline(PATIENCE)),
+        stop: run.stop.clone(),
         limits: Limits::from(cluster.spec()).within(lease.grace()),
     };
     if plan.needs_key() {

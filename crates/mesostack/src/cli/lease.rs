@@ -12,21 +12,12 @@ use super::{
     run::Run,
 };
 
-/// What the work leaves of the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaves {
-    /// A cluster, or a part of one.
-    Cluster,
-    /// Nothing; so nothing of anybody's lease either.
-    Nothing,
-}
-
 /// Does work on a cluster that nobody else works on. The work gets a run that stops when the lease is lost, and a client
 /// that can change nothing afterwards.
 pub(super) async fn alone(
     run: &Run,
     mut cluster: Cluster,
-    (turn, leaves, deadline): (Turn, Leaves, Instant),
+    (turn, deadline): (Turn, Instant),
     work: impl AsyncFnOnce(&Run, &Cluster, &Lease) -> miette::Result<Exit>,
 ) -> miette::Result<Exit> {
     let lease = take(run, &cluster, turn, deadline).await?;
@@ -38,11 +29,7 @@ pub(super) async fn alone(
     {
         ended = Err(lost.into());
     }
-    let released = match leaves {
-        Leaves::Cluster => lease.release().await,
-        Leaves::Nothing => lease.release_the_last().await,
-    };
-    if let Released::Left(until) = released {
+    if let Released::Left(until) = lease.release().await {
         run.remark(&format!("the lease was not given back; it ends by itself at {}", lease::clock(until)));
     }
     ended

@@ -56,10 +56,7 @@ impl Observed {
             all(client, ListVirtualMachines::new().network_id(id)),
             all(client, ListPublicIpAddresses::new().associated_network_id(id)),
         )?;
-        let affinity_group = match convert::affinity_group_of(&machines, desired) {
-            Some(group) => Some(group),
-            None => affinity_group(client, desired).await?,
-        };
+        let affinity_group = group_of(client, desired, &machines).await?;
         Ok(Self {
             machines: machines.into_iter().map(|machine| convert::machine(machine, id)).collect(),
             addresses: addresses.into_iter().filter_map(convert::address).collect(),
@@ -147,11 +144,7 @@ impl Observed {
             client.list_expecting(&forwarded, forwards),
             balancers,
         )?;
-        // A member tells of its group: only where no master is one yet, it has to be looked for.
-        let group = match convert::affinity_group_of(&machines, desired) {
-            Some(group) => Some(group),
-            None => affinity_group(client, desired).await?,
-        };
+        let group = group_of(client, desired, &machines).await?;
         let addresses = addresses.into_iter().filter_map(convert::address).collect::<Vec<_>>();
         let ours = addresses.iter().find(|address| address.source_nat).map(|address| address.id.clone());
         let range = desired.range();
@@ -269,6 +262,18 @@ async fn key_pair(client: &Client, desired: &Desired) -> Result<Option<String>, 
     let name = &desired.spec.access.key_pair;
     let pairs = all(client, ListSshKeyPairs::new().name(name)).await?;
     Ok(pairs.into_iter().find(|pair| pair.name.eq_ignore_ascii_case(name)).map(|pair| pair.fingerprint))
+}
+
+/// The masters' group. A member tells of it: only where no master is one yet, it has to be looked for.
+async fn group_of(
+    client: &Client,
+    desired: &Desired,
+    machines: &[VirtualMachine],
+) -> Result<Option<AffinityGroup>, cloudstack::Error> {
+    match convert::affinity_group_of(machines, desired) {
+        Some(group) => Ok(Some(group)),
+        None => affinity_group(client, desired).await,
+    }
 }
 
 async fn affinity_group(

@@ -92,7 +92,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             observed.key_pair = desired.key.as_ref().map(|key| key.fingerprint.clone());
         }
         Action::CreateAffinityGroup { name } => {
-            let group = AffinityGroup { id: named(name).id, ours: true, members: Vec::new() };
+            let group = AffinityGroup { id: named(name).id, ours: true };
             assert!(observed.affinity_group.replace(group).is_none(), "a second group");
         }
         Action::AcquireAddress => {

@@ -274,11 +274,14 @@ pub struct AffinityGroup {
     pub id: Id,
     /// Whether it keeps its members apart, and was made for this cluster.
     pub ours: bool,
-    /// Its members.
-    pub members: Vec<Id>,
 }
 
 impl Observed {
+    /// The machines by their ids, for whoever looks for many.
+    pub(crate) fn machines_by_id(&self) -> BTreeMap<&Id, &Machine> {
+        self.machines.iter().map(|machine| (&machine.named.id, machine)).collect()
+    }
+
     /// The address the cluster is reached at: the network's source NAT address.
     pub fn public_address(&self) -> Option<&Address> {
         self.addresses.iter().find(|address| address.source_nat)

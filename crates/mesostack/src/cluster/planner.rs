@@ -31,7 +31,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         public_address: observed.public_address().map(|address| address.address),
         ..Plan::default()
     };
-    let mut obstacles = check(desired, observed);
+    let mut obstacles = Vec::new();
+    check_network(desired, observed, &mut obstacles);
+    check_key_pair(desired, observed, &mut obstacles);
     check_affinity_group(desired, observed, &mut obstacles);
     membership::check(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
@@ -46,14 +48,6 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         add_steps(desired, observed, &machines, &leftovers, &mut plan);
     }
     plan
-}
-
-/// What is wrong with what is there, whatever has to be made.
-fn check(desired: &Desired, observed: &Observed) -> Vec<Obstacle> {
-    let mut obstacles = Vec::new();
-    check_network(desired, observed, &mut obstacles);
-    check_key_pair(desired, observed, &mut obstacles);
-    obstacles
 }
 
 /// Steps others wait for.

@@ -51,12 +51,12 @@ pub struct SavedPlan {
 /// The file as a whole.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct File<S> {
     kind: String,
     version: u64,
     /// SHA-256 of the compact form of `saved`: tells a damaged file from one that is whole.
     digest: String,
-    saved: SavedPlan,
+    saved: S,
 }
 
 /// What has to be right before anything else is read.
@@ -142,8 +142,7 @@ impl SavedPlan {
     /// # Errors
     /// See [`SavedPlan::of`].
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
-        let (digest, saved) = (self.digest()?, self.clone());
-        let file = File { kind: KIND.to_owned(), version: VERSION, digest, saved };
+        let file = File { kind: KIND.to_owned(), version: VERSION, digest: self.digest()?, saved: self };
         Ok(serde_json::to_string_pretty(&file)? + "\n")
     }
 
@@ -162,7 +161,7 @@ impl SavedPlan {
             Some(found) => return Err(Unusable::Version { found }),
             None => return Err(Unusable::NotOne("it has no `version`".to_owned())),
         }
-        let file: File = serde_json::from_slice(text).map_err(unreadable)?;
+        let file: File<Self> = serde_json::from_slice(text).map_err(unreadable)?;
         if file.saved.digest().map_err(unreadable)? != file.digest {
             return Err(Unusable::Changed);
         }
@@ -195,9 +194,13 @@ impl SavedPlan {
     }
 
     fn digest(&self) -> Result<String, serde_json::Error> {
-        let digest = Sha256::digest(serde_json::to_vec(self)?);
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sha256(&serde_json::to_vec(self)?))
     }
+}
+
+/// In lower-case hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

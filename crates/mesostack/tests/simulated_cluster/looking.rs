@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cloudstack::{
-    Client, Credentials, Expect, RawReply, SignedRequest, Transport, TransportError,
+    Client, Expect, RawReply, SignedRequest, Transport, TransportError,
     resource::{Algorithm, CreateLoadBalancerRule, DeletePortForwardingRule, ListPortForwardingRules},
 };
 use devcloud::{InProcess, Limits, ZoneConfig};
@@ -42,11 +42,7 @@ impl Transport for Steady {
 }
 
 fn client(bench: &Bench, forbidden: &'static [&'static str]) -> Client {
-    let keys = bench.zone.credentials("mesostack").expect("an account");
-    let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
-    let transport = Arc::new(Steady { zone: InProcess::new(bench.zone.clone()), forbidden });
-    let endpoint = "http://zone.invalid/client/api".parse().expect("an address");
-    Client::builder(endpoint, credentials).transport(transport).jitter_seed(7).build().expect("a client")
+    bench.client_over(Arc::new(Steady { zone: InProcess::new(bench.zone.clone()), forbidden }))
 }
 
 async fn limited(limits: Limits) -> Bench {

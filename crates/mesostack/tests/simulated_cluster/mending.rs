@@ -253,7 +253,7 @@ async fn a_machine_that_was_given_another_address_is_made_again_and_not_for_ever
         let bench = Bench::new().await;
         let (wire, client) = (Arc::new(Wire::to(&bench.zone)), bench.client());
         let astray = Astray { wire, client, left: AtomicUsize::new(times) };
-        let ended = bench.apply_over(bench.client_of_transport(Arc::new(astray)), &file(1, 0)).await;
+        let ended = bench.apply_over(bench.client_over(Arc::new(astray)), &file(1, 0)).await;
         assert_eq!(ended.is_ok(), well, "{times} times astray: {ended:?}");
         if let Err(unfinished) = ended {
             let why = &unfinished.missing[0].why;

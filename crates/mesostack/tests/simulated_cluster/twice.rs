@@ -46,7 +46,7 @@ async fn a_call_that_is_repeated_at_once_makes_nothing_twice() {
         // Made, taken behind the masters with a machine lost and another one stopped, and taken down.
         for file in [file(1, 1), file(2, 2), file_behind(2, 2)] {
             let wire = repeated(&bench, command, 5, Answered::Second);
-            let applied = bench.apply_over(bench.client_of_transport(wire.clone()), &file).await;
+            let applied = bench.apply_over(bench.client_over(wire.clone()), &file).await;
             applied.unwrap_or_else(|error| panic!("{command}: {error}: {:#?}", error.failures));
             if command == "createNetwork" {
                 // Names of networks may repeat: the next plan shows the twin, and removes it.
@@ -56,7 +56,7 @@ async fn a_call_that_is_repeated_at_once_makes_nothing_twice() {
             struck.extend(wire.struck().into_iter().map(|struck| struck.command));
         }
         let wire = repeated(&bench, command, 5, Answered::Second);
-        let destroyed = bench.destroy_over(bench.client_of_transport(wire.clone()), &file_behind(2, 2)).await;
+        let destroyed = bench.destroy_over(bench.client_over(wire.clone()), &file_behind(2, 2)).await;
         destroyed.unwrap_or_else(|error| panic!("{command}: {error}: {:#?}", error.failures));
         struck.extend(wire.struck().into_iter().map(|struck| struck.command));
         bench.assert_empty().await;
@@ -70,7 +70,7 @@ async fn a_call_that_comes_again_late_makes_nothing_twice() {
         for apart in [30, 900, 4_000] {
             let bench = Bench::new().await;
             let wire = repeated(&bench, command, apart, Answered::First);
-            let applied = bench.apply_over(bench.client_of_transport(wire.clone()), &file(2, 1)).await;
+            let applied = bench.apply_over(bench.client_over(wire.clone()), &file(2, 1)).await;
             applied.unwrap_or_else(|error| panic!("{command}: {error}: {:#?}", error.failures));
             tokio::time::sleep(Duration::from_secs(30)).await;
             // What came when the run was over is put right by the next one.

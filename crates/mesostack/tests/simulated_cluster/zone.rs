@@ -208,7 +208,8 @@ impl Bench {
         Arc::new(Wire::new(Arc::clone(&self.zone), None, weather))
     }
 
-    pub(crate) fn client_over(&self, wire: Arc<Wire>) -> Client {
+    /// A client with a way of its own to the zone.
+    pub(crate) fn client_over(&self, wire: Arc<dyn Transport>) -> Client {
         self.client_as("mesostack", wire)
     }
 
@@ -217,21 +218,17 @@ impl Bench {
         self.client_as(account, self.wire(None))
     }
 
-    fn client_as(&self, account: &str, wire: Arc<Wire>) -> Client {
+    fn client_as(&self, account: &str, wire: Arc<dyn Transport>) -> Client {
         self.client_with_clock(account, wire, SignedDuration::ZERO)
     }
 
     /// A client whose clock is ahead of the zone's by so much.
-    pub(crate) fn client_with_clock(&self, account: &str, wire: Arc<Wire>, ahead: SignedDuration) -> Client {
-        self.client_by(account, wire, ahead)
-    }
-
-    /// A client with a transport of its own.
-    pub(crate) fn client_of_transport(&self, transport: Arc<dyn Transport>) -> Client {
-        self.client_by("mesostack", transport, SignedDuration::ZERO)
-    }
-
-    fn client_by(&self, account: &str, wire: Arc<dyn Transport>, ahead: SignedDuration) -> Client {
+    pub(crate) fn client_with_clock(
+        &self,
+        account: &str,
+        wire: Arc<dyn Transport>,
+        ahead: SignedDuration,
+    ) -> Client {
         let keys = self.zone.credentials(account).expect("an account");
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let endpoint = "http://zone.invalid/client/api".parse().expect("an address");
@@ -289,16 +286,12 @@ impl Bench {
         &self,
         client: &Client,
         terms: &Terms,
-        last: bool,
         work: impl AsyncFnOnce(&Lease) -> T,
     ) -> Result<T, LeaseError> {
         let lease = lease::take(client, terms, &CancellationToken::new(), &|_| {}).await?;
         let done = lease.keep(work(&lease)).await;
         lease.check()?;
-        match last {
-            true => lease.release_the_last().await,
-            false => lease.release().await,
-        };
+        lease.release().await;
         Ok(done)
     }
 
@@ -318,7 +311,7 @@ impl Bench {
             assert!(plan.obstacles.is_empty(), "{plan}");
             apply(&plan, &self.context_of(lease, desired, observed)).await
         };
-        self.alone(&client, &self.terms(), false, run).await.expect("a turn")
+        self.alone(&client, &self.terms(), run).await.expect("a turn")
     }
 
     pub(crate) async fn apply(&self, asked: impl Into<Asked>) -> Applied {
@@ -357,7 +350,7 @@ impl Bench {
             assert!(plan.obstacles.is_empty(), "{plan}");
             apply(&plan, &self.context_of(lease, desired, observed)).await
         };
-        self.alone(&client, &self.terms(), true, run).await.expect("a turn")
+        self.alone(&client, &self.terms(), run).await.expect("a turn")
     }
 
     pub(crate) async fn destroy(&self, file: &str) -> Applied {
@@ -384,7 +377,7 @@ impl Bench {
         file: &Asked,
     ) -> Result<(), String> {
         let run = async |lease: &Lease| self.attempt_with(lease, then, file).await;
-        let ended = self.alone(&client, terms, then.is_none(), run).await;
+        let ended = self.alone(&client, terms, run).await;
         ended.map_err(|error| error.to_string())?
     }
 

@@ -46,57 +46,65 @@ impl Run<'_> {
             let made = |state| !matches!(state, MachineState::Failed | MachineState::Going);
             let wait = (Expect::Brief, self.brief());
             let deployed = self.roll_call.run(&self.context.client, &command, wait, made, None).await;
-            let (error, verdict) = match deployed {
-                Ok(machine) => match self.misplaced(&machine, &network, node) {
-                    None => break machine.id,
-                    Some(error) => {
-                        self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
-                        misplaced += 1;
-                        continue;
-                    }
-                },
+            let machine = match deployed {
+                Ok(machine) => machine,
                 Err(error) => {
-                    let verdict = policy::verdict(&error, attempt);
-                    (error, verdict)
-                }
-            };
-            // A job that failed had begun, so the name was free and the record is its own.
-            may_be_ours |= error.is_outcome_unknown() || matches!(error, cloudstack::Error::Job { .. });
-            let detached = matches!(error, cloudstack::Error::Deadline { .. });
-            if detached || verdict == Verdict::Halt {
-                return Err(error.into());
-            }
-            let verdict = match self.find_deployed(work, &network, host_name).await? {
-                Found::Machine(machine)
-                    if !may_be_ours && !self.has_our_key(host_name, &machine.id).await? =>
-                {
-                    let problem =
-                        "it appeared since the plan was made: another run may be at work".to_owned();
-                    return Err(StepError::Clash { what: format!("the machine {host_name}"), problem });
-                }
-                Found::Machine(machine) => match self.misplaced(&machine, &network, node) {
-                    None => break machine.id,
-                    Some(error) => {
-                        self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
-                        misplaced += 1;
+                    // A job that failed had begun, so the name was free and the record is its own.
+                    may_be_ours |=
+                        error.is_outcome_unknown() || matches!(error, cloudstack::Error::Job { .. });
+                    let left =
+                        self.after_refusal(work, &network, host_name, error, may_be_ours, attempt).await?;
+                    let Some(machine) = left else {
+                        attempt += 1;
                         continue;
-                    }
-                },
-                // What was in the way is gone.
-                Found::Wreck if verdict == Verdict::Adopt => policy::after_wreck(attempt),
-                Found::Wreck | Found::Nothing => verdict,
-            };
-            match verdict {
-                Verdict::LookThenAgain(pause) | Verdict::Again(pause) => {
-                    self.ramp.narrow();
-                    self.rest_before_another_attempt(work, error, pause).await?;
+                    };
+                    machine
                 }
-                Verdict::Adopt | Verdict::GiveUp | Verdict::Halt => return Err(error.into()),
-            }
-            attempt += 1;
+            };
+            let Some(error) = wrong_address(&machine, &network, node) else { break machine.id };
+            self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
+            misplaced += 1;
         };
         self.known().machines.insert(host_name.to_owned(), KnownMachine { id, template: template.clone() });
         Ok(node.address.to_string())
+    }
+
+    /// What a deployment that was not seen to end well has left: the machine, when it is there and ours. None when it is to
+    /// be tried again; the pause before that is over then.
+    async fn after_refusal(
+        &self,
+        work: &Work,
+        network: &Id,
+        host_name: &str,
+        error: cloudstack::Error,
+        may_be_ours: bool,
+        attempt: u32,
+    ) -> Result<Option<VirtualMachine>, StepError> {
+        let verdict = policy::verdict(&error, attempt);
+        let detached = matches!(error, cloudstack::Error::Deadline { .. });
+        if detached || verdict == Verdict::Halt {
+            return Err(error.into());
+        }
+        let verdict = match self.find_deployed(work, network, host_name).await? {
+            Found::Machine(machine) => {
+                if may_be_ours || self.has_our_key(host_name, &machine.id).await? {
+                    return Ok(Some(*machine));
+                }
+                let problem = "it appeared since the plan was made: another run may be at work".to_owned();
+                return Err(StepError::Clash { what: format!("the machine {host_name}"), problem });
+            }
+            // What was in the way is gone.
+            Found::Wreck if verdict == Verdict::Adopt => policy::after_wreck(attempt),
+            Found::Wreck | Found::Nothing => verdict,
+        };
+        match verdict {
+            Verdict::LookThenAgain(pause) | Verdict::Again(pause) => {
+                self.ramp.narrow();
+                self.rest_before_another_attempt(work, error, pause).await?;
+                Ok(None)
+            }
+            Verdict::Adopt | Verdict::GiveUp | Verdict::Halt => Err(error.into()),
+        }
     }
 
     /// Writes a machine down as the file has it.
@@ -148,18 +156,6 @@ impl Run<'_> {
         zone.ok_or_else(|| StepError::unknown("the zone"))
     }
 
-    /// What is wrong with a machine's address. Two machines have been given the same one by a cloud that had many to
-    /// deploy; each is asked for another, so one that is as asked for is nobody else's.
-    fn misplaced(&self, machine: &VirtualMachine, network: &Id, node: &Node) -> Option<StepError> {
-        let nic = machine.nic.iter().find(|nic| nic.network_id == *network)?;
-        let address = nic.ip_address.filter(|address| *address != node.address)?;
-        let what = format!("the machine {}", machine.name);
-        Some(StepError::Clash {
-            what,
-            problem: format!("it was given {address} instead of {}", node.address),
-        })
-    }
-
     /// Whether a machine was born with the key that this run has made for it: a deployment that something between us
     /// repeated is refused the second time.
     async fn has_our_key(&self, host_name: &str, machine: &Id) -> Result<bool, StepError> {
@@ -207,4 +203,13 @@ impl Run<'_> {
             _ => Ok(Found::Machine(Box::new(machine))),
         }
     }
+}
+
+/// What is wrong with a machine's address. Two machines have been given the same one by a cloud that had many to
+/// deploy; each is asked for another, so one that is as asked for is nobody else's.
+fn wrong_address(machine: &VirtualMachine, network: &Id, node: &Node) -> Option<StepError> {
+    let nic = machine.nic.iter().find(|nic| nic.network_id == *network)?;
+    let address = nic.ip_address.filter(|address| *address != node.address)?;
+    let what = format!("the machine {}", machine.name);
+    Some(StepError::Clash { what, problem: format!("it was given {address} instead of {}", node.address) })
 }

@@ -153,17 +153,17 @@ impl<'a, L: Copy + Ord, E> Board<'a, L, E> {
     /// A step is over, and with it every one that needed it to end well when it did not.
     fn end(&mut self, at: usize, outcome: Outcome<E>) {
         *self.busy.entry(self.nodes[at].lane).or_default() -= 1;
-        let mut over = vec![(at, outcome)];
-        while let Some((at, outcome)) = over.pop() {
-            let well = outcome.is_done();
-            self.outcomes[at] = Some(outcome);
+        let mut over = vec![(at, outcome.is_done())];
+        self.outcomes[at] = Some(outcome);
+        while let Some((at, well)) = over.pop() {
             for (later, needs) in std::mem::take(&mut self.waiting[at]) {
                 self.left[later] -= 1;
-                if self.outcomes[later].is_some() || over.iter().any(|(at, _)| *at == later) {
+                if self.outcomes[later].is_some() {
                     continue;
                 }
                 if needs && !well {
-                    over.push((later, Outcome::Skipped));
+                    self.outcomes[later] = Some(Outcome::Skipped);
+                    over.push((later, false));
                 } else if self.left[later] == 0 {
                     self.ready.entry(self.nodes[later].lane).or_default().insert(later);
                 }

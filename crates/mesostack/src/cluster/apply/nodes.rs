@@ -125,7 +125,7 @@ impl Run<'_> {
     /// Without a majority of the masters none leads, and nothing becomes healthy.
     fn check_quorum(&self, host_names: &[String], ready: &[&WantedMachine]) -> Result<(), StepError> {
         let desired = &self.desired;
-        let masters = desired.machines.iter().filter(|machine| machine.is_master()).collect::<Vec<_>>();
+        let masters = desired.masters().collect::<Vec<_>>();
         // Those that are not set up in this run have been before.
         let there = masters.iter().filter(|master| !host_names.contains(&master.host_name));
         let there = there.count() + ready.iter().filter(|machine| machine.is_master()).count();

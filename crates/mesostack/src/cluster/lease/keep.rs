@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use cloudstack::{Client, Error, Fence, Id, Until};
+use cloudstack::{Client, Error, Fence, Id};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -105,12 +105,6 @@ impl Lease {
         self.state().grant.margin()
     }
 
-    /// The run's number, as the lease in the cloud has it.
-    #[must_use]
-    pub fn run(&self) -> String {
-        self.run.to_string()
-    }
-
     /// Does work, and renews the lease meanwhile. When the lease is lost, [`Lease::stop`] tells the work.
     pub async fn keep<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
@@ -133,22 +127,9 @@ impl Lease {
         }
     }
 
-    /// Gives it back, so that another run need not wait for its end. Nothing may be sent by [`Lease::client`] any more.
+    /// Gives it back, so that another run need not wait for its end, and removes what killed runs have left of theirs.
+    /// Nothing may be sent by [`Lease::client`] any more.
     pub async fn release(self) -> Released {
-        self.give_back(async || Ok(Vec::new())).await
-    }
-
-    /// Gives it back, and removes whatever killed runs have left of theirs: the end of a cluster.
-    pub async fn release_the_last(self) -> Released {
-        let others = async || {
-            let Sight { terms, asks, .. } = self.groups.look().await?;
-            let others = terms.into_iter().filter(|((run, _), _)| *run != self.run).map(|(_, (id, _))| id);
-            Ok(others.chain(asks).collect())
-        };
-        self.give_back(others).await
-    }
-
-    async fn give_back(&self, others: impl AsyncFn() -> Result<Vec<Id>, Error>) -> Released {
         let (terms, end) = {
             let state = self.state();
             if state.lost.is_some() {
@@ -156,12 +137,12 @@ impl Lease {
             }
             (state.terms.clone(), state.grant.end)
         };
-        self.fence.set(Until { here: Instant::now(), ..self.fence.until() });
+        self.fence.close();
         if self.fence.cut_off() > 0 {
             return Released::Left(end);
         }
         let all = async {
-            let mut groups = others().await?;
+            let mut groups = self.remains().await;
             groups.extend(terms);
             // The lease last: what is found without it, nobody looks for.
             groups.push(self.id.clone());
@@ -177,6 +158,22 @@ impl Lease {
                 Released::Left(end)
             }
             Err(_) => Released::Left(end),
+        }
+    }
+
+    /// What other runs have left of leases that are over. Nobody who works needs it while this lease is there: not even
+    /// the question for the time of a run that waits, whose job has answered.
+    async fn remains(&self) -> Vec<Id> {
+        match self.groups.look().await {
+            Ok(Sight { terms, asks, .. }) => {
+                let others =
+                    terms.into_iter().filter(|((run, _), _)| *run != self.run).map(|(_, (id, _))| id);
+                others.chain(asks).collect()
+            }
+            Err(error) => {
+                tracing::debug!(%error, "what killed runs left of their leases was not looked for");
+                Vec::new()
+            }
         }
     }
 
@@ -204,7 +201,7 @@ impl Lease {
         }
     }
 
-    /// Writes are over at once, and the run is told.
+    /// The run is told; its writes end with the fence.
     fn lose(&self, why: String) {
         self.state().lost = Some(why);
         self.stop.cancel();
@@ -241,7 +238,7 @@ impl Lease {
                 Renewal::Done
             }
             Some((_, TermRecord::Closed)) => {
-                self.fence.set(Until { here: Instant::now(), ..self.fence.until() });
+                self.fence.close();
                 Renewal::Lost("another run has found it expired, and closed it".to_owned())
             }
             None => Renewal::Again,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloudstack::{Client, Error, Id};
+use cloudstack::{Client, Error, Id, Started};
+use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -78,30 +79,7 @@ impl Taker<'_> {
             let record = LeaseRecord { run: run.clone(), holder, since, until, length };
             let sent = Instant::now();
             let error = match self.groups.make(&self.groups.names.lease, &record).await {
-                Ok(started) => {
-                    let heard = Instant::now();
-                    let id = match started.id {
-                        Some(id) => id,
-                        None => match self.ours(&run).await? {
-                            Some(id) => id,
-                            None => return Ok(None),
-                        },
-                    };
-                    let created = match self.groups.date(&started.job).await {
-                        Ok(created) => created,
-                        Err(error) => {
-                            let _ = self.groups.remove(&id).await;
-                            return Err(error);
-                        }
-                    };
-                    let time = ServerTime::new(created, sent, heard);
-                    self.time = Some(time);
-                    let grant = Grant::first(until, length, time);
-                    let lease =
-                        Lease::new(self.groups.clone(), &self.terms.cluster, run, id, grant, self.stop);
-                    let in_step = !grant.is_off(until) || lease.put_right().await?;
-                    return Ok(in_step.then_some(lease));
-                }
+                Ok(started) => return self.made(run, until, started, sent).await,
                 Err(error) => error,
             };
             if error.is_conflict() {
@@ -115,6 +93,35 @@ impl Taker<'_> {
             }
             self.pause_after(error, &mut attempt).await?;
         }
+    }
+
+    /// The lease whose group was just made, with the server's time; nothing, if it is somebody else's by now.
+    async fn made(
+        &mut self,
+        run: RunId,
+        until: Timestamp,
+        started: Started,
+        sent: Instant,
+    ) -> Result<Option<Lease>, LeaseError> {
+        let heard = Instant::now();
+        let id = match started.id {
+            Some(id) => Some(id),
+            None => self.ours(&run).await?,
+        };
+        let Some(id) = id else { return Ok(None) };
+        let created = match self.groups.date(&started.job).await {
+            Ok(created) => created,
+            Err(error) => {
+                let _ = self.groups.remove(&id).await;
+                return Err(error);
+            }
+        };
+        let time = ServerTime::new(created, sent, heard);
+        self.time = Some(time);
+        let grant = Grant::first(until, self.terms.length, time);
+        let lease = Lease::new(self.groups.clone(), &self.terms.cluster, run, id, grant, self.stop);
+        let in_step = !grant.is_off(until) || lease.put_right().await?;
+        Ok(in_step.then_some(lease))
     }
 
     /// The lease's group, where it is this run's.

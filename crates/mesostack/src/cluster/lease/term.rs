@@ -50,7 +50,7 @@ pub(super) struct Grant {
     /// The end that others know of, by the server's time.
     pub(super) end: Timestamp,
     /// What the server's time is.
-    pub(super) time: ServerTime,
+    time: ServerTime,
     length: Duration,
 }
 

@@ -164,11 +164,7 @@ pub(in crate::cluster) fn balancer(
 
 pub(in crate::cluster) fn affinity_group(group: resource::AffinityGroup, desired: &Desired) -> AffinityGroup {
     let described = group.description.as_deref() == Some(&identity::description(desired.cluster()));
-    AffinityGroup {
-        ours: group.type_ == identity::ANTI_AFFINITY && described,
-        id: group.id,
-        members: group.virtual_machine_ids,
-    }
+    AffinityGroup { ours: group.type_ == identity::ANTI_AFFINITY && described, id: group.id }
 }
 
 /// The masters' group, as one of its members tells of it. A machine of ours is in it because we put it there.
@@ -176,12 +172,11 @@ pub(in crate::cluster) fn affinity_group_of(
     machines: &[resource::VirtualMachine],
     desired: &Desired,
 ) -> Option<AffinityGroup> {
-    let is_ours = |group: &&resource::AffinityGroup| group.name == desired.affinity_group;
-    let of = |machine: &resource::VirtualMachine| machine.affinity_group.iter().find(is_ours).cloned();
-    let ours = machines.iter().filter(|machine| identity::is_node_name(desired.cluster(), &machine.name));
-    let members = ours.filter_map(|machine| Some((machine.id.clone(), of(machine)?))).collect::<Vec<_>>();
-    let id = members.first()?.1.id.clone();
-    Some(AffinityGroup { id, ours: true, members: members.into_iter().map(|(machine, _)| machine).collect() })
+    let mut ours = machines.iter().filter(|machine| identity::is_node_name(desired.cluster(), &machine.name));
+    let group = ours.find_map(|machine| {
+        machine.affinity_group.iter().find(|group| group.name == desired.affinity_group)
+    })?;
+    Some(AffinityGroup { id: group.id.clone(), ours: true })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
         action::Action,
         desired::Desired,
         identity,
-        observed::{FirewallRule, Forward, Observed},
+        observed::{FirewallRule, Forward, Machine, Observed},
         openings::Opening,
         plan::Plan,
     },
@@ -45,11 +45,11 @@ impl<'a> Leftovers<'a> {
         let mut leftovers = Self { why: if behind { BEHIND } else { NOBODY }, ..Self::default() };
         // A removal that was broken off may have ended halfway: it is begun again.
         let all = observed.forwards.iter().chain(&observed.going.forwards);
+        let machines = observed.machines_by_id();
         for forward in all.filter(|forward| forward.address == *address) {
-            let Some(agent) = agent_of(desired, observed, forward) else { continue };
-            let name = node::host_name_of(&desired.spec, agent);
-            let visible = observed.machines.iter().any(|machine| machine.named.id == forward.machine);
-            match (desired.machine(&name).is_some(), visible) {
+            let machine = machines.get(&forward.machine).copied();
+            let Some(name) = agent_of(desired, observed, forward, machine) else { continue };
+            match (desired.machine(&name).is_some(), machine.is_some()) {
                 (true, true) if !behind => {}
                 (false, false) => leftovers.forwards.push((forward, name)),
                 (_, true) if behind => leftovers.forwards.push((forward, name)),
@@ -107,21 +107,24 @@ impl<'a> Leftovers<'a> {
     }
 }
 
-/// The agent that a forward of ours leads to, or led to.
-fn agent_of(desired: &Desired, observed: &Observed, forward: &Forward) -> Option<NodeName> {
+/// The name of the agent that a forward of ours leads to, or led to; `machine` is what it leads to, where that is shown.
+fn agent_of(
+    desired: &Desired,
+    observed: &Observed,
+    forward: &Forward,
+    machine: Option<&Machine>,
+) -> Option<String> {
     let first = desired.spec.access.first_agent_port;
     let ours =
         forward.protocol == "tcp" && forward.public.0 == forward.public.1 && forward.private == rules::SSH;
     let number = forward.public.0.checked_sub(first).filter(|_| ours)?.checked_add(1)?;
-    let agent = NodeName { role: Role::Agent, number };
-    let name = node::host_name_of(&desired.spec, agent);
-    let machine = observed.machines.iter().find(|machine| machine.named.id == forward.machine);
+    let name = node::host_name_of(&desired.spec, NodeName { role: Role::Agent, number });
     let led_there = match machine {
         Some(machine) => machine.named.name == name,
         // A machine that is being removed is not shown; its key still is.
         None => observed.tag(&identity::host_key_tag(&name)).is_some(),
     };
-    led_there.then_some(agent)
+    led_there.then_some(name)
 }
 
 /// The ports of all agents there are, could have been or are to be.

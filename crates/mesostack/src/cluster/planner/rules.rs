@@ -7,7 +7,7 @@ use cloudstack::Id;
 use super::{Before, address_of, leftovers::Leftovers};
 use crate::cluster::{
     action::Action,
-    desired::{Desired, WantedBalancer},
+    desired::Desired,
     observed::{Balancer, Forward, Observed},
     openings::{self, Opening},
     plan::{Obstacle, Plan},
@@ -44,7 +44,7 @@ pub(super) fn check(
     for wanted in &desired.balancers {
         let port = wanted.public_port;
         let leads_elsewhere = |rule: &&Balancer| rule.private_port != wanted.private_port || !rule.tcp;
-        let rule = balancer_at(observed, wanted).filter(leads_elsewhere);
+        let rule = balancer_on(observed, wanted.public_port).filter(leads_elsewhere);
         // Forwards share a port by protocol with each other, and with no load balancer rule.
         let forward = || forwards_at(observed, port).next();
         let blocking = rule.map(|rule| &rule.id).or_else(|| forward().map(|forward| &forward.id));
@@ -69,10 +69,6 @@ fn forwards_at(observed: &Observed, port: u16) -> impl Iterator<Item = &Forward>
     observed.forwards.iter().filter(move |forward| {
         Some(&forward.address) == address && (forward.public.0..=forward.public.1).contains(&port)
     })
-}
-
-fn balancer_at<'a>(observed: &'a Observed, wanted: &WantedBalancer) -> Option<&'a Balancer> {
-    balancer_on(observed, wanted.public_port)
 }
 
 /// The load balancer rule on a port of our address.
@@ -135,7 +131,8 @@ pub(super) fn balancers(
     before: &Before,
     plan: &mut Plan,
 ) -> BTreeMap<u16, usize> {
-    let missing = desired.balancers.iter().filter(|wanted| balancer_at(observed, wanted).is_none());
+    let missing =
+        desired.balancers.iter().filter(|wanted| balancer_on(observed, wanted.public_port).is_none());
     missing
         .map(|wanted| {
             let action = Action::CreateBalancer {
@@ -157,13 +154,14 @@ pub(super) fn assign(
     plan: &mut Plan,
 ) {
     for wanted in &desired.balancers {
-        let members = balancer_at(observed, wanted).map_or(&[] as &[Id], |rule| rule.members.as_slice());
+        let members =
+            balancer_on(observed, wanted.public_port).map_or(&[] as &[Id], |rule| rule.members.as_slice());
         let is_member = |host_name: &str| {
             !deployed.contains_key(host_name)
                 && observed.machine(host_name).is_some_and(|machine| members.contains(&machine.named.id))
         };
-        let masters = desired.machines.iter().filter(|machine| machine.is_master());
-        let machines = masters
+        let machines = desired
+            .masters()
             .map(|machine| machine.host_name.clone())
             .filter(|host_name| !is_member(host_name))
             .collect::<Vec<_>>();

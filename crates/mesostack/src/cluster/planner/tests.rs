@@ -488,7 +488,7 @@ fn what_is_in_the_way_is_told_before_anything_is_done() {
         "has the address 172.16.0.7",
     );
     blocked(&with(&|observed| observed.machines[1].state = MachineState::Going), "is being destroyed");
-    let group = AffinityGroup { id: Id::from("g"), ours: false, members: Vec::new() };
+    let group = AffinityGroup { id: Id::from("g"), ours: false };
     blocked(&plan(&desired, &Observed { affinity_group: Some(group), ..fresh.clone() }), "affinity group");
     let keyless = crate::cluster::Desired { key: None, ..desired.clone() };
     blocked(&plan(&keyless, &Observed { key_pair: Some("cc:dd".to_owned()), ..fresh }), "does not");

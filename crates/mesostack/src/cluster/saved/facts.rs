@@ -5,9 +5,8 @@
 //! own things are (the private key's file, where API keys come from) is not: a plan may be carried out on another machine.
 
 use cloudstack::Id;
-use sha2::{Digest, Sha256};
 
-use super::Facts;
+use super::{Facts, sha256};
 use crate::{
     cluster::{
         desired::Desired,
@@ -65,8 +64,7 @@ fn digest(spec: &Spec) -> String {
     spec.access.private_key = Default::default();
     // How the image is built does not matter to a cluster that is made from it.
     spec.image.packages = Packages::StandIn;
-    let digest = Sha256::digest(format!("{spec:?}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(format!("{spec:?}").as_bytes())
 }
 
 /// What the cloud has of the cluster, and what new things would be made from. Rules are called by what they do, so that one
@@ -111,10 +109,9 @@ pub(super) fn seen(observed: &Observed) -> Facts {
     for rule in &observed.egress {
         see(format!("egress rule {}", rule.text), rule.id.to_string());
     }
-    let machine = |id: &Id| {
-        let machine = observed.machines.iter().find(|machine| machine.named.id == *id);
-        machine.map_or_else(|| id.to_string(), |machine| machine.named.name.clone())
-    };
+    let machines = observed.machines_by_id();
+    let machine =
+        |id: &Id| machines.get(id).map_or_else(|| id.to_string(), |machine| machine.named.name.clone());
     let address = |id: &Id| {
         let address = observed.addresses.iter().find(|address| address.id == *id);
         address.map_or_else(|| id.to_string(), |address| address.address.to_string())
