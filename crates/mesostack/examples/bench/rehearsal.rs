@@ -233,6 +233,7 @@ impl Rehearsal {
 
     pub(crate) async fn destroy(&self) -> Outcome {
         let lease = self.lease().await?;
+        lease.expect_remains();
         let work = async {
             let observed = Observed::read_existing(&self.client, &self.desired).await?;
             self.carry_out(&lease, &plan_destruction(&self.desired, &observed), observed).await

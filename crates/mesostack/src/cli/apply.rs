@@ -29,6 +29,9 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
     let cluster = run.ask(deadline, Cluster::open(run)).await?.asking(&arguments.changes)?;
     alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
         let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+        if observed.network.is_some() {
+            lease.expect_remains();
+        }
         let mut consent = arguments.consent;
         if let Some(agreed_to) = &agreed_to {
             cluster.admit(&plan)?;
@@ -49,6 +52,7 @@ pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exi
     let cluster = run.ask(deadline, Cluster::open(run)).await?;
     alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
         let observed = run.ask(deadline, cluster.existing()).await?;
+        lease.expect_remains();
         let plan = plan_destruction(&cluster.desired, &observed);
         let asks = (arguments.consent, "Destroy all of this?");
         carry_out(run, cluster, lease, observed, &plan, asks, "destroy").await

@@ -296,6 +296,9 @@ impl Bench {
     }
 
     fn context_of(&self, lease: &Lease, desired: Desired, observed: Observed) -> Context {
+        if observed.network.is_some() {
+            lease.expect_remains();
+        }
         Context { stop: lease.stop().clone(), ..self.context(lease.client(), desired, observed) }
     }
 
@@ -344,6 +347,7 @@ impl Bench {
 
     pub(crate) async fn destroy_over(&self, client: Client, file: &str) -> Result<Applied, Unfinished> {
         let run = async |lease: &Lease| {
+            lease.expect_remains();
             let desired = self.desired(file);
             let observed = Observed::read_existing(&lease.client(), &desired).await.expect("a look");
             let plan = plan_destruction(&desired, &observed);
@@ -390,6 +394,7 @@ impl Bench {
                 (plan(&desired, &observed), observed)
             }
             None => {
+                lease.expect_remains();
                 let observed = Observed::read_existing(&client, &desired).await;
                 let observed = observed.map_err(|error| error.to_string())?;
                 (plan_destruction(&desired, &observed), observed)

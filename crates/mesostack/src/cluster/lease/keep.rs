@@ -43,6 +43,8 @@ struct State {
     /// Renewals that are still there.
     terms: Vec<Id>,
     lost: Option<String>,
+    /// Whether killed runs may have left something of their leases.
+    remains: bool,
 }
 
 /// What became of a lease at the end of a run.
@@ -82,7 +84,7 @@ impl Lease {
         grant: Grant,
         stop: &CancellationToken,
     ) -> Self {
-        let state = Mutex::new(State { grant, number: 0, terms: Vec::new(), lost: None });
+        let state = Mutex::new(State { grant, number: 0, terms: Vec::new(), lost: None, remains: false });
         let (fence, stop) = (Fence::new(grant.fence()), stop.child_token());
         Self { groups, cluster: cluster.to_owned(), run, id, fence, stop, state }
     }
@@ -127,8 +129,13 @@ impl Lease {
         }
     }
 
-    /// Gives it back, so that another run need not wait for its end, and removes what killed runs have left of theirs.
-    /// Nothing may be sent by [`Lease::client`] any more.
+    /// Says that killed runs may have left something of their leases: then [`Lease::release`] looks for it, which takes a
+    /// call, and removes it. Known already where this lease succeeded another.
+    pub fn expect_remains(&self) {
+        self.state().remains = true;
+    }
+
+    /// Gives it back, so that another run need not wait for its end. Nothing may be sent by [`Lease::client`] any more.
     pub async fn release(self) -> Released {
         let (terms, end) = {
             let state = self.state();
@@ -164,6 +171,9 @@ impl Lease {
     /// What other runs have left of leases that are over. Nobody who works needs it while this lease is there: not even
     /// the question for the time of a run that waits, whose job has answered.
     async fn remains(&self) -> Vec<Id> {
+        if !self.state().remains {
+            return Vec::new();
+        }
         match self.groups.look().await {
             Ok(Sight { terms, asks, .. }) => {
                 let others =

@@ -42,6 +42,9 @@ pub async fn take(
             return Err(LeaseError::Stopped);
         }
         if let Some(lease) = taker.claim().await? {
+            if tries > 0 {
+                lease.expect_remains();
+            }
             return Ok(lease);
         }
         tries += 1;
