@@ -98,7 +98,21 @@ impl Client {
         deadline: Instant,
     ) -> Result<C::Outcome, Error> {
         let started = self.start(command).await?;
-        self.jobs().wait_named(C::NAME, started.job, expect, deadline).await
+        self.outcome::<C>(&started, expect, deadline).await
+    }
+
+    /// Waits for the end of a job of this command. Unlike [`Jobs::wait`](crate::Jobs::wait), it knows the command, so that
+    /// errors are told by the name it was sent under and not by the server's own for its job.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn outcome<C: AsyncCommand>(
+        &self,
+        started: &Started,
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<C::Outcome, Error> {
+        self.jobs().wait_named(C::NAME, started.job.clone(), expect, deadline).await
     }
 
     /// Waits until a job of this command is over, and asks for its result only where that costs no call more than a list of

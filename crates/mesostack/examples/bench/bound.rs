@@ -35,7 +35,7 @@ impl Times {
             "written_down" => Duration::ZERO,
             "create_network" | "register_key_pair" => self.trip,
             // The first start waits for the router, and all others with it.
-            "start" => self.trip + self.machine,
+            "start" | "launch" => self.trip + self.machine,
             "set_up" => self.node,
             "await_health" => self.asking,
             _ => self.trip + self.record,
@@ -55,7 +55,7 @@ pub(crate) fn least(plan: &Plan, times: &Times) -> Duration {
         if let Some(first) = queued().map(|before| ends[*before] - times.of(&steps[*before])).min() {
             begin = begin.max(first + queued().map(|before| times.of(&steps[*before])).sum::<Duration>());
         }
-        if step.kind == "start" {
+        if matches!(step.kind.as_str(), "start" | "launch") {
             let (since, started) = first_start.get_or_insert((begin, 0usize));
             // The router, then a wave of machines for each as many as there are workers.
             let wave = u32::try_from(*started / times.workers).unwrap_or(u32::MAX);

@@ -75,6 +75,9 @@ pub enum Action {
     Discard { host_name: String, machine: Id, why: String },
     /// Writes a machine down, without starting it.
     Deploy { host_name: String, node: Node, offering: Named, template: Named, apart: bool },
+    /// Writes a machine down and starts it, by one job: one that no rule leads to, and that is written down when
+    /// everything else is.
+    Launch { host_name: String, node: Node, offering: Named, template: Named },
     /// Forwards a port of the public address to a machine's SSH port.
     Forward { host_name: String, public_port: u16 },
     /// Removes a port forwarding rule to a machine's SSH port.
@@ -167,6 +170,7 @@ impl Action {
             Self::AssignBalancer { .. } => "assign_balancer",
             Self::Discard { .. } => "discard",
             Self::Deploy { .. } => "deploy",
+            Self::Launch { .. } => "launch",
             Self::Forward { .. } => "forward",
             Self::RemoveForward { .. } => "remove_forward",
             Self::WrittenDown => "written_down",
@@ -187,6 +191,7 @@ impl Action {
         match self {
             Self::Discard { host_name, .. }
             | Self::Deploy { host_name, .. }
+            | Self::Launch { host_name, .. }
             | Self::RemoveForward { host_name, .. }
             | Self::Forward { host_name, .. }
             | Self::Start { host_name, .. }
@@ -212,6 +217,7 @@ impl Action {
             Self::AssignBalancer { public_port, .. } => format!("assign masters to port {public_port}"),
             Self::Discard { host_name, .. } => format!("discard {host_name}"),
             Self::Deploy { host_name, .. } => format!("deploy {host_name}"),
+            Self::Launch { host_name, .. } => format!("launch {host_name}"),
             Self::Forward { public_port, .. } => format!("forward {public_port}"),
             Self::RemoveForward { public_port, .. } => format!("remove forward {public_port}"),
             Self::WrittenDown => "everything written down".to_owned(),
@@ -251,7 +257,8 @@ impl Action {
             }
             Self::Discard { host_name, why, .. } => removed(format!("virtual machine {host_name} ({why})")),
             Self::ForgetNodes { host_names, .. } => removed(format!("tags of {}", host_names.join(", "))),
-            Self::Deploy { host_name, node, offering, template, .. } => added(format!(
+            Self::Deploy { host_name, node, offering, template, .. }
+            | Self::Launch { host_name, node, offering, template } => added(format!(
                 "virtual machine {host_name} {} ({}, {})",
                 node.address, offering.name, template.name
             )),
@@ -302,9 +309,11 @@ impl Action {
             | Self::AssignBalancer { .. }
             | Self::Forward { .. }
             | Self::RemoveForward { .. } => Lane::NetworkQueue,
-            Self::Discard { .. } | Self::Deploy { .. } | Self::Start { .. } | Self::Destroy { .. } => {
-                Lane::Machines
-            }
+            Self::Discard { .. }
+            | Self::Deploy { .. }
+            | Self::Launch { .. }
+            | Self::Start { .. }
+            | Self::Destroy { .. } => Lane::Machines,
             Self::SetUp { .. } => Lane::Nodes,
             _ => Lane::Free,
         }

@@ -173,7 +173,8 @@ impl fmt::Debug for Run<'_> {
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, context: &'a Context) -> Self {
-        let deploys = plan.steps.iter().any(|step| matches!(step.action, Action::Deploy { .. }));
+        let deploys = |action: &Action| matches!(action, Action::Deploy { .. } | Action::Launch { .. });
+        let deploys = plan.steps.iter().any(|step| deploys(&step.action));
         Self {
             plan,
             context,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     node,
-    spec::{Document, Role},
+    spec::{Document, Node, Role},
 };
 
 pub(super) fn named(text: &str) -> Named {
@@ -141,19 +141,16 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             network(observed).tags.retain(|key, _| !tags.contains(key));
         }
         Action::Deploy { host_name, node, offering, template, apart } => {
-            assert!(observed.machine(host_name).is_none(), "a second {host_name}");
-            assert!(observed.tag(&identity::host_key_tag(host_name)).is_some(), "{host_name} has no key yet");
             assert!(!apart || observed.affinity_group.is_some());
-            observed.machines.push(Machine {
-                named: Named {
-                    id: Id::from(format!("id-{host_name}-{}", observed.machines.len())),
-                    name: host_name.clone(),
-                },
-                state: MachineState::Stopped,
-                address: Some(node.address),
-                offering: offering.clone(),
-                template: template.clone(),
-            });
+            let state = MachineState::Stopped;
+            let machine = machine(observed, host_name, node, (offering, template), state);
+            observed.machines.push(machine);
+        }
+        Action::Launch { host_name, node, offering, template } => {
+            let state = MachineState::Running;
+            let machine = machine(observed, host_name, node, (offering, template), state);
+            observed.machines.push(machine);
+            network(observed).state = NetworkState::Awake;
         }
         Action::Forward { host_name, public_port } => {
             let machine = observed.machine(host_name).expect("a machine").named.id.clone();
@@ -207,6 +204,25 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             let (key_pair, affinity_group) = (observed.key_pair.take(), observed.affinity_group.take());
             *observed = Observed { catalogue, key_pair, affinity_group, ..Observed::default() };
         }
+    }
+}
+
+fn machine(
+    observed: &Observed,
+    host_name: &str,
+    node: &Node,
+    (offering, template): (&Named, &Named),
+    state: MachineState,
+) -> Machine {
+    assert!(observed.machine(host_name).is_none(), "a second {host_name}");
+    assert!(observed.tag(&identity::host_key_tag(host_name)).is_some(), "{host_name} has no key yet");
+    let id = Id::from(format!("id-{host_name}-{}", observed.machines.len()));
+    Machine {
+        named: Named { id, name: host_name.to_owned() },
+        state,
+        address: Some(node.address),
+        offering: offering.clone(),
+        template: template.clone(),
     }
 }
 

@@ -86,7 +86,7 @@ fn add_steps(
         let everything = 0..plan.steps.len();
         plan.add(Action::WrittenDown, [], everything)
     });
-    let started = machines::start(machines, &before, &deployed, written, plan);
+    let started = machines::start((desired, observed), machines, &before, &deployed, written, plan);
     let reached = machines::Reached { started, forwards, openings: ports.opened };
     machines::set_up(desired, observed, &reached, plan);
     let closed = ports.closed.into_iter().chain(unforwarded).collect();

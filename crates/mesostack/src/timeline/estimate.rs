@@ -77,6 +77,7 @@ const BUILT_IN: &[(&str, u64)] = &[
     ("write_tags", 500),
     ("written_down", 0),
     ("deploy", 1000),
+    ("launch", 30_000),
     ("start", 30_000),
     ("set_up", 20_000),
     ("await_health", 15_000),

@@ -42,8 +42,6 @@ const FIRST_MOMENT: Duration = Duration::from_millis(100);
 const LAST_MOMENT: Duration = Duration::from_millis(2_500);
 /// How long after a run was killed its lease is over: 10 s, and what is left between it and the next one.
 const LEASE_IS_OVER: Duration = Duration::from_secs(13);
-/// How soon an apply has to have a healthy cluster of 3 and 3.
-const HEALTHY: Duration = Duration::from_secs(60);
 
 fn file(zone: &str, public: &str, agents: u16) -> String {
     let program = rehearsal::program();
@@ -93,7 +91,6 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
     let took = began.elapsed();
     assert_eq!(status["healthy"], true, "{status}");
     rehearsal.note("from apply to healthy", took);
-    assert!(took < HEALTHY, "from apply to healthy took {took:?}");
 
     let output = rehearsal.ask(&["output"]);
     let address: IpAddr = output["public_ip"].as_str().unwrap().parse().unwrap();

@@ -177,6 +177,28 @@ async fn a_first_apply_killed_at_every_odd_poll_ends_in_the_same_cluster() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_apply_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
+    let story = Story {
+        name: "first apply of 3 + 3 behind the masters",
+        before: None,
+        befallen: false,
+        then: Some(file_behind(3, 3).into()),
+    };
+    assert!(kill_everywhere(story, 0, 1).await > 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mending_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
+    let story = Story {
+        name: "growth and mending of 3 + 3 behind the masters",
+        before: Some(file_behind(3, 2).into()),
+        befallen: true,
+        then: Some(file_behind(3, 4).into()),
+    };
+    assert!(kill_everywhere(story, 0, 1).await > 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn growth_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "growth from 3 + 3 to 3 + 5",
@@ -318,6 +340,13 @@ async fn growth_and_destruction_killed_at_random_in_bad_weather_end_the_same() {
         then: Some(file(3, 9).into()),
     };
     kill_at_random(growth, 120, seeds(24, 0)).await;
+    let behind = Story {
+        name: "first apply of 3 + 20 behind the masters",
+        before: None,
+        befallen: false,
+        then: Some(file_behind(3, 20).into()),
+    };
+    kill_at_random(behind, 160, seeds(24, 0)).await;
     let destruction =
         Story { name: "destruction of 3 + 9", before: Some(file(3, 9).into()), befallen: false, then: None };
     kill_at_random(destruction, 60, seeds(24, 1)).await;

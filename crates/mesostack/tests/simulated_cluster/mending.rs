@@ -75,22 +75,26 @@ async fn a_deployment_that_leaves_a_wreck_is_made_again_in_the_same_run() {
         (534, "Unable to contact resource."),
         (431, "Unable to acquire Guest IP address for network"),
     ] {
-        let bench = Bench::new().await;
-        let fault = JobFault::fail(code, text);
-        bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(2), fault));
-        bench.apply(&file(1, 2)).await;
-        bench.assert_whole(&file(1, 2)).await;
+        for file in [file(1, 2), file_behind(1, 2)] {
+            let bench = Bench::new().await;
+            let fault = JobFault::fail(code, text);
+            bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(2), fault));
+            bench.apply(&file).await;
+            bench.assert_whole(&file).await;
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_was_done_though_its_job_failed_is_taken_as_it_is() {
-    let bench = Bench::new().await;
-    let fault = JobFault::Fail { code: 530, text: "timed out".to_owned(), done: true };
-    bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(1), fault));
-    let applied = bench.apply(&file(1, 1)).await;
-    assert_eq!(applied.calls_by_command["deployVirtualMachine"], 2, "one a machine");
-    bench.assert_whole(&file(1, 1)).await;
+    for (which, file) in [(1, file(1, 1)), (2, file_behind(1, 1))] {
+        let bench = Bench::new().await;
+        let fault = JobFault::Fail { code: 530, text: "timed out".to_owned(), done: true };
+        bench.zone.set_faults(&Faults::seeded(1).job("deployVirtualMachine", When::nth(which), fault));
+        let applied = bench.apply(&file).await;
+        assert_eq!(applied.calls_by_command["deployVirtualMachine"], 2, "one a machine");
+        bench.assert_whole(&file).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,9 @@ impl Run<'_> {
             Action::Deploy { host_name, node, offering, template, apart } => {
                 self.deploy(work, host_name, node, (&offering.id, &template.id), *apart).await.map(Some)
             }
+            Action::Launch { host_name, node, offering, template } => {
+                self.launch(work, host_name, node, (&offering.id, &template.id)).await.map(Some)
+            }
             Action::Forward { host_name, public_port } => {
                 self.forward(work, host_name, *public_port).await.map(|()| None)
             }

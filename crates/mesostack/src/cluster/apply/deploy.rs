@@ -26,8 +26,6 @@ enum Found {
 
 impl Run<'_> {
     /// Writes a machine down, with its host key, and does not start it.
-    ///
-    /// Whatever a failed attempt leaves in the state `Error` has the name, and goes before the next one.
     pub(super) async fn deploy(
         &self,
         work: &Work,
@@ -36,16 +34,53 @@ impl Run<'_> {
         (offering, template): (&Id, &Id),
         apart: bool,
     ) -> Result<String, StepError> {
+        let command = self.deploy_command(host_name, node, (offering, template), apart)?.start_vm(false);
+        let made = |state| !matches!(state, MachineState::Failed | MachineState::Going);
+        self.make(work, host_name, node, (&command, template), (Expect::Brief, made)).await?;
+        Ok(node.address.to_string())
+    }
+
+    /// Makes a machine, with its host key, and has it started by the same job.
+    pub(super) async fn launch(
+        &self,
+        work: &Work,
+        host_name: &str,
+        node: &Node,
+        (offering, template): (&Id, &Id),
+    ) -> Result<String, StepError> {
+        let command = self.deploy_command(host_name, node, (offering, template), false)?;
+        let runs = |state| state == MachineState::Running;
+        let state = self.make(work, host_name, node, (&command, template), (Expect::Long, runs)).await?;
+        // One that was found after a job whose end was not seen may be anywhere on its way.
+        if state != MachineState::Running {
+            self.start(work, host_name).await?;
+        }
+        Ok(node.address.to_string())
+    }
+
+    /// Has a machine made, once, and says in which state it is.
+    ///
+    /// Whatever a failed attempt leaves in the state `Error` has the name, and goes before the next one.
+    async fn make(
+        &self,
+        work: &Work,
+        host_name: &str,
+        node: &Node,
+        (command, template): (&DeployVirtualMachine, &Id),
+        (expect, made): (Expect, impl Fn(MachineState) -> bool),
+    ) -> Result<MachineState, StepError> {
         let network = self.network()?;
-        let command = self.deploy_command(host_name, node, (offering, template), apart)?;
         // A name that is taken is ours when an attempt of this run may have taken it, or the machine has the host key
         // that we made: whoever else made it gave it one that we do not know.
         let mut may_be_ours = false;
         let (mut attempt, mut misplaced) = (1, 1);
-        let id = loop {
-            let made = |state| !matches!(state, MachineState::Failed | MachineState::Going);
-            let wait = (Expect::Brief, self.brief());
-            let deployed = self.roll_call.run(&self.context.client, &command, wait, made, None).await;
+        let machine = loop {
+            let deadline = match expect {
+                Expect::Brief => self.brief(),
+                Expect::Long => self.long(),
+            };
+            let wait = (expect, deadline);
+            let deployed = self.roll_call.run(&self.context.client, command, wait, &made, None).await;
             let machine = match deployed {
                 Ok(machine) => machine,
                 Err(error) => {
@@ -61,12 +96,13 @@ impl Run<'_> {
                     machine
                 }
             };
-            let Some(error) = wrong_address(&machine, &network, node) else { break machine.id };
+            let Some(error) = wrong_address(&machine, &network, node) else { break machine };
             self.remove_misplaced(work, host_name, &machine.id, error, misplaced).await?;
             misplaced += 1;
         };
-        self.known().machines.insert(host_name.to_owned(), KnownMachine { id, template: template.clone() });
-        Ok(node.address.to_string())
+        let known = KnownMachine { id: machine.id, template: template.clone() };
+        self.known().machines.insert(host_name.to_owned(), known);
+        Ok(MachineState::of(machine.state.as_str()))
     }
 
     /// What a deployment that was not seen to end well has left: the machine, when it is there and ours. None when it is to
@@ -141,7 +177,6 @@ impl Run<'_> {
             .ip_address(node.address)
             .key_pair(&spec.access.key_pair)
             .user_data(UserData::from(user_data))
-            .start_vm(false)
             .network_ids([&network]);
         if !apart {
             return Ok(command);

@@ -60,7 +60,7 @@ impl RollCall {
         };
         match machine {
             Some(machine) if right(MachineState::of(machine.state.as_str())) => Ok(machine),
-            _ => client.jobs().wait(started.job, expect, deadline).await,
+            _ => client.outcome::<C>(&started, expect, deadline).await,
         }
     }
 

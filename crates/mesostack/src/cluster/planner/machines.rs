@@ -8,7 +8,7 @@ use crate::{
         action::Action,
         desired::{Desired, WantedMachine},
         identity,
-        observed::{Machine, MachineState, Observed},
+        observed::{Machine, MachineState, Named, Observed},
         plan::{Obstacle, Plan},
     },
     node,
@@ -127,7 +127,13 @@ fn check_address_is_free(wanted: &WantedMachine, observed: &Observed, obstacles:
     }
 }
 
-/// Steps that write missing machines down, by the machine's name.
+/// Whether one job can make a machine and start it: nothing else is to be written down between the two, since no rule
+/// leads to it.
+fn is_launched(wanted: &WantedMachine) -> bool {
+    !wanted.is_master() && wanted.node.ssh_port.is_none()
+}
+
+/// Steps that write missing machines down, by the machine's name; not those that are made and started at once.
 pub(super) fn deploy(
     desired: &Desired,
     observed: &Observed,
@@ -136,56 +142,77 @@ pub(super) fn deploy(
     plan: &mut Plan,
 ) -> BTreeMap<String, usize> {
     let mut deployed = BTreeMap::new();
-    let Some(template) = &observed.catalogue.template else { return deployed };
-    // User-data that carries the configuration names the public address.
-    let address = match desired.spec.access.bootstrap {
-        Bootstrap::UserData => before.address.as_slice(),
-        Bootstrap::Ssh => &[],
-    };
-    for wanted in &machines.missing {
-        let Some(offering) = observed.catalogue.offerings.get(&wanted.offering) else { continue };
-        let host_name = wanted.host_name.clone();
-        let discarded = machines.failed.get(host_name.as_str()).map(|failed| {
-            let discard = Action::Discard {
-                host_name: host_name.clone(),
-                machine: failed.named.id.clone(),
-                why: "its first start failed".to_owned(),
-            };
-            plan.add(discard, before.network.clone(), [])
-        });
-        let action = Action::Deploy {
-            host_name: host_name.clone(),
-            node: wanted.node.clone(),
-            offering: offering.clone(),
-            template: template.clone(),
-            apart: wanted.is_master(),
-        };
-        let after = before.deploy.iter().chain(address).copied().chain(discarded);
-        deployed.insert(host_name, plan.add(action, after.collect::<Vec<_>>(), []));
+    for wanted in machines.missing.iter().filter(|wanted| !is_launched(wanted)) {
+        let Some((offering, template)) = made_from(wanted, observed) else { continue };
+        let after = before_making(desired, wanted, machines, before, plan);
+        let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
+        let apart = wanted.is_master();
+        let action = Action::Deploy { host_name: host_name.clone(), node, offering, template, apart };
+        deployed.insert(host_name, plan.add(action, after, []));
     }
     deployed
 }
 
 /// Steps that start machines, new and old, by the machine's name; in a sleeping network once everything is `written`.
 pub(super) fn start(
+    (desired, observed): (&Desired, &Observed),
     machines: &Sorted<'_>,
     before: &Before,
     deployed: &BTreeMap<String, usize>,
     written: Option<usize>,
     plan: &mut Plan,
 ) -> BTreeMap<String, usize> {
-    let fresh = machines.missing.iter().map(|wanted| (*wanted, true));
+    let mut started = BTreeMap::new();
+    let (launched, written_down): (Vec<_>, Vec<_>) =
+        machines.missing.iter().copied().partition(|wanted| is_launched(wanted));
+    let fresh = written_down.into_iter().map(|wanted| (wanted, true));
     let old = machines.sleeping.iter().map(|wanted| (*wanted, false));
-    fresh
-        .chain(old)
-        .map(|(wanted, fresh)| {
-            let host_name = wanted.host_name.clone();
-            let after = deployed.get(&host_name).copied().into_iter().chain(written);
-            let action = Action::Start { host_name: host_name.clone(), fresh };
-            let step = plan.add(action, after.chain(before.network.iter().copied()).collect::<Vec<_>>(), []);
-            (host_name, step)
-        })
-        .collect()
+    for (wanted, fresh) in fresh.chain(old) {
+        let host_name = wanted.host_name.clone();
+        let after = deployed.get(&host_name).copied().into_iter().chain(written);
+        let action = Action::Start { host_name: host_name.clone(), fresh };
+        let step = plan.add(action, after.chain(before.network.iter().copied()).collect::<Vec<_>>(), []);
+        started.insert(host_name, step);
+    }
+    for wanted in launched {
+        let Some((offering, template)) = made_from(wanted, observed) else { continue };
+        let mut after = before_making(desired, wanted, machines, before, plan);
+        after.extend(written);
+        let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
+        let action = Action::Launch { host_name: host_name.clone(), node, offering, template };
+        started.insert(host_name, plan.add(action, after, []));
+    }
+    started
+}
+
+/// The offering and the image of a machine that is made.
+fn made_from(wanted: &WantedMachine, observed: &Observed) -> Option<(Named, Named)> {
+    let catalogue = &observed.catalogue;
+    Some((catalogue.offerings.get(&wanted.offering)?.clone(), catalogue.template.clone()?))
+}
+
+/// The steps before a machine can be made, with one that removes what is in its way.
+fn before_making(
+    desired: &Desired,
+    wanted: &WantedMachine,
+    machines: &Sorted<'_>,
+    before: &Before,
+    plan: &mut Plan,
+) -> Vec<usize> {
+    // User-data that carries the configuration names the public address.
+    let address = match desired.spec.access.bootstrap {
+        Bootstrap::UserData => before.address.as_slice(),
+        Bootstrap::Ssh => &[],
+    };
+    let discarded = machines.failed.get(wanted.host_name.as_str()).map(|failed| {
+        let discard = Action::Discard {
+            host_name: wanted.host_name.clone(),
+            machine: failed.named.id.clone(),
+            why: "its first start failed".to_owned(),
+        };
+        plan.add(discard, before.network.clone(), [])
+    });
+    before.deploy.iter().chain(address).copied().chain(discarded).collect()
 }
 
 /// Steps that a node has to wait for until it can be reached.
