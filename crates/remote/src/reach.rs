@@ -84,12 +84,13 @@ where
         } else {
             refused_since = None;
         }
-        if Instant::now() + pause >= deadline {
+        // A little off the beat, so that many waiters do not knock at the same instant.
+        let rest = pause.mul_f64(rand::random_range(0.8..1.2));
+        if Instant::now() + rest >= deadline {
             let last = Box::new(failure);
             return Err(Error::Unreachable { target: target.to_string(), waited: began.elapsed(), last });
         }
-        // A little off the beat, so that many waiters do not knock at the same instant.
-        tokio::time::sleep(pause.mul_f64(rand::random_range(0.8..1.2))).await;
+        tokio::time::sleep(rest).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
