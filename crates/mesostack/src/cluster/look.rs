@@ -80,7 +80,7 @@ impl Observed {
             Some(network) => {
                 let zone = network.zone.clone();
                 let mut observed = Self::read_network(client, desired, network, balancers).await?;
-                if quota::matters(desired, &observed) {
+                if quota::matters(&desired.given(&observed), &observed) {
                     let needs_address = observed.public_address().is_none();
                     observed.allowance = account::allowance(client, Some(&zone.id), needs_address).await?;
                 }

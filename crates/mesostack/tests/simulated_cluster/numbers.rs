@@ -1,6 +1,17 @@
 //! What a run may cost: the rows of bench/README.md that are quick, so that no change makes them worse unseen.
 
-use crate::zone::{Bench, file};
+use crate::zone::{Asked, Bench, file};
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_takes_no_call_more_because_an_agent_was_removed_by_name() {
+    let bench = Bench::new().await;
+    bench.apply(&file(1, 3)).await;
+    bench.apply(Asked::without(file(1, 2), &["agent-1"])).await;
+    let client = bench.client();
+    let (plan, ..) = bench.plan(&client, &file(1, 2)).await;
+    assert!(plan.is_empty(), "{plan}");
+    assert!(client.counts().total() <= 12, "{:?}", client.counts().by_command);
+}
 
 /// Seconds of waiting: on simulated time nothing else takes any.
 fn waiting(seconds: f64) -> u64 {

@@ -18,6 +18,7 @@ use cloudstack::{
     Client, RawReply, SignedRequest, Transport, TransportError, TransportFailure,
     resource::ListAffinityGroups,
 };
+use devcloud::faults::{Answered, CallFault, Faults, When};
 use jiff::SignedDuration;
 use mesostack::cluster::lease::{self, Holder, Lease, LeaseError, News, Released, Terms};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -232,6 +233,21 @@ async fn a_group_that_only_has_the_lease_s_name_is_not_taken_for_one() {
     let refused = take(&bench, &bench.terms()).await.expect_err("it is somebody's");
     assert!(matches!(refused, LeaseError::Foreign { .. }), "{refused}");
     assert_eq!(groups(&bench).await, ["mesos.lease"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_something_in_between_makes_twice_is_had_unless_that_never_ends() {
+    for (when, had) in [(When::nth(1), true), (When::Always, false)] {
+        let bench = Bench::new().await;
+        let fault = CallFault::Twice { apart: Duration::from_millis(5), answered: Answered::Second };
+        let faults = Faults::seeded(1).call("createAffinityGroup", when, fault);
+        let client = bench.client_over(Arc::new(devcloud::faults::Wire::with(&bench.zone, &faults)));
+        match take_by(&client, &impatient(&bench, "anna@laptop")).await {
+            Ok(lease) => assert!(had && lease.release().await == Released::GivenBack),
+            Err(error) => assert!(!had && error.to_string().contains("already exists"), "{error}"),
+        }
+        assert_eq!(groups(&bench).await, Vec::<String>::new());
+    }
 }
 
 /// Hears what the zone accepts, from whichever run.

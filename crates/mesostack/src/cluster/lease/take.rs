@@ -35,7 +35,19 @@ pub async fn take(
     let groups = Groups { client: client.clone(), names: Names::of(&terms.cluster) };
     let random = StdRng::seed_from_u64(terms.seed);
     let began = Instant::now();
-    let mut taker = Taker { groups, terms, stop, hear, random, time: None, watch: None, told: None, began };
+    let mut taker = Taker {
+        groups,
+        terms,
+        stop,
+        hear,
+        random,
+        refused: None,
+        repeated: 0,
+        time: None,
+        watch: None,
+        told: None,
+        began,
+    };
     let mut tries = 0;
     loop {
         if stop.is_cancelled() {
@@ -61,6 +73,10 @@ struct Taker<'a> {
     stop: &'a CancellationToken,
     hear: &'a (dyn Fn(News) + Sync),
     random: StdRng,
+    /// What this run called itself when it was last told that there is a lease, and how it was told.
+    refused: Option<(RunId, Error)>,
+    /// How often its own lease was in its way.
+    repeated: u32,
     /// The server's time, once it was worth asking for.
     time: Option<ServerTime>,
     /// The lease that was seen last, and since when it is so.
@@ -86,6 +102,7 @@ impl Taker<'_> {
                 Err(error) => error,
             };
             if error.is_conflict() {
+                self.refused = Some((run, error));
                 return Ok(None);
             }
             // Without the reply its time is not known: it is made anew.
@@ -145,8 +162,11 @@ impl Taker<'_> {
                     continue;
                 }
             };
-            if sight.lease.is_none() {
-                return Ok(());
+            let Some((lease, record)) = &sight.lease else { return Ok(()) };
+            if let (Some(record), Some((run, error))) = (record, &self.refused)
+                && record.run == *run
+            {
+                return self.make_way_for_itself(lease, error.clone()).await;
             }
             let time = match self.time {
                 Some(time) => time,
@@ -181,6 +201,14 @@ impl Taker<'_> {
                 }
             }
         }
+    }
+
+    /// Removes a lease that this run made and was told is there: something in between sends calls twice. Nothing tells when
+    /// it was made, so it is made anew, unless that happens each time.
+    async fn make_way_for_itself(&mut self, lease: &Id, error: Error) -> Result<(), LeaseError> {
+        self.groups.remove(lease).await.map_err(LeaseError::Cloud)?;
+        self.repeated += 1;
+        if self.repeated >= SNATCHED { Err(LeaseError::Cloud(error)) } else { Ok(()) }
     }
 
     /// How long the lease has been seen as it is.
