@@ -189,7 +189,10 @@ impl Core {
         let reply = timeout(self.call_timeout, self.transport.send(request))
             .await
             .unwrap_or_else(|_| Err(TransportError::bare(TransportFailure::TimedOut)));
-        under_way.answered();
+        // One that took too long may wait anywhere on its way.
+        if !matches!(&reply, Err(error) if error.kind == TransportFailure::TimedOut) {
+            under_way.answered();
+        }
         let outcome = self.understand(command, effect, reply);
         match &outcome {
             Ok(_) => tracing::debug!(command, elapsed = ?sent.elapsed(), "answered"),

@@ -51,8 +51,8 @@ impl Fence {
         self.state().until
     }
 
-    /// How many writes were given up by their caller (the future was dropped) before an answer came: they may still
-    /// arrive, until their signatures expire at the fence's end.
+    /// How many writes were given up before an answer came, by their caller (the future was dropped) or since it took too
+    /// long: they may still arrive, until their signatures expire at the fence's end.
     #[must_use]
     pub fn cut_off(&self) -> usize {
         self.state().cut_off
@@ -69,7 +69,7 @@ impl Fence {
     }
 }
 
-/// A write on its way; counted as cut off when it is dropped before it is answered.
+/// A write on its way; counted as cut off when it is dropped unanswered.
 pub(super) struct UnderWay<'a>(Option<&'a Fence>);
 
 impl<'a> UnderWay<'a> {

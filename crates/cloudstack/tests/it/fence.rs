@@ -43,6 +43,17 @@ async fn after_the_fence_no_write_is_sent_and_reads_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_took_too_long_may_still_arrive_and_one_whose_connection_broke_may_not() {
+    for (failure, cut_off) in [(TransportFailure::TimedOut, 1), (TransportFailure::Broken, 0)] {
+        let server = Scripted::new(move |_| Answer::Lost(failure));
+        let fence = Fence::new(until(Duration::from_secs(60), SignedDuration::from_secs(60)));
+        let error = server.client().behind(fence.clone()).start(&group()).await.unwrap_err();
+        assert!(error.is_outcome_unknown(), "{error}");
+        assert_eq!(fence.cut_off(), cut_off, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_is_repeated_ends_with_the_fence() {
     let server = Scripted::new(|_| Answer::Lost(TransportFailure::NotSent));
     let fence = Fence::new(until(Duration::from_millis(250), SignedDuration::from_secs(60)));

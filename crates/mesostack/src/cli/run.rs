@@ -65,8 +65,13 @@ impl Run {
         deadline: Instant,
         work: impl Future<Output = miette::Result<T>>,
     ) -> miette::Result<T> {
+        // The deadline stops the run as well, and is told as what it is.
+        let late = || Instant::now() >= deadline;
         tokio::select! {
-            () = self.stop.cancelled() => Err(Interrupted::default().into()),
+            () = self.stop.cancelled() => match late() {
+                true => Err(DeadlinePassed.into()),
+                false => Err(Interrupted::default().into()),
+            },
             () = tokio::time::sleep_until(deadline) => Err(DeadlinePassed.into()),
             done = work => done,
         }
@@ -183,6 +188,16 @@ mod tests {
                 .unwrap_err()
                 .is::<Interrupted>()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_stops_the_run_is_told_as_a_deadline() {
+        for _ in 0..50 {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let run = Run { stop: run().stop_at(deadline), ..run() };
+            let question = std::future::pending::<miette::Result<()>>();
+            assert!(run.ask(deadline, question).await.unwrap_err().is::<DeadlinePassed>());
+        }
     }
 
     #[tokio::test]
