@@ -59,6 +59,60 @@ async fn a_master_that_does_not_lead_points_to_the_leader() {
     assert_eq!(master(to_leader()).leader(soon()).await.unwrap(), Some(leader));
 }
 
+/// Hears one question, and says that it is done.
+#[derive(Clone, Default)]
+struct Hearing(Arc<std::sync::Mutex<String>>);
+
+#[async_trait]
+impl Connect for Hearing {
+    async fn connect(&self, _: &str, _: u16) -> io::Result<Box<dyn Stream>> {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let hearing = self.clone();
+        tokio::spawn(async move {
+            let mut question = [0; 4096];
+            let whole = |heard: &str| {
+                let body = heard.split("\r\n\r\n").nth(1);
+                body.is_some_and(|body| serde_json::from_str::<serde_json::Value>(body).is_ok())
+            };
+            while !whole(&hearing.0.lock().expect("no panic")) {
+                let asked = theirs.read(&mut question).await.unwrap_or(0);
+                hearing.0.lock().expect("no panic").push_str(&String::from_utf8_lossy(&question[..asked]));
+            }
+            let _ = theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        });
+        Ok(Box::new(ours))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_drained_with_its_id_and_a_grace_in_seconds_as_json() {
+    let hearing = Hearing::default();
+    let drained = master(Arc::new(hearing.clone())).drain("a-S0", Duration::from_secs(90), soon()).await;
+    assert_eq!(drained.unwrap(), Reply::Leading(()));
+    let heard = hearing.0.lock().unwrap().to_ascii_lowercase();
+    assert!(
+        heard.starts_with("post /api/v1 http/1.1\r\n") && heard.contains("content-type: application/json")
+    );
+    let body = heard.split("\r\n\r\n").nth(1).unwrap();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(body).unwrap(),
+        serde_json::json!({"type": "drain_agent", "drain_agent": {
+            "agent_id": {"value": "a-s0"}, "max_grace_period": {"seconds": 90}, "mark_gone": true,
+        }})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_refused_or_led_elsewhere_with_who_said_so() {
+    let refused = master(http("400 Bad Request", "Unknown agent")).drain("x", Duration::ZERO, soon()).await;
+    let Err(Error::Status { status: 400, text, question, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!((text.as_str(), question.as_str()), ("Unknown agent", "POST /api/v1 DRAIN_AGENT"));
+    let elsewhere = http("307 Temporary Redirect\r\nLocation: //198.18.0.10:5050/api/v1", "");
+    let led = master(elsewhere).drain("x", Duration::ZERO, soon()).await.unwrap();
+    assert_eq!(led, Reply::NotLeading(Some(Address::new("198.18.0.10", 5050))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_leader_there_is_nobody_to_point_to() {
     let nobody = || http("503 Service Unavailable", "No leader elected");

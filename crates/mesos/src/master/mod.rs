@@ -4,6 +4,7 @@
 mod replies;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::time::Instant;
@@ -108,6 +109,25 @@ impl Master {
         .await
     }
 
+    /// Takes an agent out of service for good: it gets no more tasks, those it has are ended within `grace`, and once none
+    /// is left (and their frameworks know) the master knows the agent no more, and takes it back never again. That takes
+    /// time; [`agents`](Self::agents) tells when it is over. It cannot be undone.
+    ///
+    /// # Errors
+    /// It could not be asked, or refused: it knows no such agent, or the agent is part of a maintenance schedule.
+    pub async fn drain(&self, agent: &str, grace: Duration, deadline: Instant) -> Result<Reply<()>, Error> {
+        let body = serde_json::json!({
+            "type": "DRAIN_AGENT",
+            "drain_agent": {
+                "agent_id": { "value": agent },
+                "max_grace_period": { "seconds": grace.as_secs() },
+                "mark_gone": true,
+            },
+        });
+        let answer = self.daemon.post("/api/v1", &body, "DRAIN_AGENT", deadline).await?;
+        leaders(answer, |answer| answer.ok().map(drop))
+    }
+
     async fn ask_leader<T>(
         &self,
         path: &str,
@@ -115,10 +135,15 @@ impl Master {
         read: impl FnOnce(Answer) -> Result<T, Error>,
     ) -> Result<Reply<T>, Error> {
         let answer = self.daemon.get(path, deadline).await?;
-        match redirected(&answer) {
-            Some(leader) => Ok(Reply::NotLeading(leader)),
-            None => read(answer.ok()?).map(Reply::Leading),
-        }
+        leaders(answer, |answer| read(answer.ok()?))
+    }
+}
+
+/// What a question that only the leader answers came to.
+fn leaders<T>(answer: Answer, read: impl FnOnce(Answer) -> Result<T, Error>) -> Result<Reply<T>, Error> {
+    match redirected(&answer) {
+        Some(leader) => Ok(Reply::NotLeading(leader)),
+        None => read(answer).map(Reply::Leading),
     }
 }
 

@@ -28,8 +28,8 @@ use mesostack::{
         build::{Access, Failure, Hear, Options, Ran, Shell},
         recipe::{File, Recipe},
     },
-    node::{self, Configuration, Nodes, SetUp, Tell, Whereabouts},
-    spec::Document,
+    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
+    spec::{Document, Node},
 };
 use remote::{Identity, Target};
 use tokio::time::{Instant, sleep};
@@ -100,6 +100,14 @@ impl Nodes for Obedient {
     async fn wait_until_healthy(&self, _: &Whereabouts, _: Instant, _: &Tell<'_>) -> Result<(), node::Error> {
         self.work(self.asking).await;
         Ok(())
+    }
+
+    async fn status(&self, _: &[Whereabouts], _: &[Node], _: Instant) -> Status {
+        unreachable!("nothing that is measured asks for it")
+    }
+
+    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+        unreachable!("nothing that is measured asks for it")
     }
 }
 

@@ -9,7 +9,7 @@ use mesostack::node::SshNodes;
 use serde_json::json;
 
 use super::{
-    arguments::{Apply, Consent, Destroy, Part},
+    arguments::{Apply, Consent, Destroy, Part, Replace},
     cluster::Cluster,
     exit::Exit,
     journal::Journal,
@@ -43,6 +43,19 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
             None => plan,
         };
         carry_out(run, cluster, lease, observed, &plan, (consent, "Apply this plan?"), "apply").await
+    })
+    .await
+}
+
+pub(super) async fn replace(run: &Run, arguments: Replace) -> miette::Result<Exit> {
+    let deadline = run.deadline(PATIENCE);
+    let cluster = run.ask(deadline, Cluster::open(run)).await?.replacing(&arguments.node)?;
+    let turn = (arguments.turn, deadline);
+    alone(run, cluster, turn, async |run, cluster, lease| {
+        let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+        lease.expect_remains();
+        let asks = (arguments.consent, "Apply this plan?");
+        carry_out(run, cluster, lease, observed, &plan, asks, "replace").await
     })
     .await
 }

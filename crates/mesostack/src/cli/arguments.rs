@@ -61,6 +61,11 @@ pub(crate) enum Command {
     /// Shows the plan, asks, carries it out, configures every node and waits until the cluster is healthy. Interrupted
     /// at any moment, the next apply goes on where this one stopped.
     Apply(Apply),
+    /// Make one node anew: same name, address and ports, another machine from the current image
+    ///
+    /// An agent is drained first. A master is destroyed only if the quorum outlives it, which is asked right before. An
+    /// apply makes good what an interrupted replacement leaves.
+    Replace(Replace),
     /// Print the cluster's public address, SSH ports and interfaces
     Output,
     /// Show what the last runs took, and what it was spent on
@@ -92,12 +97,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Changes {
+    /// As they are given on a command line, each with a space before it.
+    pub(crate) fn options(&self) -> String {
+        let remove = self.remove.iter().map(|node| format!(" --remove {node}"));
+        remove.chain(self.prune.then(|| " --prune".to_owned())).collect()
+    }
+}
+
 impl Command {
     /// Whether it changes anything, in the cloud or on this host. Such a command tells what it does as it does it; a
     /// question has its answer alone.
     pub(crate) fn acts(&self) -> bool {
         match self {
-            Self::Apply(_) | Self::Destroy(_) | Self::Demo(_) => true,
+            Self::Apply(_) | Self::Replace(_) | Self::Destroy(_) | Self::Demo(_) => true,
             Self::Image(image) => {
                 matches!(image, Image::Build { .. } | Image::Delete { .. } | Image::Gc { .. })
             }
@@ -179,6 +192,22 @@ pub(crate) struct Changes {
     /// How many agents there are is what the file says: `agents` has to be lowered by as many.
     #[arg(long, value_name = "NODE")]
     pub(crate) remove: Vec<String>,
+    /// Remove from the cluster's network what the file does not ask for: rules, addresses, virtual machines
+    ///
+    /// The plan shows each of them with a minus. Without this they are shown with a question mark, and left alone.
+    #[arg(long)]
+    pub(crate) prune: bool,
+}
+
+/// `mesostack replace`
+#[derive(Args, Debug)]
+pub(crate) struct Replace {
+    /// The node, such as agent-2 or master-3
+    pub(crate) node: String,
+    #[command(flatten)]
+    pub(crate) turn: Turn,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }
 
 /// `mesostack plan`

@@ -62,7 +62,14 @@ impl Cluster {
     /// The same, with what the command line asks for beyond the file.
     pub(crate) fn asking(mut self, changes: &arguments::Changes) -> miette::Result<Self> {
         let remove = changes.remove.iter().map(|name| self.node(name)).collect::<miette::Result<_>>()?;
-        self.desired = self.desired.asking(Changes { remove });
+        self.desired = self.desired.asking(Changes { remove, replace: None, prune: changes.prune });
+        Ok(self)
+    }
+
+    /// The same, with a node that is to be made anew.
+    pub(crate) fn replacing(mut self, node: &str) -> miette::Result<Self> {
+        let replace = Some(self.node(node)?);
+        self.desired = self.desired.asking(Changes { replace, ..Changes::default() });
         Ok(self)
     }
 

@@ -9,7 +9,7 @@ use super::{arguments::Cli, environment, exit};
 /// Which commands belong together, in the order the help shows.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Image", &["image"]),
-    ("Cluster", &["validate", "plan", "apply", "output", "timeline", "destroy"]),
+    ("Cluster", &["validate", "plan", "apply", "replace", "output", "timeline", "destroy"]),
     ("Operation", &["status", "ssh", "keypair"]),
     ("A cloud on this host", &["demo", "zone"]),
     ("Shell", &["completions"]),

@@ -108,6 +108,7 @@ async fn perform(run: &Run, command: Command) -> miette::Result<Exit> {
         Command::Image(command) => image::image(run, command).await,
         Command::Plan(arguments) => plan::plan(run, arguments).await,
         Command::Apply(arguments) => apply::apply(run, arguments).await,
+        Command::Replace(arguments) => apply::replace(run, arguments).await,
         Command::Destroy(arguments) => apply::destroy(run, arguments).await,
         Command::Output => output::output(run).await,
         Command::Timeline(arguments) => timeline::timeline(run, &arguments),

@@ -37,7 +37,8 @@ pub(super) async fn plan(run: &Run, arguments: Plan) -> miette::Result<Exit> {
     }
     if let Some(file) = arguments.out {
         saved::write(&file, &cluster.saved(&plan, &observed)?)?;
-        run.remark(&format!("saved: `mesostack apply {}` carries it out", file.display()));
+        let options = arguments.changes.options();
+        run.remark(&format!("saved: `mesostack apply {}{options}` carries it out", file.display()));
     }
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
 }

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use super::{observed::Named, openings::Opening};
-use crate::spec::Node;
+use crate::{node::Ensemble, spec::Node};
 
 /// Whether something is added, changed or removed, or is there without having been asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -71,6 +71,16 @@ pub enum Action {
     CreateBalancer { name: String, public_port: u16, private_port: u16 },
     /// Puts machines behind a load balancer rule.
     AssignBalancer { public_port: u16, machines: Vec<String>, fresh: bool },
+    /// Removes a rule nobody asked for.
+    RemoveRule { rule: RuleKind, id: Id, text: String },
+    /// Gives a public address back that nobody asked for.
+    ReleaseAddress { id: Id, text: String },
+    /// Writes down which agents are about to go: there is no way back once they are drained.
+    MarkLeaving { host_names: Vec<String>, tags: Vec<(String, String)> },
+    /// Takes an agent out of service, so that its tasks end in order and start elsewhere.
+    Drain { host_name: String, node: Node },
+    /// Asks the masters whether the quorum outlives one of them going.
+    CheckQuorum { host_name: String, node: Node },
     /// Removes a machine from a cluster that stays.
     Discard { host_name: String, machine: Id, why: String },
     /// Writes a machine down, without starting it.
@@ -89,6 +99,9 @@ pub enum Action {
     Start { host_name: String, fresh: bool },
     /// Brings a node's configuration to it.
     SetUp { host_name: String, node: Node, fresh: bool },
+    /// Brings their configuration to masters that serve, one at a time, those that lead last; each has to serve again
+    /// before the next one is touched.
+    RollOut { host_names: Vec<String>, stages: Vec<Stage> },
     /// Waits until the cluster works.
     AwaitHealth { host_names: Vec<String> },
     /// Writes down which nodes are set up.
@@ -103,6 +116,30 @@ pub enum Action {
     DeleteKeyPair { name: String },
     /// Removes the network, and with it its rules and addresses.
     DeleteNetwork { name: String, network: Id },
+}
+
+/// What kind of rule a rule is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// A firewall rule of a public address.
+    Firewall,
+    /// An egress rule of the network.
+    Egress,
+    /// A port forwarding rule.
+    Forward,
+    /// A load balancer rule.
+    Balancer,
+}
+
+/// A step on the way from one ensemble of masters to another: so many of them, a quorum of so many, brought to these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// How the masters are to see their ensemble.
+    #[serde(flatten)]
+    pub ensemble: Ensemble,
+    /// Which masters are told.
+    pub nodes: Vec<Node>,
 }
 
 /// Which of the run's phases a step belongs to.
@@ -168,6 +205,11 @@ impl Action {
             Self::OpenEgress { .. } => "open_egress",
             Self::CreateBalancer { .. } => "create_balancer",
             Self::AssignBalancer { .. } => "assign_balancer",
+            Self::RemoveRule { .. } => "remove_rule",
+            Self::ReleaseAddress { .. } => "release_address",
+            Self::MarkLeaving { .. } => "mark_leaving",
+            Self::Drain { .. } => "drain",
+            Self::CheckQuorum { .. } => "check_quorum",
             Self::Discard { .. } => "discard",
             Self::Deploy { .. } => "deploy",
             Self::Launch { .. } => "launch",
@@ -176,6 +218,7 @@ impl Action {
             Self::WrittenDown => "written_down",
             Self::Start { .. } => "start",
             Self::SetUp { .. } => "set_up",
+            Self::RollOut { .. } => "roll_out",
             Self::AwaitHealth { .. } => "await_health",
             Self::MarkSetUp { .. } => "mark_set_up",
             Self::ForgetNodes { .. } => "forget_nodes",
@@ -190,6 +233,8 @@ impl Action {
     pub fn host_name(&self) -> Option<&str> {
         match self {
             Self::Discard { host_name, .. }
+            | Self::Drain { host_name, .. }
+            | Self::CheckQuorum { host_name, .. }
             | Self::Deploy { host_name, .. }
             | Self::Launch { host_name, .. }
             | Self::RemoveForward { host_name, .. }
@@ -215,6 +260,11 @@ impl Action {
             Self::OpenEgress { .. } => "open egress".to_owned(),
             Self::CreateBalancer { name, .. } => format!("create load balancer rule {name}"),
             Self::AssignBalancer { public_port, .. } => format!("assign masters to port {public_port}"),
+            Self::RemoveRule { text, id, .. } => format!("remove {text} ({id})"),
+            Self::ReleaseAddress { text, .. } => format!("release {text}"),
+            Self::MarkLeaving { .. } => "mark leaving agents".to_owned(),
+            Self::Drain { host_name, .. } => format!("drain {host_name}"),
+            Self::CheckQuorum { host_name, .. } => format!("check the quorum without {host_name}"),
             Self::Discard { host_name, .. } => format!("discard {host_name}"),
             Self::Deploy { host_name, .. } => format!("deploy {host_name}"),
             Self::Launch { host_name, .. } => format!("launch {host_name}"),
@@ -223,6 +273,7 @@ impl Action {
             Self::WrittenDown => "everything written down".to_owned(),
             Self::Start { host_name, .. } => format!("start {host_name}"),
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
+            Self::RollOut { .. } => "set up masters one at a time".to_owned(),
             Self::AwaitHealth { .. } => "await health".to_owned(),
             Self::MarkSetUp { .. } => "mark nodes as set up".to_owned(),
             Self::ForgetNodes { .. } => "forget nodes".to_owned(),
@@ -256,6 +307,9 @@ impl Action {
                 changed(format!("load balancer rule {public_port}: members {}", machines.join(", ")))
             }
             Self::Discard { host_name, why, .. } => removed(format!("virtual machine {host_name} ({why})")),
+            Self::RemoveRule { text, .. } | Self::ReleaseAddress { text, .. } => {
+                removed(format!("{text} (not in the file)"))
+            }
             Self::ForgetNodes { host_names, .. } => removed(format!("tags of {}", host_names.join(", "))),
             Self::Deploy { host_name, node, offering, template, .. }
             | Self::Launch { host_name, node, offering, template } => added(format!(
@@ -270,6 +324,13 @@ impl Action {
             }
             Self::Start { host_name, fresh: false } => changed(format!("virtual machine {host_name}: start")),
             Self::SetUp { host_name, fresh: false, .. } => changed(format!("node {host_name}: set up")),
+            Self::Drain { host_name, .. } => changed(format!("agent {host_name}: drain")),
+            Self::CheckQuorum { host_name, .. } => {
+                changed(format!("quorum: has to outlive {host_name}, or nothing is done to it"))
+            }
+            Self::RollOut { host_names, .. } => {
+                changed(format!("nodes {}: set up, one at a time, who leads last", host_names.join(", ")))
+            }
             Self::Destroy { host_name, .. } => removed(format!("virtual machine {host_name}, with its disk")),
             Self::DeleteAffinityGroup { name, .. } => removed(format!("affinity group {name}")),
             Self::DeleteKeyPair { name } => removed(format!("key pair {name} (the private key stays)")),
@@ -279,6 +340,7 @@ impl Action {
             Self::AwaitNetwork
             | Self::WriteTags { .. }
             | Self::AssignBalancer { .. }
+            | Self::MarkLeaving { .. }
             | Self::WrittenDown
             | Self::Start { .. }
             | Self::SetUp { .. }
@@ -290,7 +352,9 @@ impl Action {
     /// The phase it belongs to.
     pub fn phase(&self) -> Phase {
         match self {
-            Self::SetUp { .. } | Self::AwaitHealth { .. } | Self::MarkSetUp { .. } => Phase::Nodes,
+            Self::SetUp { .. } | Self::RollOut { .. } | Self::AwaitHealth { .. } | Self::MarkSetUp { .. } => {
+                Phase::Nodes
+            }
             Self::Destroy { .. }
             | Self::DeleteAffinityGroup { .. }
             | Self::DeleteKeyPair { .. }
@@ -308,13 +372,15 @@ impl Action {
             | Self::CreateBalancer { .. }
             | Self::AssignBalancer { .. }
             | Self::Forward { .. }
-            | Self::RemoveForward { .. } => Lane::NetworkQueue,
+            | Self::RemoveForward { .. }
+            | Self::RemoveRule { .. }
+            | Self::ReleaseAddress { .. } => Lane::NetworkQueue,
             Self::Discard { .. }
             | Self::Deploy { .. }
             | Self::Launch { .. }
             | Self::Start { .. }
             | Self::Destroy { .. } => Lane::Machines,
-            Self::SetUp { .. } => Lane::Nodes,
+            Self::SetUp { .. } | Self::Drain { .. } => Lane::Nodes,
             _ => Lane::Free,
         }
     }

@@ -15,6 +15,7 @@ mod machines;
 mod network;
 mod nodes;
 pub(super) mod policy;
+mod quorum;
 mod ramp;
 mod removal;
 mod roll_call;
@@ -392,7 +393,12 @@ impl Plan {
         self.steps.iter().any(|step| {
             matches!(
                 step.action,
-                Action::RegisterKeyPair { .. } | Action::SetUp { .. } | Action::AwaitHealth { .. }
+                Action::RegisterKeyPair { .. }
+                    | Action::SetUp { .. }
+                    | Action::RollOut { .. }
+                    | Action::Drain { .. }
+                    | Action::CheckQuorum { .. }
+                    | Action::AwaitHealth { .. }
             )
         })
     }

@@ -21,6 +21,31 @@ pub fn host_key_tag(host_name: &str) -> String {
     format!("{HOST_KEY}{host_name}")
 }
 
+/// What the names of tags of agents that are about to go begin with.
+const LEAVING: &str = "mesostack.leaving.";
+
+/// The network's tag that says that an agent's machine is about to go; see [`leaving_mark`].
+pub(crate) fn leaving_tag(host_name: &str) -> String {
+    format!("{LEAVING}{host_name}")
+}
+
+/// That tag's value: which machine, and whether another one takes its place. Written before the agent is drained, because
+/// there is no way back from that: whoever comes next goes on with it.
+pub(crate) fn leaving_mark(machine: &str, anew: bool) -> String {
+    match anew {
+        true => format!("{machine} {ANEW}"),
+        false => machine.to_owned(),
+    }
+}
+
+/// Whether that value says that another machine takes its place.
+pub(crate) fn is_made_anew(mark: &str) -> bool {
+    mark.split(' ').nth(1) == Some(ANEW)
+}
+
+/// The word for it.
+const ANEW: &str = "anew";
+
 /// The network's tag that says that a node's set-up was finished; see [`set_up_mark`].
 pub(crate) fn set_up_tag(host_name: &str) -> String {
     format!("{SET_UP}{host_name}")
@@ -55,7 +80,7 @@ pub(crate) fn node_of(cluster: &str, name: &str) -> Option<NodeName> {
 
 /// Which node of this cluster one of the network's tags is about.
 pub(crate) fn node_of_tag(cluster: &str, key: &str) -> Option<NodeName> {
-    let name = key.strip_prefix(HOST_KEY).or_else(|| key.strip_prefix(SET_UP))?;
+    let name = [HOST_KEY, SET_UP, LEAVING].iter().find_map(|prefix| key.strip_prefix(prefix))?;
     node_of(cluster, name)
 }
 

@@ -8,16 +8,23 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     desired::Desired,
     identity,
-    observed::{MachineState, Observed},
+    observed::{Leaving, MachineState, Observed},
     plan::Obstacle,
 };
-use crate::spec::{self, Node, NodeName, Role};
+use crate::{
+    node,
+    spec::{self, Node, NodeName, Role},
+};
 
 /// What a command asks for beyond what the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Agents that are to go, in place of those with the highest numbers.
     pub remove: BTreeSet<NodeName>,
+    /// A node whose machine is to be made anew.
+    pub replace: Option<NodeName>,
+    /// Whether what nobody asked for is removed from the network.
+    pub prune: bool,
 }
 
 /// The agents the cluster is to have, given what is there.
@@ -40,11 +47,33 @@ fn choose(count: u16, staying: &BTreeSet<u16>) -> BTreeSet<u16> {
     chosen
 }
 
-/// The agents that are there and are not asked to go.
+/// The agents that are there, or are about to be made anew, and are not asked to go.
 fn staying(desired: &Desired, observed: &Observed) -> BTreeSet<u16> {
     let removed =
         |number: &u16| desired.changes.remove.contains(&NodeName { role: Role::Agent, number: *number });
-    standing(desired, observed).filter(|number| !removed(number)).collect()
+    let there = standing(desired, observed).filter(|number| !removed(number));
+    there
+        .filter(|number| !leaves_for_good(desired, observed, *number))
+        .chain(made_anew(desired, observed))
+        .collect()
+}
+
+/// Whether a run before has begun to take this very machine away.
+fn leaves_for_good(desired: &Desired, observed: &Observed, number: u16) -> bool {
+    let name = node::host_name_of(&desired.spec, NodeName { role: Role::Agent, number });
+    observed.machine(&name).is_some_and(|machine| observed.is_leaving(machine) == Some(Leaving::ForGood))
+}
+
+/// Agents that a run before has begun to make anew, whatever of them is there at the moment.
+fn made_anew(desired: &Desired, observed: &Observed) -> impl Iterator<Item = u16> {
+    let tags = observed.network.iter().flat_map(|network| &network.tags);
+    tags.filter_map(|(key, mark)| {
+        let node = identity::node_of_tag(desired.cluster(), key)?;
+        let name = node::host_name_of(&desired.spec, node);
+        let anew = *key == identity::leaving_tag(&name) && identity::is_made_anew(mark);
+        // Who is asked to go does not come back.
+        (anew && node.role == Role::Agent && !desired.changes.remove.contains(&node)).then_some(node.number)
+    })
 }
 
 /// The numbers of the agents that are there.
@@ -60,6 +89,17 @@ fn standing(desired: &Desired, observed: &Observed) -> impl Iterator<Item = u16>
 pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
     check_places(desired, observed, obstacles);
     check_removals(desired, observed, obstacles);
+    if let Some(node) = desired.changes.replace
+        && desired.machine(&node::host_name_of(&desired.spec, node)).is_none()
+    {
+        let count = match node.role {
+            Role::Master => format!("{} masters", desired.spec.cluster.masters),
+            Role::Agent => format!("{} agents", desired.spec.cluster.agents),
+        };
+        let message = format!("the cluster has no {node}, or the file asks for {count} and it is to go");
+        obstacles
+            .push(Obstacle::new("cluster", message).help("`mesostack output` lists the nodes there are"));
+    }
 }
 
 /// Agents that are there may be beyond those the file was checked for.

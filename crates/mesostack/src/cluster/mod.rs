@@ -12,6 +12,7 @@
 //! | --- | --- | --- |
 //! | `mesostack.cluster` | right after the network | whose the network is; before that, its display text does |
 //! | `mesostack.hostkey.NODE` | before the machine | the host key the machine will have, whose private half it gets at birth |
+//! | `mesostack.leaving.NODE` | before an agent is drained | that this machine is to go, and whether another takes its place |
 //! | `mesostack.keypair` | before the key pair | that the key pair came with the cluster, and goes with it |
 //! | `mesostack.node.NODE` | when the cluster was healthy | for which machine and which configuration the set-up was finished |
 //!
@@ -44,7 +45,7 @@ mod saved;
 
 pub(crate) use self::look::{absent, named, zone_of};
 pub use self::{
-    action::{Action, Phase, Sign},
+    action::{Action, Phase, RuleKind, Sign, Stage},
     apply::{Applied, Context, Detached, Failure, Limits, Missing, StepError, Unfinished, apply},
     desired::{Desired, OperatorKey, WantedBalancer, WantedMachine},
     destroy::plan_destruction,

@@ -3,7 +3,7 @@
 use cloudstack::Id;
 
 use super::{
-    action::Action,
+    action::{Action, RuleKind},
     desired::{Desired, OperatorKey},
     identity,
     observed::*,
@@ -181,6 +181,25 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
         Action::RemoveForward { rule, .. } => {
             assert!(observed.forwards.iter().any(|forward| forward.id == *rule), "no forward {rule}");
             observed.forwards.retain(|forward| forward.id != *rule);
+        }
+        Action::RemoveRule { rule, id, .. } => {
+            observed.firewall.retain(|other| *rule != RuleKind::Firewall || other.id != *id);
+            observed.egress.retain(|other| *rule != RuleKind::Egress || other.id != *id);
+            observed.forwards.retain(|other| *rule != RuleKind::Forward || other.id != *id);
+            observed.balancers.retain(|other| *rule != RuleKind::Balancer || other.id != *id);
+        }
+        Action::ReleaseAddress { id, .. } => observed.addresses.retain(|address| address.id != *id),
+        Action::MarkLeaving { tags, .. } => network(observed).tags.extend(tags.iter().cloned()),
+        Action::Drain { host_name, .. } => {
+            let machine = observed.machine(host_name).expect("a machine");
+            assert!(observed.is_leaving(machine).is_some(), "{host_name} is drained without a mark");
+        }
+        Action::CheckQuorum { host_name, .. } => assert!(observed.machine(host_name).is_some()),
+        Action::RollOut { stages, .. } => {
+            for node in stages.iter().flat_map(|stage| &stage.nodes) {
+                let machine = observed.machine(&node::host_name(&desired.spec, node)).expect("a machine");
+                assert_eq!(machine.state, MachineState::Running);
+            }
         }
         Action::WrittenDown | Action::AwaitHealth { .. } => {}
         Action::MarkSetUp { host_names } => {

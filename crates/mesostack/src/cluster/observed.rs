@@ -267,6 +267,15 @@ impl MachineState {
     }
 }
 
+/// What becomes of a node whose machine is about to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// It goes too.
+    ForGood,
+    /// Another machine takes its place.
+    MadeAnew,
+}
+
 /// The masters' affinity group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AffinityGroup {
@@ -290,6 +299,27 @@ impl Observed {
     /// The machine of that name.
     pub fn machine(&self, host_name: &str) -> Option<&Machine> {
         self.machines.named(host_name)
+    }
+
+    /// Whether a run has begun to take this very machine away.
+    pub(crate) fn is_leaving(&self, machine: &Machine) -> Option<Leaving> {
+        let mark = self.tag(&identity::leaving_tag(&machine.named.name))?;
+        let this = |anew| mark == identity::leaving_mark(machine.named.id.as_str(), anew);
+        match (this(false), this(true)) {
+            (true, _) => Some(Leaving::ForGood),
+            (_, true) => Some(Leaving::MadeAnew),
+            _ => None,
+        }
+    }
+
+    /// Whether a machine runs that was set up as it should be at some time.
+    pub(crate) fn serves(&self, host_name: &str) -> bool {
+        self.machine(host_name).filter(|machine| machine.state == MachineState::Running).is_some_and(
+            |machine| {
+                let mark = self.tag(&identity::set_up_tag(host_name));
+                mark.is_some_and(|mark| mark.split(' ').next() == Some(machine.named.id.as_str()))
+            },
+        )
     }
 
     /// A tag of the network.

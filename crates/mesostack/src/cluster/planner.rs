@@ -4,13 +4,18 @@
 //! and machines are started last, all at once, so that the router boots once with everything in place. A network that
 //! runs already takes rules at any time except while its router starts; there each new machine goes its own way.
 
+mod ensemble;
+mod foreign;
 mod leftovers;
 mod machines;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use cloudstack::Id;
 
@@ -37,15 +42,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     check_affinity_group(desired, observed, &mut obstacles);
     membership::check(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
+    ensemble::check(desired, observed, &mut obstacles);
     check_catalogue(observed, &machines, &mut obstacles);
     quota::check(&quota::Needs::of(observed, &machines.missing), &observed.allowance, &mut obstacles);
     let leftovers = leftovers::Leftovers::of(desired, observed);
     rules::check(desired, observed, &leftovers, &mut obstacles);
     plan.obstacles = obstacles;
     plan.remarks.clone_from(&observed.allowance.unseen);
-    describe_drift(desired, observed, &leftovers, &mut plan);
+    let strangers = describe_drift(desired, observed, &machines, &leftovers, &mut plan);
     if plan.obstacles.is_empty() {
-        add_steps(desired, observed, &machines, &leftovers, &mut plan);
+        add_steps(desired, observed, &machines, &leftovers, &strangers, &mut plan);
     }
     plan
 }
@@ -66,19 +72,21 @@ fn add_steps(
     observed: &Observed,
     machines: &machines::Sorted<'_>,
     leftovers: &leftovers::Leftovers<'_>,
+    strangers: &foreign::Strangers,
     plan: &mut Plan,
 ) {
     let asleep = observed.asleep();
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
-    before.deploy = preparation_steps(desired, observed, machines, &before, plan);
+    let discarded = machines::discard(desired, observed, machines, &before, plan);
+    before.deploy = preparation_steps(desired, observed, machines, &before, &discarded, plan);
     before.address = match observed.public_address() {
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
     };
     let ports = rules::openings(desired, observed, leftovers, &before, plan);
     let balancers = rules::balancers(desired, observed, &before, plan);
-    let deployed = machines::deploy(desired, observed, machines, &before, plan);
+    let deployed = machines::deploy(desired, observed, machines, &before, &discarded, plan);
     rules::assign(desired, observed, &balancers, &deployed, plan);
     let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
     let unforwarded = leftovers.remove(&before, &ports.closed, plan);
@@ -86,11 +94,14 @@ fn add_steps(
         let everything = 0..plan.steps.len();
         plan.add(Action::WrittenDown, [], everything)
     });
-    let started = machines::start((desired, observed), machines, &before, &deployed, written, plan);
-    let reached = machines::Reached { started, forwards, openings: ports.opened };
-    machines::set_up(desired, observed, &reached, plan);
-    let closed = ports.closed.into_iter().chain(unforwarded).collect();
-    machines::remove(desired, observed, machines, &before, closed, plan);
+    let started =
+        machines::start((desired, observed), machines, (&before, &discarded), &deployed, written, plan);
+    let ways = machines::ways(desired, &deployed);
+    let reached = machines::Reached { started, forwards, openings: ports.opened, ways };
+    machines::set_up(desired, observed, machines, &reached, plan);
+    let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
+    machines::forget(desired, observed, machines, over.collect(), plan);
+    strangers.remove(desired, &before, plan);
 }
 
 /// Steps that remove what a repeated call has made beside the cluster's network.
@@ -125,6 +136,7 @@ fn preparation_steps(
     observed: &Observed,
     machines: &machines::Sorted<'_>,
     before: &Before,
+    discarded: &BTreeMap<String, usize>,
     plan: &mut Plan,
 ) -> Vec<usize> {
     let mut ready = before.network.clone();
@@ -142,11 +154,20 @@ fn preparation_steps(
     // A predecessor's mark would say that the new machine is set up.
     let drop = host_keys
         .iter()
-        .flat_map(|name| [identity::host_key_tag(name), identity::set_up_tag(name)])
+        .flat_map(|name| {
+            [identity::host_key_tag(name), identity::set_up_tag(name), identity::leaving_tag(name)]
+        })
         .filter(|key| observed.tag(key).is_some())
-        .collect::<Vec<_>>();
-    let tags = (!set.is_empty() || !host_keys.is_empty())
-        .then(|| plan.add(Action::WriteTags { set, host_keys, drop }, before.network.clone(), []));
+        .collect::<BTreeSet<_>>();
+    // One of those may be written only now.
+    let leaving = machines.replaced.keys().map(|name| identity::leaving_tag(name));
+    let drop = drop.into_iter().chain(leaving).collect::<BTreeSet<_>>().into_iter().collect();
+    let tags = (!set.is_empty() || !host_keys.is_empty()).then(|| {
+        // As long as a machine is there that is to be made anew, its key is the one that counts.
+        let replaced = machines.replaced.keys().filter_map(|name| discarded.get(*name));
+        let after = before.network.iter().chain(replaced).copied().collect::<Vec<_>>();
+        plan.add(Action::WriteTags { set, host_keys, drop }, after, [])
+    });
     ready.extend(tags);
     if register {
         // The tag first: a key pair is deleted with the cluster only if the tag says that it came with it.
@@ -236,15 +257,15 @@ fn check_catalogue(observed: &Observed, machines: &machines::Sorted<'_>, obstacl
 fn describe_drift(
     desired: &Desired,
     observed: &Observed,
+    machines: &machines::Sorted<'_>,
     leftovers: &leftovers::Leftovers<'_>,
     plan: &mut Plan,
-) {
-    machines::drift(desired, observed, plan);
-    rules::drift(desired, observed, leftovers, plan);
-    const ALONE: &str = "not in the file; left alone";
-    for address in observed.addresses.iter().filter(|address| !address.source_nat) {
-        plan.foreign(format!("public address {}", address.address), ALONE);
-    }
+) -> foreign::Strangers {
+    let mut strangers = foreign::Strangers::default();
+    machines::drift(desired, observed, machines, &mut strangers, plan);
+    rules::foreign(desired, observed, leftovers, &mut strangers);
+    strangers.add_addresses(observed);
+    strangers.describe(desired, plan);
     if let Some(network) = &observed.network {
         if !network.offering.is(&desired.spec.network.offering) {
             let note = format!("the file says {}; left as it is", desired.spec.network.offering);
@@ -257,6 +278,7 @@ fn describe_drift(
             );
         }
     }
+    strangers
 }
 
 /// The address and id a rule is on.

@@ -11,13 +11,13 @@ use crate::spec::{self, Node, Spec};
 
 /// The master's. It advertises the public address as its host name: redirects and the user interface's own requests then
 /// lead back to the gateway. Daemons among themselves use `MESOS_IP`.
-pub(super) fn master(spec: &Spec, masters: &[Node], own: &Node, facts: &Facts) -> File {
+pub(super) fn master(spec: &Spec, (masters, quorum): (&[Node], u16), own: &Node, facts: &Facts) -> File {
     file(
         Unit::MesosMaster,
         "mesos-master",
         &[
             ("MESOS_ZK", places::zookeeper_url(masters, "mesos")),
-            ("MESOS_QUORUM", spec.quorum().to_string()),
+            ("MESOS_QUORUM", quorum.to_string()),
             ("MESOS_CLUSTER", spec.cluster.name.clone()),
             ("MESOS_IP", own.address.to_string()),
             ("MESOS_PORT", MASTER_PORT.to_string()),

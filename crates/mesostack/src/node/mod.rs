@@ -9,12 +9,14 @@
 
 mod configuration;
 mod connect;
+mod drain;
 mod environment;
 mod gateway;
 mod health;
 mod hosts;
 mod nodes;
 mod places;
+mod quorum;
 mod reach;
 mod render;
 mod script;
@@ -25,11 +27,12 @@ mod user_data;
 mod zookeeper;
 
 pub use configuration::{Configuration, File};
+pub use drain::Drained;
 pub use nodes::{Error, Nodes, Tell};
 pub(crate) use places::{GATEWAY_MARATHON_PORT, GATEWAY_MESOS_PORT};
 pub use places::{host_name, host_name_of};
 pub use reach::{SshNodes, Whereabouts};
-pub use render::{Facts, render};
+pub use render::{Ensemble, Facts, render, render_in};
 pub use set_up::{SetUp, set_up};
 pub use status::{AgentStatus, MarathonStatus, MasterStatus, Status, ZooKeeperRole, ZooKeeperStatus, status};
 pub use unit::{Unit, units};

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Configuration, SetUp, SshNodes, Whereabouts, connect::ThroughSession, health};
+use super::{Configuration, Drained, SetUp, SshNodes, Status, Whereabouts, connect::ThroughSession, health};
+use crate::spec::Node;
 
 /// How long to wait before asking a node again how it does.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -72,6 +73,19 @@ pub trait Nodes: Send + Sync + std::fmt::Debug {
         deadline: Instant,
         tell: &Tell<'_>,
     ) -> Result<(), Error>;
+
+    /// Asks all masters how they do and which agents they know. Takes until `deadline` at most.
+    async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status;
+
+    /// Takes an agent out of service, through whichever of the masters leads, until no task is left on it or `deadline` has
+    /// passed. It does not come back.
+    async fn drain(
+        &self,
+        masters: &[Whereabouts],
+        agent: &Node,
+        deadline: Instant,
+        tell: &Tell<'_>,
+    ) -> Drained;
 }
 
 #[async_trait]
@@ -129,5 +143,19 @@ impl Nodes for SshNodes {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status {
+        super::status(self, masters, agents, deadline).await
+    }
+
+    async fn drain(
+        &self,
+        masters: &[Whereabouts],
+        agent: &Node,
+        deadline: Instant,
+        tell: &Tell<'_>,
+    ) -> Drained {
+        super::drain::drain(self, masters, agent, deadline, tell).await
     }
 }

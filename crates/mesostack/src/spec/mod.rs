@@ -248,6 +248,11 @@ impl Node {
     }
 }
 
+/// How many of so many are a majority.
+pub(crate) fn majority(of: u16) -> u16 {
+    of / 2 + 1
+}
+
 impl Spec {
     /// The masters, in their order.
     pub fn masters(&self) -> Vec<Node> {
@@ -279,6 +284,6 @@ impl Spec {
 
     /// How many masters are a majority: half of them, rounded down, and one.
     pub fn quorum(&self) -> u16 {
-        self.cluster.masters / 2 + 1
+        majority(self.cluster.masters)
     }
 }

@@ -25,6 +25,8 @@ pub struct Deadlines {
     pub set_up: Duration,
     /// From the last set-up to a healthy cluster; 5 min.
     pub health: Duration,
+    /// From the request to drain an agent until its machine goes, whatever is left on it; 5 min.
+    pub drain: Duration,
 }
 
 impl Default for Deadlines {
@@ -36,6 +38,7 @@ impl Default for Deadlines {
             network: minutes(15),
             set_up: minutes(10),
             health: minutes(5),
+            drain: minutes(5),
         }
     }
 }
@@ -66,6 +69,7 @@ pub(super) fn read_deadlines(mut section: Section<'_>, found: &mut Findings) -> 
         network: duration_or(&mut section, found, "network", usual.network),
         set_up: duration_or(&mut section, found, "set_up", usual.set_up),
         health: duration_or(&mut section, found, "health", usual.health),
+        drain: duration_or(&mut section, found, "drain", usual.drain),
     };
     section.finish(found);
     deadlines

@@ -491,11 +491,13 @@ fn deadlines_and_widths_are_the_files_or_the_usual_ones() {
     let spec = accepted(&with(&[
         "deadlines: machine = \"1h30m\"",
         "deadlines: health = \"90s\"",
+        "deadlines: drain = \"1h\"",
         "parallel: machines = 50",
     ]))
     .spec;
     assert_eq!(spec.deadlines.machine.as_secs(), 90 * 60);
     assert_eq!(spec.deadlines.health.as_secs(), 90);
+    assert_eq!(spec.deadlines.drain.as_secs(), 60 * 60);
     assert_eq!(spec.deadlines.record, Deadlines::default().record);
     assert_eq!((spec.parallel.machines, spec.parallel.nodes), (50, 128));
 }

@@ -12,8 +12,8 @@ use insta::assert_snapshot;
 use mesostack::{
     cluster::{self, Context, Desired, Observed, OperatorKey, apply, find_or_make_key, plan},
     events::Silent,
-    node::{self, Configuration, Nodes, SetUp, Tell, Whereabouts},
-    spec::Spec,
+    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
+    spec::{Node, Spec},
 };
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -34,6 +34,14 @@ impl Nodes for Obedient {
 
     async fn wait_until_healthy(&self, _: &Whereabouts, _: Instant, _: &Tell<'_>) -> Result<(), node::Error> {
         Ok(())
+    }
+
+    async fn status(&self, _: &[Whereabouts], _: &[Node], _: Instant) -> Status {
+        unreachable!("no master is replaced or told anew")
+    }
+
+    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+        unreachable!("no agent goes")
     }
 }
 
@@ -204,6 +212,36 @@ fn a_saved_plan_is_refused_when_the_file_has_moved() {
     assert_eq!(code, 1);
     assert!(errors.contains("this is not a saved plan"), "{errors}");
     assert_eq!(place.run(&["apply", "none.json"]).0, 1);
+}
+
+#[test]
+fn a_replacement_is_shown_before_it_is_begun_and_refused_where_it_cannot_be() {
+    let place = Place::with(Limits::CLOUDSTACK);
+    assert_eq!(place.run(&["apply", "--only", "infrastructure", "--yes"]).0, 0);
+    place.finish();
+    let (code, output, errors) = place.run(&["replace", "agent-1"]);
+    assert_eq!((code, output.as_str()), (1, ""));
+    let shown = errors.lines().filter(|line| !line.starts_with("takes about"));
+    filtered(&shown.collect::<Vec<_>>().join("\n"), |shown| assert_snapshot!(shown));
+    let (code, output, errors) = place.run(&["replace", "master-1", "--yes"]);
+    assert_eq!((code, output.as_str()), (1, ""));
+    assert!(errors.contains("master-1 is the only master"), "{errors}");
+    let (code, _, errors) = place.run(&["replace", "agent-9", "--yes"]);
+    assert_eq!(code, 1, "{errors}");
+    assert_eq!(place.run(&["plan"]).0, 0, "nothing was done");
+}
+
+#[test]
+fn a_saved_plan_is_carried_out_only_with_the_options_it_was_made_with() {
+    let place = Place::with(Limits::CLOUDSTACK);
+    let (code, _, errors) = place.run(&["plan", "--prune", "--out", "plan.json"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("saved: `mesostack apply plan.json --prune` carries it out"), "{errors}");
+    let (code, _, errors) = place.run(&["apply", "plan.json", "--only", "infrastructure"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("the option --prune"), "{errors}");
+    let (code, _, errors) = place.run(&["apply", "plan.json", "--prune", "--only", "infrastructure"]);
+    assert_eq!(code, 0, "{errors}");
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! Agents that are reached through the masters: made so, taken there, and taken back.
 
+use std::time::Duration;
+
+use cloudstack::{
+    Expect, TagList,
+    resource::{DeleteTags, DestroyVirtualMachine},
+};
 use mesostack::cluster::{Sign, output};
+use tokio::time::Instant;
 
 use crate::zone::{Bench, file, file_behind};
 
@@ -57,4 +64,19 @@ async fn agents_go_behind_the_masters_and_back_without_a_node_being_touched() {
     bench.apply(&file(2, 2)).await;
     bench.assert_whole(&file(2, 2)).await;
     assert!(bench.nodes.changes().values().all(|times| *times == 1), "{:?}", bench.nodes.changes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_behind_masters_that_have_to_be_made_anew_is_told_when_there_is_a_way() {
+    let bench = Bench::new().await;
+    let file = file_behind(1, 1);
+    bench.apply(&file).await;
+    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(300));
+    let lost = DestroyVirtualMachine::new(&bench.machine("mesos-master-1").await).expunge(true);
+    let _ = client.run(&lost, Expect::Long, soon).await;
+    let network = bench.network().await.expect("a network").id;
+    let mark = TagList::keys(vec!["mesostack.node.mesos-agent-1".to_owned()]);
+    client.run(&DeleteTags::new(vec![network], "Network").tags(mark), Expect::Brief, soon).await.unwrap();
+    bench.apply(&file).await;
+    bench.assert_whole(&file).await;
 }

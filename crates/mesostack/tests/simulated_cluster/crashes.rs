@@ -105,7 +105,8 @@ impl Story {
     /// A plan is empty, or nothing is left.
     async fn settled(&self, bench: &Bench) {
         match &self.then {
-            Some(file) => bench.assert_whole(file).await,
+            // What is asked for once, such as a replacement, is not asked for again.
+            Some(asked) => bench.assert_whole(&asked.file).await,
             None => bench.assert_empty().await,
         }
     }
@@ -123,7 +124,16 @@ async fn befall(bench: &Bench) {
 
 /// Kills a story at every poll of this shard; how many kill points there were.
 async fn kill_everywhere(story: Story, shard: usize, shards: usize) -> usize {
+    kill_everywhere_and_run(story, None, shard, shards).await
+}
+
+/// The same, with something else that is asked for after each kill.
+async fn kill_everywhere_and_run(story: Story, after: Option<Asked>, shard: usize, shards: usize) -> usize {
     let ending = story.ending().await;
+    let again = match after {
+        Some(after) => Story { then: Some(after), ..story.clone() },
+        None => story.clone(),
+    };
     let scene = story.scene().await;
     let mut kills = 0;
     for polls in (1 + shard..).step_by(shards) {
@@ -147,8 +157,8 @@ async fn kill_everywhere(story: Story, shard: usize, shards: usize) -> usize {
                     false => "are lost",
                 }
             );
-            story.run(&bench, false).await.unwrap_or_else(|error| panic!("{at}: {error}"));
-            story.settled(&bench).await;
+            again.run(&bench, false).await.unwrap_or_else(|error| panic!("{at}: {error}"));
+            again.settled(&bench).await;
             // A rule that the killed run sent for counts as there, and may still be on its way to the router.
             sleep(SETTLED).await;
             let found = difference(&census(&bench).await, &ending);
@@ -240,6 +250,53 @@ async fn a_removal_by_name_killed_at_every_poll_ends_in_the_same_cluster() {
         then: Some(Asked::without(file(3, 2), &["agent-1"])),
     };
     assert!(kill_everywhere(story, 0, 1).await > 10);
+}
+
+/// A replacement that is killed is made good by an apply, not by another replacement.
+#[tokio::test(start_paused = true)]
+async fn a_replaced_agent_killed_at_every_poll_is_made_good_by_an_apply() {
+    let story = Story {
+        name: "3 + 3 with another agent-2",
+        before: Some(file(3, 3).into()),
+        befallen: false,
+        then: Some(Asked::replacing(file(3, 3), "agent-2")),
+    };
+    assert!(kill_everywhere_and_run(story, Some(file(3, 3).into()), 0, 1).await > 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_master_killed_at_every_poll_is_made_good_by_an_apply() {
+    let story = Story {
+        name: "3 + 1 with another master-3",
+        before: Some(file(3, 1).into()),
+        befallen: false,
+        then: Some(Asked::replacing(file(3, 1), "master-3")),
+    };
+    assert!(kill_everywhere_and_run(story, Some(file(3, 1).into()), 0, 1).await > 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_masters_killed_at_every_poll_end_in_the_same_cluster() {
+    let story = Story {
+        name: "3 + 1 growing to 4 + 1",
+        before: Some(file(3, 1).into()),
+        befallen: false,
+        then: Some(file(4, 1).into()),
+    };
+    assert!(kill_everywhere(story, 0, 1).await > 20);
+}
+
+/// From a majority of two to one of three, by two masters: killed at a moment out of eleven, and at random.
+#[tokio::test(start_paused = true)]
+async fn three_masters_becoming_five_killed_again_and_again_end_in_the_same_cluster() {
+    let story = Story {
+        name: "3 + 1 growing to 5 + 1",
+        before: Some(file(3, 1).into()),
+        befallen: false,
+        then: Some(file(5, 1).into()),
+    };
+    assert!(kill_everywhere(story.clone(), 4, 11).await > 20);
+    kill_at_random(story, 200, seeds(12, 0)).await;
 }
 
 #[tokio::test(start_paused = true)]

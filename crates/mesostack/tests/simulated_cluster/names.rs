@@ -1,8 +1,17 @@
 //! Agents come and go by name, and those that stay are left alone.
 
-use cloudstack::resource::ListVirtualMachines;
+use std::time::Duration;
+
+use cloudstack::{
+    Expect,
+    resource::{
+        AssociateIpAddress, CreatePortForwardingRule, DeployVirtualMachine, ListVirtualMachines, ListZones,
+        Protocol, StopVirtualMachine,
+    },
+};
 use devcloud::ZoneConfig;
-use mesostack::cluster::output;
+use mesostack::cluster::{Observed, host_key_tag, output};
+use tokio::time::{Instant, sleep};
 
 use crate::zone::{Asked, Bench, file, file_behind};
 
@@ -20,6 +29,9 @@ async fn fewer_agents_in_the_file_let_the_highest_go_and_nothing_is_left_of_them
     let small = bench.inventory().await;
     bench.apply(&file(3, 5)).await;
     bench.apply(&file(3, 3)).await;
+    let mut drained = bench.nodes.drained.lock().expect("no panic").clone();
+    drained.sort();
+    assert_eq!(drained, ["agent-4", "agent-5"]);
     bench.assert_whole(&file(3, 3)).await;
     assert_eq!(bench.inventory().await, small);
     assert!(bench.nodes.changes().values().all(|times| *times == 1), "{:?}", bench.nodes.changes());
@@ -66,4 +78,148 @@ async fn where_users_may_not_expunge_nothing_leads_to_what_was_removed() {
     bench.apply(&file(1, 2)).await;
     bench.apply(&file(1, 1)).await;
     bench.assert_whole(&file(1, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_run_is_not_drained() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 2)).await;
+    let stop = StopVirtualMachine::new(&bench.machine("mesos-agent-2").await);
+    bench.client().run(&stop, Expect::Long, Instant::now() + Duration::from_secs(60)).await.unwrap();
+    bench.apply(&file(3, 1)).await;
+    bench.assert_whole(&file(3, 1)).await;
+    assert!(bench.nodes.drained.lock().expect("no panic").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_agent_is_another_machine_with_another_key_in_the_same_place() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 3)).await;
+    let key = |observed: &Observed| observed.tag(&host_key_tag("mesos-agent-2")).expect("a key").to_owned();
+    let (.., before) = bench.plan(&bench.client(), &file(3, 3)).await;
+    bench.apply(Asked::replacing(file(3, 3), "agent-2")).await;
+    bench.assert_whole(&file(3, 3)).await;
+    let (.., after) = bench.plan(&bench.client(), &file(3, 3)).await;
+    let (old, new) = (before.machine("mesos-agent-2").unwrap(), after.machine("mesos-agent-2").unwrap());
+    assert!(old.named.id != new.named.id && old.address == new.address && key(&before) != key(&after));
+    for name in ["mesos-agent-1", "mesos-agent-3", "mesos-master-1"] {
+        assert_eq!(before.machine(name), after.machine(name));
+    }
+    assert_eq!(*bench.nodes.drained.lock().expect("no panic"), ["agent-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_is_replaced_only_if_the_quorum_outlives_it() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    let before = bench.machine("mesos-master-1").await;
+    bench.nodes.silent.lock().expect("no panic").insert("master-3".to_owned());
+    let refused = bench.apply_over(bench.client(), Asked::replacing(file(3, 1), "master-1")).await;
+    let refused = refused.expect_err("it is needed");
+    assert_eq!(refused.failures.len(), 1);
+    assert_eq!(
+        refused.failures[0].to_string(),
+        "check the quorum without mesos-master-1: master-1 is left as it is: without master-1, 1 of 3 ZooKeeper servers \
+         would be left, and it takes 2 (master-3 cannot stand in); see `mesostack status`"
+    );
+    bench.assert_whole(&file(3, 1)).await;
+    assert_eq!(bench.machine("mesos-master-1").await, before, "nothing was done to it");
+
+    bench.nodes.silent.lock().expect("no panic").clear();
+    bench.apply(Asked::replacing(file(3, 1), "master-1")).await;
+    bench.assert_whole(&file(3, 1)).await;
+    assert_ne!(bench.machine("mesos-master-1").await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_names_are_not_freed_nothing_is_replaced() {
+    let config = ZoneConfig { users_may_expunge: false, ..ZoneConfig::simulated_time() };
+    let bench = Bench::with(config).await;
+    bench.apply(&file(3, 1)).await;
+    for node in ["agent-1", "master-1"] {
+        let refused = bench.apply_over(bench.client(), Asked::replacing(file(3, 1), node)).await;
+        assert!(
+            refused.expect_err("it would be missing").failures[0].to_string().contains("is left as it is")
+        );
+        bench.assert_whole(&file(3, 1)).await;
+    }
+    assert!(bench.nodes.drained.lock().expect("no panic").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_masters_become_five_one_at_a_time_and_the_leader_is_told_last() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    bench.nodes.order.lock().expect("no panic").clear();
+    bench.apply(&file(5, 1)).await;
+    bench.assert_whole(&file(5, 1)).await;
+    let order = bench.nodes.order.lock().expect("no panic").clone();
+    // The larger quorum, the fourth master, the others; the fifth, the others. The leader is the second.
+    let told = [
+        "master-1", "master-3", "master-2", "master-4", "master-1", "master-3", "master-2", "master-5",
+        "master-1", "master-3", "master-4", "master-2", "agent-1",
+    ];
+    assert_eq!(order, told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_cannot_be_missed_is_not_told_until_it_can() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 0)).await;
+    bench.nodes.silent.lock().expect("no panic").insert("master-3".to_owned());
+    bench.nodes.order.lock().expect("no panic").clear();
+    let mended = async {
+        sleep(Duration::from_secs(100)).await;
+        assert!(!bench.nodes.order.lock().expect("no panic").iter().any(|name| name != "master-3"));
+        bench.nodes.silent.lock().expect("no panic").clear();
+    };
+    let grown = file(4, 0);
+    tokio::join!(bench.apply(&grown), mended);
+    bench.assert_whole(&grown).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn masters_that_could_not_be_told_of_another_serve_on_and_keep_no_agent_from_joining() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    bench.nodes.deaf.lock().expect("no panic").insert("master-1".to_owned());
+    let unfinished = bench.apply_over(bench.client(), &file(4, 2)).await.expect_err("a master is deaf");
+    let failures = unfinished.failures.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(failures.len() == 1 && failures[0].starts_with("set up masters one at a time: "), "{failures:?}");
+    let (.., observed) = bench.plan(&bench.client(), &file(4, 2)).await;
+    assert!(observed.tag("mesostack.node.mesos-agent-2").is_some(), "it was waited for and marked");
+
+    bench.nodes.deaf.lock().expect("no panic").clear();
+    bench.apply(&file(4, 2)).await;
+    bench.assert_whole(&file(4, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asked_for_goes_when_that_is_asked_for_and_nothing_else() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    let before = bench.inventory().await;
+    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(600));
+    let network = bench.network().await.expect("a network").id;
+    let address = AssociateIpAddress::new().network_id(&network);
+    let address = client.run(&address, Expect::Brief, soon).await.unwrap();
+    let agent = bench.machine("mesos-agent-1").await;
+    let forward = CreatePortForwardingRule::new(&address.id, Protocol::Tcp, 80_u16, &agent, 80_u16)
+        .open_firewall(true)
+        .network_id(&network);
+    client.run(&forward, Expect::Brief, soon).await.unwrap();
+    let (.., observed) = bench.plan(&client, &file(3, 1)).await;
+    let machine = &observed.machines[0];
+    let zone = client.list(&ListZones::new()).await.unwrap().remove(0).id;
+    let deploy = DeployVirtualMachine::new(&zone, &machine.offering.id)
+        .template_id(&machine.template.id)
+        .name("jumphost")
+        .network_ids([&network]);
+    client.run(&deploy, Expect::Long, soon).await.unwrap();
+
+    let (plan, ..) = bench.plan(&client, &file(3, 1)).await;
+    assert!(plan.is_empty() && plan.drift.len() == 4, "{plan}");
+    bench.apply(Asked::pruned(file(3, 1))).await;
+    bench.assert_whole(&file(3, 1)).await;
+    assert_eq!(bench.inventory().await, before);
 }

@@ -43,8 +43,8 @@ async fn a_call_that_is_repeated_at_once_makes_nothing_twice() {
     let mut struck = std::collections::BTreeSet::new();
     for command in WRITES {
         let bench = Bench::new().await;
-        // Made, taken behind the masters with a machine lost and another one stopped, and taken down.
-        for file in [file(1, 1), file(2, 2), file_behind(2, 2)] {
+        // Made, grown by a master and an agent, taken behind the masters, and taken down.
+        for file in [file(2, 1), file(3, 2), file_behind(3, 2)] {
             let wire = repeated(&bench, command, 5, Answered::Second);
             let applied = bench.apply_over(bench.client_over(wire.clone()), &file).await;
             applied.unwrap_or_else(|error| panic!("{command}: {error}: {:#?}", error.failures));
@@ -56,7 +56,7 @@ async fn a_call_that_is_repeated_at_once_makes_nothing_twice() {
             struck.extend(wire.struck().into_iter().map(|struck| struck.command));
         }
         let wire = repeated(&bench, command, 5, Answered::Second);
-        let destroyed = bench.destroy_over(bench.client_over(wire.clone()), &file_behind(2, 2)).await;
+        let destroyed = bench.destroy_over(bench.client_over(wire.clone()), &file_behind(3, 2)).await;
         destroyed.unwrap_or_else(|error| panic!("{command}: {error}: {:#?}", error.failures));
         struck.extend(wire.struck().into_iter().map(|struck| struck.command));
         bench.assert_empty().await;

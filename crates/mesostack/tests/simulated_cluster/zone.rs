@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,8 +27,11 @@ use mesostack::{
         plan, plan_destruction,
     },
     events::Silent,
-    node::{self, Configuration, Nodes, SetUp, Tell, Whereabouts},
-    spec::Document,
+    node::{
+        self, Configuration, Drained, MasterStatus, Nodes, SetUp, Status, Tell, Whereabouts, ZooKeeperRole,
+        ZooKeeperStatus,
+    },
+    spec::{Document, Node, Role},
 };
 use remote::Identity;
 use secrecy::ExposeSecret;
@@ -49,7 +52,39 @@ pub(crate) struct Remembering {
     pub(crate) deaf: Mutex<BTreeSet<String>>,
     /// Nodes that do not become healthy.
     pub(crate) ailing: Mutex<BTreeSet<String>>,
+    /// Which agents were drained, in their order.
+    pub(crate) drained: Mutex<Vec<String>>,
+    /// Which nodes were told something new, in their order.
+    pub(crate) order: Mutex<Vec<String>>,
+    /// Masters whose daemons do not answer.
+    pub(crate) silent: Mutex<BTreeSet<String>>,
+    /// Whether masters may restart side by side: those of a mess may never have served.
+    pub(crate) careless: AtomicBool,
+    /// Masters that restart at the moment.
+    restarting: Mutex<BTreeSet<String>>,
 }
+
+/// A master restarts as long as this lives: no other may.
+struct Restart<'a>(&'a Mutex<BTreeSet<String>>, String);
+
+impl<'a> Restart<'a> {
+    fn of(restarting: &'a Mutex<BTreeSet<String>>, name: String) -> Self {
+        let mut others = restarting.lock().expect("no panic");
+        assert!(others.is_empty(), "{name} restarts while {others:?} does");
+        others.insert(name.clone());
+        drop(others);
+        Self(restarting, name)
+    }
+}
+
+impl Drop for Restart<'_> {
+    fn drop(&mut self) {
+        self.0.lock().expect("no panic").remove(&self.1);
+    }
+}
+
+/// The master that leads everything.
+pub(crate) const LEADER: &str = "master-2";
 
 impl Remembering {
     /// How often each node was told something new.
@@ -70,6 +105,13 @@ impl Nodes for Remembering {
         configuration: &Configuration,
         deadline: Instant,
     ) -> Result<SetUp, node::Error> {
+        // A master that serves restarts when it is told something new.
+        let known =
+            self.told.lock().expect("no panic").get(&at.node.name()).map(|(digest, _)| digest.clone());
+        let _restarts = known
+            .filter(|_| !self.careless.load(Ordering::Relaxed))
+            .filter(|digest| at.node.role == Role::Master && *digest != configuration.digest)
+            .map(|_| Restart::of(&self.restarting, at.node.name()));
         sleep(Duration::from_secs(3)).await;
         if self.deaf.lock().expect("no panic").contains(&at.node.name()) {
             sleep_until(deadline).await;
@@ -83,6 +125,7 @@ impl Nodes for Remembering {
             return Ok(SetUp::Unchanged);
         }
         *entry = (configuration.digest.clone(), entry.1 + 1);
+        self.order.lock().expect("no panic").push(at.node.name());
         Ok(SetUp::Changed { restarted: Vec::new() })
     }
 
@@ -98,6 +141,42 @@ impl Nodes for Remembering {
             return Err(unhealthy(at, "the agent to answer"));
         }
         Ok(())
+    }
+
+    async fn status(&self, masters: &[Whereabouts], _: &[Node], _: Instant) -> Status {
+        sleep(Duration::from_secs(1)).await;
+        let silent = self.silent.lock().expect("no panic");
+        let zookeeper = masters.iter().map(|at| ZooKeeperStatus {
+            node: at.node.name(),
+            role: match at.node.name() {
+                name if silent.contains(&name) => ZooKeeperRole::Unreachable,
+                name if name == LEADER => ZooKeeperRole::Leader,
+                _ => ZooKeeperRole::Follower,
+            },
+        });
+        let mesos = masters.iter().map(|at| MasterStatus {
+            node: at.node.name(),
+            answers: !silent.contains(&at.node.name()),
+            leading: at.node.name() == LEADER,
+        });
+        Status {
+            healthy: silent.is_empty(),
+            problems: Vec::new(),
+            zookeeper: zookeeper.collect(),
+            masters: mesos.collect(),
+            leading_master: Some(LEADER.to_owned()),
+            agents: Vec::new(),
+            unexpected_agents: Vec::new(),
+            marathon: Vec::new(),
+            leading_marathon: None,
+        }
+    }
+
+    async fn drain(&self, masters: &[Whereabouts], agent: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+        assert!(!masters.is_empty(), "nobody to ask");
+        sleep(Duration::from_secs(4)).await;
+        self.drained.lock().expect("no panic").push(agent.name());
+        Drained::Gone
     }
 }
 
@@ -128,7 +207,7 @@ pub(crate) fn file_behind(masters: u16, agents: u16) -> String {
 /// What a command is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    file: String,
+    pub(crate) file: String,
     changes: Changes,
 }
 
@@ -136,7 +215,18 @@ impl Asked {
     /// With agents that are to go.
     pub(crate) fn without(file: String, remove: &[&str]) -> Self {
         let remove = remove.iter().map(|name| name.parse().expect("a node's name")).collect();
-        Self { file, changes: Changes { remove } }
+        Self { file, changes: Changes { remove, ..Changes::default() } }
+    }
+
+    /// With a node that is to be made anew.
+    pub(crate) fn replacing(file: String, node: &str) -> Self {
+        let replace = Some(node.parse().expect("a node's name"));
+        Self { file, changes: Changes { replace, ..Changes::default() } }
+    }
+
+    /// Without anything nobody asked for.
+    pub(crate) fn pruned(file: String) -> Self {
+        Self { file, changes: Changes { prune: true, ..Changes::default() } }
     }
 }
 

@@ -32,6 +32,16 @@ impl Run<'_> {
             Action::AssignBalancer { public_port, machines, .. } => {
                 self.assign_balancer(work, *public_port, machines).await.map(|()| None)
             }
+            Action::RemoveRule { rule, id, .. } => self.remove_rule(work, *rule, id).await.map(|()| None),
+            Action::ReleaseAddress { id, .. } => self.release_address(work, id).await.map(|()| None),
+            Action::MarkLeaving { host_names, tags } => {
+                self.mark_leaving(work, host_names, tags).await.map(|()| None)
+            }
+            Action::Drain { node, .. } => self.drain(work, node).await.map(Some),
+            Action::CheckQuorum { host_name, node } => {
+                self.check_quorum(host_name, node).await.map(|()| None)
+            }
+            Action::RollOut { stages, .. } => self.roll_out(work, stages).await.map(|()| None),
             Action::Discard { host_name, machine, .. } => {
                 self.discard(work, host_name, machine).await.map(|()| None)
             }

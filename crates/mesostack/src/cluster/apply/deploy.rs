@@ -1,13 +1,16 @@
 //! Machines written down: each once, under its name, at the address that was asked for.
 
+use std::time::Duration;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use cloudstack::{Expect, Id, UserData, resource::*};
 use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use super::{Run, StepError, Verdict, known::KnownMachine, policy};
 use crate::{
-    cluster::{desired::WantedMachine, observed::MachineState},
+    cluster::{action::Action, desired::WantedMachine, observed::MachineState, plan::Step},
     events::Work,
     node,
     spec::Node,
@@ -15,6 +18,19 @@ use crate::{
 
 /// How often a machine is deployed that comes with another address than the one asked for, before that is given up.
 const MISPLACED: u32 = 3;
+/// How long to wait before a name is asked for again.
+const NAME_PAUSE: Duration = Duration::from_secs(2);
+
+/// How far a machine's deployment is.
+struct Tries {
+    /// Counted from 1.
+    attempt: u32,
+    /// Whether an attempt of this run may have taken the name. What has it is ours then, and also when it has the host key
+    /// that we made: whoever else made it gave it one that we do not know.
+    may_be_ours: bool,
+    /// Until when a predecessor may keep the name.
+    name_is_freed_by: Instant,
+}
 
 /// What there is of a machine's name.
 enum Found {
@@ -70,10 +86,8 @@ impl Run<'_> {
         (expect, made): (Expect, impl Fn(MachineState) -> bool),
     ) -> Result<MachineState, StepError> {
         let network = self.network()?;
-        // A name that is taken is ours when an attempt of this run may have taken it, or the machine has the host key
-        // that we made: whoever else made it gave it one that we do not know.
-        let mut may_be_ours = false;
-        let (mut attempt, mut misplaced) = (1, 1);
+        let mut tries = Tries { attempt: 1, may_be_ours: false, name_is_freed_by: self.brief() };
+        let mut misplaced = 1;
         let machine = loop {
             let deadline = match expect {
                 Expect::Brief => self.brief(),
@@ -85,12 +99,10 @@ impl Run<'_> {
                 Ok(machine) => machine,
                 Err(error) => {
                     // A job that failed had begun, so the name was free and the record is its own.
-                    may_be_ours |=
+                    tries.may_be_ours |=
                         error.is_outcome_unknown() || matches!(error, cloudstack::Error::Job { .. });
-                    let left =
-                        self.after_refusal(work, &network, host_name, error, may_be_ours, attempt).await?;
+                    let left = self.after_refusal(work, &network, host_name, error, &mut tries).await?;
                     let Some(machine) = left else {
-                        attempt += 1;
                         continue;
                     };
                     machine
@@ -113,30 +125,36 @@ impl Run<'_> {
         network: &Id,
         host_name: &str,
         error: cloudstack::Error,
-        may_be_ours: bool,
-        attempt: u32,
+        tries: &mut Tries,
     ) -> Result<Option<VirtualMachine>, StepError> {
-        let verdict = policy::verdict(&error, attempt);
+        let verdict = policy::verdict(&error, tries.attempt);
         let detached = matches!(error, cloudstack::Error::Deadline { .. });
         if detached || verdict == Verdict::Halt {
             return Err(error.into());
         }
         let verdict = match self.find_deployed(work, network, host_name).await? {
             Found::Machine(machine) => {
-                if may_be_ours || self.has_our_key(host_name, &machine.id).await? {
+                if tries.may_be_ours || self.has_our_key(host_name, &machine.id).await? {
                     return Ok(Some(*machine));
                 }
                 let problem = "it appeared since the plan was made: another run may be at work".to_owned();
                 return Err(StepError::Clash { what: format!("the machine {host_name}"), problem });
             }
+            // A machine that is being removed is not shown, and keeps its name until it is gone.
+            Found::Nothing if verdict == Verdict::Adopt && Instant::now() < tries.name_is_freed_by => {
+                self.waiting(work, "its predecessor's name");
+                sleep(NAME_PAUSE).await;
+                return Ok(None);
+            }
             // What was in the way is gone.
-            Found::Wreck if verdict == Verdict::Adopt => policy::after_wreck(attempt),
+            Found::Wreck if verdict == Verdict::Adopt => policy::after_wreck(tries.attempt),
             Found::Wreck | Found::Nothing => verdict,
         };
         match verdict {
             Verdict::LookThenAgain(pause) | Verdict::Again(pause) => {
                 self.ramp.narrow();
                 self.rest_before_another_attempt(work, error, pause).await?;
+                tries.attempt += 1;
                 Ok(None)
             }
             Verdict::Adopt | Verdict::GiveUp | Verdict::Halt => Err(error.into()),
@@ -165,7 +183,10 @@ impl Run<'_> {
         let known = self.known();
         let host_key = known.host_keys.get(host_name);
         let host_key = host_key.ok_or_else(|| StepError::unknown(format!("the host key of {host_name}")))?;
-        let facts = known.address.as_ref().map(|(_, public_address)| node::Facts {
+        // A master that joins others is told so when it is its turn, and not when it boots.
+        let joins = |step: &Step| matches!(&step.action, Action::RollOut { stages, .. } if stages.iter().any(|stage| stage.nodes.contains(node)));
+        let address = known.address.as_ref().filter(|_| !self.plan.steps.iter().any(joins));
+        let facts = address.map(|(_, public_address)| node::Facts {
             public_address: *public_address,
             template: Some(template.to_string()),
         });

@@ -57,6 +57,24 @@ pub enum StepError {
         /// What failed before.
         why: &'static str,
     },
+    /// A master would be taken away from a quorum that needs it.
+    #[error("{node} is left as it is: {why}; see `mesostack status`")]
+    Quorum {
+        /// The master, by its short name.
+        node: String,
+        /// What would become of the quorum.
+        why: String,
+    },
+    /// The cloud keeps a destroyed machine's name and address for some time.
+    #[error(
+        "{host_name} is left as it is: this cloud does not let its users remove machines for good, and keeps their names \
+         and addresses until it does so itself (`allow.user.expunge.recover.vm`, `expunge.delay`); destroy it in the cloud \
+         at a time when it can be missed, and apply again when it is gone"
+    )]
+    CannotExpunge {
+        /// The machine.
+        host_name: String,
+    },
     /// Something an earlier step makes is not known: it was made by nobody.
     #[error("{what} is not known; plan again")]
     Unknown {

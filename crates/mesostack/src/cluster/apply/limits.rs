@@ -20,6 +20,8 @@ pub struct Limits {
     pub set_up: Duration,
     /// From the last set-up to a healthy cluster.
     pub health: Duration,
+    /// From the request to drain an agent until its machine goes, whatever is left on it.
+    pub drain: Duration,
     /// What running steps get to end once the run is stopped.
     pub grace: Duration,
     /// Machines' jobs side by side.
@@ -61,6 +63,7 @@ impl From<&Spec> for Limits {
             network: deadlines.network,
             set_up: deadlines.set_up,
             health: deadlines.health,
+            drain: deadlines.drain,
             grace: GRACE,
             machines: parallel.machines.into(),
             nodes: parallel.nodes.into(),

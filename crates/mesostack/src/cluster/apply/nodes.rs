@@ -17,11 +17,11 @@ use crate::{
 const USUAL: Duration = Duration::from_secs(60);
 
 impl Run<'_> {
-    fn nodes(&self) -> Result<&dyn Nodes, StepError> {
+    pub(super) fn nodes(&self) -> Result<&dyn Nodes, StepError> {
         self.context.nodes.as_deref().ok_or_else(|| StepError::unknown("the way to the nodes"))
     }
 
-    fn whereabouts(&self, host_name: &str, node: &Node) -> Result<Whereabouts, StepError> {
+    pub(super) fn whereabouts(&self, host_name: &str, node: &Node) -> Result<Whereabouts, StepError> {
         let public_address = self.facts(host_name)?.public_address;
         let host_key = self.known().host_key(host_name);
         let host_key = host_key.ok_or_else(|| StepError::unknown(format!("the host key of {host_name}")))?;
@@ -36,6 +36,12 @@ impl Run<'_> {
             }
         };
         Ok(Whereabouts { node: node.clone(), public_address, host_key, masters: masters.into() })
+    }
+
+    /// Tells what is waited for on a node.
+    pub(super) fn waiting_for(&self, work: &Work, node: &Node, what: &str) {
+        let (work, node, waits_for) = (work.clone(), Some(node.name()), what.to_owned());
+        self.tell(Event::Waiting { work, node, waits_for });
     }
 
     fn digest(&self, host_name: &str, node: &Node) -> Result<String, StepError> {
@@ -87,15 +93,12 @@ impl Run<'_> {
         if ready.is_empty() {
             return Err(StepError::Forgone { why: "none of its nodes was set up" });
         }
-        self.check_quorum(host_names, &ready)?;
+        self.check_enough_masters(host_names, &ready)?;
         let deadline = Instant::now() + self.context.limits.health;
         let of = ready.len();
         let waits = ready.into_iter().map(async |machine| {
             let node = machine.node.name();
-            let tell = |lacks: &str| {
-                let (work, node, waits_for) = (work.clone(), Some(node.clone()), lacks.to_owned());
-                self.tell(Event::Waiting { work, node, waits_for });
-            };
+            let tell = |lacks: &str| self.waiting_for(work, &machine.node, lacks);
             tell("its services");
             let healthy = async {
                 let at = self.whereabouts(&machine.host_name, &machine.node)?;
@@ -123,17 +126,28 @@ impl Run<'_> {
     }
 
     /// Without a majority of the masters none leads, and nothing becomes healthy.
-    fn check_quorum(&self, host_names: &[String], ready: &[&WantedMachine]) -> Result<(), StepError> {
+    fn check_enough_masters(&self, host_names: &[String], ready: &[&WantedMachine]) -> Result<(), StepError> {
         let desired = &self.desired;
         let masters = desired.masters().collect::<Vec<_>>();
-        // Those that are not set up in this run have been before.
-        let there = masters.iter().filter(|master| !host_names.contains(&master.host_name));
-        let there = there.count() + ready.iter().filter(|machine| machine.is_master()).count();
+        // Those that are not set up in this run have been before; and some have, and could not be told what is new.
+        let before = |name: &String| !host_names.contains(name) || self.serves_still(name);
+        let there = masters.iter().filter(|master| {
+            before(&master.host_name) || ready.iter().any(|ready| ready.host_name == master.host_name)
+        });
+        let there = there.count();
         let needed = usize::from(desired.spec.quorum());
         if there < needed {
             return Err(StepError::NoQuorum { there, masters: masters.len(), needed });
         }
         Ok(())
+    }
+
+    /// Whether a machine that served before this run is still there.
+    fn serves_still(&self, host_name: &str) -> bool {
+        let observed = &self.context.observed;
+        let known = self.known();
+        let ids = observed.machine(host_name).zip(known.machines.get(host_name));
+        observed.serves(host_name) && ids.is_some_and(|(before, now)| before.named.id == now.id)
     }
 
     /// Writes down for which machines and configurations the set-up was finished: one call for all that are healthy.

@@ -1,11 +1,75 @@
 //! A machine that leaves a cluster that stays.
 
-use cloudstack::{Id, resource::*};
+use cloudstack::{Expect, Id, resource::*};
 
-use super::{Run, StepError};
-use crate::events::Work;
+use super::{Run, StepError, network::gone};
+use crate::{
+    cluster::{action::RuleKind, identity},
+    events::Work,
+};
 
 impl Run<'_> {
+    /// Removes a rule nobody asked for, of whatever kind.
+    pub(super) async fn remove_rule(&self, work: &Work, kind: RuleKind, id: &Id) -> Result<(), StepError> {
+        let client = &self.context.client;
+        match kind {
+            RuleKind::Firewall => self.close_ports(work, id).await,
+            RuleKind::Forward => self.remove_forward(work, id).await,
+            RuleKind::Egress => {
+                let look = async || {
+                    let rules = client.list(&ListEgressFirewallRules::new().id(id)).await;
+                    gone(rules.map(|rules| rules.is_empty()))
+                };
+                let command = DeleteEgressFirewallRule::new(id);
+                let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
+                self.settle(work, look, make).await
+            }
+            RuleKind::Balancer => {
+                let look = async || {
+                    let rules = client.list(&ListLoadBalancerRules::new().id(id)).await;
+                    gone(rules.map(|rules| rules.is_empty()))
+                };
+                let command = DeleteLoadBalancerRule::new(id);
+                let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
+                self.settle(work, look, make).await
+            }
+        }
+    }
+
+    /// Gives a public address back, and with it the rules that are on it.
+    pub(super) async fn release_address(&self, work: &Work, id: &Id) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let look = async || {
+            let addresses = client.list(&ListPublicIpAddresses::new().id(id)).await;
+            gone(addresses.map(|addresses| addresses.is_empty()))
+        };
+        let command = DisassociateIpAddress::new(id);
+        let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
+        self.settle(work, look, make).await
+    }
+
+    /// Writes down which agents are about to go, by their tags.
+    pub(super) async fn mark_leaving(
+        &self,
+        work: &Work,
+        host_names: &[String],
+        tags: &[(String, String)],
+    ) -> Result<(), StepError> {
+        let anew = host_names.iter().zip(tags).find(|(_, (_, mark))| identity::is_made_anew(mark));
+        if let Some((host_name, _)) = anew {
+            self.check_name_is_freed(host_name).await?;
+        }
+        self.make_tags(work, &tags.iter().cloned().collect(), &[]).await
+    }
+
+    /// Whether a machine's name and address can be had again as soon as it is destroyed.
+    pub(super) async fn check_name_is_freed(&self, host_name: &str) -> Result<(), StepError> {
+        match self.context.client.call(&ListCapabilities::new()).await?.allow_user_expunge_recover_vm {
+            true => Ok(()),
+            false => Err(StepError::CannotExpunge { host_name: host_name.to_owned() }),
+        }
+    }
+
     /// Destroys a machine, and with it everything that leads to it.
     pub(super) async fn discard(&self, work: &Work, host_name: &str, machine: &Id) -> Result<(), StepError> {
         self.destroy(work, host_name, machine).await?;
@@ -19,5 +83,13 @@ impl Run<'_> {
             self.remove_forward(work, &rule.id).await?;
         }
         Ok(())
+    }
+}
+
+/// A removal's result: what is gone already was removed.
+fn was_there<T>(removed: Result<T, cloudstack::Error>) -> Result<(), cloudstack::Error> {
+    match removed {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other.map(drop),
     }
 }

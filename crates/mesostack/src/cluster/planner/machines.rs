@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Before;
+use super::{
+    Before, ensemble,
+    foreign::{Strangers, What},
+};
 use crate::{
     cluster::{
-        action::Action,
+        action::{Action, Stage},
         desired::{Desired, WantedMachine},
         identity,
         observed::{Machine, MachineState, Named, Observed},
         plan::{Obstacle, Plan},
     },
-    node,
+    node::{self, Ensemble},
     spec::{Bootstrap, NodeName, Role},
 };
 
@@ -24,10 +27,12 @@ impl WantedMachine {
 /// The wanted machines, by what has to be done with them.
 #[derive(Debug, Default)]
 pub(super) struct Sorted<'a> {
-    /// They have to be made; where there is a machine, its first start failed, and it goes first.
+    /// They have to be made; where there is a machine, it goes first.
     pub(super) missing: Vec<&'a WantedMachine>,
-    /// What is in the way of some of those.
+    /// What is in the way of some of those: machines whose first start failed.
     pub(super) failed: BTreeMap<&'a str, &'a Machine>,
+    /// And machines that are to be made anew.
+    pub(super) replaced: BTreeMap<&'a str, &'a Machine>,
     /// They are written down and do not run.
     pub(super) sleeping: Vec<&'a WantedMachine>,
     /// Agents that are there and are not wanted.
@@ -53,6 +58,11 @@ pub(super) fn sort<'a>(
             sorted.missing.push(wanted);
             continue;
         };
+        if machine.state != MachineState::Going && is_replaced(desired, wanted, observed, machine) {
+            sorted.missing.push(wanted);
+            sorted.replaced.insert(&wanted.host_name, machine);
+            continue;
+        }
         match machine.state {
             MachineState::Running => {}
             MachineState::Stopped | MachineState::Changing => sorted.sleeping.push(wanted),
@@ -92,6 +102,13 @@ fn masters_stay(desired: &Desired, node: NodeName) -> Obstacle {
     ))
 }
 
+/// Whether this command asks for the machine to be made anew, or one before has begun to.
+fn is_replaced(desired: &Desired, wanted: &WantedMachine, observed: &Observed, machine: &Machine) -> bool {
+    let name = NodeName { role: wanted.node.role, number: wanted.node.number };
+    // One that was to go for good, and whose name is needed all the same, is made anew too.
+    desired.changes.replace == Some(name) || !wanted.is_master() && observed.is_leaving(machine).is_some()
+}
+
 fn check_machine(
     wanted: &WantedMachine,
     machine: &Machine,
@@ -105,14 +122,17 @@ fn check_machine(
         let path = if wanted.is_master() { "cluster.first_master" } else { "cluster.first_agent" };
         let message =
             format!("{name} has the address {address}, and the file gives it {}", wanted.node.address);
-        obstacles.push(Obstacle::new(path, message).help("a machine keeps its address as long as it lives"));
+        let help = format!(
+            "a machine keeps its address as long as it lives: put the file back, or make it anew with `mesostack replace {}`",
+            wanted.node.name()
+        );
+        obstacles.push(Obstacle::new(path, message).help(help));
     }
     // The key is written before the machine is made: without one, it is not known who made it.
     if observed.tag(&identity::host_key_tag(name)).is_none() {
         let message =
             format!("the host key of {name} is not known: nothing can be trusted that answers in its place");
-        let help =
-            format!("destroy {name} in the cloud ({}) and apply again: it is made anew", machine.named.id);
+        let help = format!("`mesostack replace {}` makes it anew", wanted.node.name());
         obstacles.push(Obstacle::new("cluster", message).help(help));
     }
 }
@@ -139,12 +159,13 @@ pub(super) fn deploy(
     observed: &Observed,
     machines: &Sorted<'_>,
     before: &Before,
+    discarded: &BTreeMap<String, usize>,
     plan: &mut Plan,
 ) -> BTreeMap<String, usize> {
     let mut deployed = BTreeMap::new();
     for wanted in machines.missing.iter().filter(|wanted| !is_launched(wanted)) {
         let Some((offering, template)) = made_from(wanted, observed) else { continue };
-        let after = before_making(desired, wanted, machines, before, plan);
+        let after = before_making(desired, wanted, before, discarded);
         let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
         let apart = wanted.is_master();
         let action = Action::Deploy { host_name: host_name.clone(), node, offering, template, apart };
@@ -157,7 +178,7 @@ pub(super) fn deploy(
 pub(super) fn start(
     (desired, observed): (&Desired, &Observed),
     machines: &Sorted<'_>,
-    before: &Before,
+    (before, discarded): (&Before, &BTreeMap<String, usize>),
     deployed: &BTreeMap<String, usize>,
     written: Option<usize>,
     plan: &mut Plan,
@@ -176,7 +197,7 @@ pub(super) fn start(
     }
     for wanted in launched {
         let Some((offering, template)) = made_from(wanted, observed) else { continue };
-        let mut after = before_making(desired, wanted, machines, before, plan);
+        let mut after = before_making(desired, wanted, before, discarded);
         after.extend(written);
         let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
         let action = Action::Launch { host_name: host_name.clone(), node, offering, template };
@@ -191,28 +212,19 @@ fn made_from(wanted: &WantedMachine, observed: &Observed) -> Option<(Named, Name
     Some((catalogue.offerings.get(&wanted.offering)?.clone(), catalogue.template.clone()?))
 }
 
-/// The steps before a machine can be made, with one that removes what is in its way.
+/// The steps before a machine can be made; one of them removes what is in its way.
 fn before_making(
     desired: &Desired,
     wanted: &WantedMachine,
-    machines: &Sorted<'_>,
     before: &Before,
-    plan: &mut Plan,
+    discarded: &BTreeMap<String, usize>,
 ) -> Vec<usize> {
     // User-data that carries the configuration names the public address.
     let address = match desired.spec.access.bootstrap {
         Bootstrap::UserData => before.address.as_slice(),
         Bootstrap::Ssh => &[],
     };
-    let discarded = machines.failed.get(wanted.host_name.as_str()).map(|failed| {
-        let discard = Action::Discard {
-            host_name: wanted.host_name.clone(),
-            machine: failed.named.id.clone(),
-            why: "its first start failed".to_owned(),
-        };
-        plan.add(discard, before.network.clone(), [])
-    });
-    before.deploy.iter().chain(address).copied().chain(discarded).collect()
+    before.deploy.iter().chain(address).chain(discarded.get(&wanted.host_name)).copied().collect()
 }
 
 /// Steps that a node has to wait for until it can be reached.
@@ -220,56 +232,161 @@ pub(super) struct Reached {
     pub(super) started: BTreeMap<String, usize>,
     pub(super) forwards: BTreeMap<String, usize>,
     pub(super) openings: Vec<usize>,
+    /// Those that make the masters, where there is none yet: whoever is behind them is reached through any of them.
+    pub(super) ways: Vec<usize>,
 }
 
-/// Steps that set nodes up: new ones, and those whose mark does not say that they have this configuration.
-pub(super) fn set_up(desired: &Desired, observed: &Observed, reached: &Reached, plan: &mut Plan) {
-    let mut set_up = Vec::new();
-    for wanted in &desired.machines {
+/// The steps that make the masters, where all of them are made.
+pub(super) fn ways(desired: &Desired, deployed: &BTreeMap<String, usize>) -> Vec<usize> {
+    let made = desired.masters().map(|master| deployed.get(&master.host_name).copied());
+    made.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// Steps that set nodes up: new ones, and those whose mark does not say that they have this configuration. Masters that
+/// serve are told one at a time.
+pub(super) fn set_up(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &Sorted<'_>,
+    reached: &Reached,
+    plan: &mut Plan,
+) {
+    let from = ensemble::set_up_with(desired, observed);
+    let masters = desired.spec.cluster.masters;
+    let grows = from > 0 && from < masters;
+    let lacking = desired.machines.iter().filter(|wanted| {
+        !is_set_up(desired, wanted, observed, Ensemble::of(masters))
+            || reached.started.contains_key(&wanted.host_name)
+    });
+    let (rolled, others): (Vec<_>, Vec<_>) = lacking.partition(|wanted| {
+        let serves =
+            || observed.serves(&wanted.host_name) && !reached.started.contains_key(&wanted.host_name);
+        // One alone has nobody to wait for.
+        wanted.is_master() && masters > 1 && (grows || serves())
+    });
+    let (first, last): (Vec<_>, Vec<_>) = others.into_iter().partition(|wanted| wanted.is_master());
+    let mut done = Vec::new();
+    let one = |wanted: &WantedMachine, roll: Option<usize>, plan: &mut Plan| {
         let name = &wanted.host_name;
-        if is_set_up(desired, wanted, observed) && !reached.started.contains_key(name) {
-            continue;
-        }
-        let steps = [&reached.started, &reached.forwards].into_iter().filter_map(|steps| steps.get(name));
-        let after = steps.chain(&reached.openings).copied().collect::<Vec<_>>();
-        let fresh = observed.machine(name).is_none_or(|machine| machine.state == MachineState::Failed);
+        let fresh = machines.missing.iter().any(|missing| missing.host_name == *name);
         let action = Action::SetUp { host_name: name.clone(), node: wanted.node.clone(), fresh };
-        set_up.push((name.clone(), plan.add(action, after, [])));
-    }
-    if set_up.is_empty() {
+        // Masters that could not be made or told keep no other node from being set up.
+        let ways = reached.ways.iter().filter(|_| wanted.node.ssh_port.is_none()).copied();
+        plan.add(action, reached.before(wanted).collect::<Vec<_>>(), ways.chain(roll))
+    };
+    done.extend(first.iter().map(|wanted| one(wanted, None, plan)));
+    let roll = (!rolled.is_empty()).then(|| {
+        let nodes = rolled.iter().map(|wanted| wanted.node.clone()).collect();
+        let stages = match grows {
+            true => ensemble::stages(&desired.spec, from, masters),
+            false => vec![Stage { ensemble: Ensemble::of(masters), nodes }],
+        };
+        let after = rolled.iter().flat_map(|wanted| reached.before(wanted)).chain(done.iter().copied());
+        let after = after.collect::<BTreeSet<_>>();
+        let host_names = rolled.iter().map(|wanted| wanted.host_name.clone()).collect();
+        plan.add(Action::RollOut { host_names, stages }, after, [])
+    });
+    done.extend(roll);
+    // Agents ask the masters they are told of.
+    done.extend(last.iter().map(|wanted| one(wanted, roll, plan)));
+    if done.is_empty() {
         return;
     }
-    let (host_names, steps): (Vec<_>, Vec<_>) = set_up.into_iter().unzip();
+    let host_names = first.iter().chain(&rolled).chain(&last).map(|wanted| wanted.host_name.clone());
+    let host_names = host_names.collect::<Vec<_>>();
     // A node that cannot be had keeps no other from being waited for and marked.
-    let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, [], steps);
+    let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, [], done);
     plan.add(Action::MarkSetUp { host_names }, [], [healthy]);
 }
 
-/// Steps that take away the agents that are not wanted. The tags go last: they say which agents there were, so a run that
-/// is broken off can be taken up.
-pub(super) fn remove(
+impl Reached {
+    /// The steps after which a node can be reached.
+    fn before(&self, wanted: &WantedMachine) -> impl Iterator<Item = usize> {
+        let steps = [&self.started, &self.forwards].into_iter();
+        let own = steps.filter_map(|steps| steps.get(&wanted.host_name));
+        own.chain(&self.openings).copied()
+    }
+}
+
+/// Steps that take away machines that are not wanted, and those that are to be made anew, by the machine's name. An agent
+/// is drained first, where somebody can be asked to; a master goes only if the quorum outlives it.
+pub(super) fn discard(
     desired: &Desired,
     observed: &Observed,
     machines: &Sorted<'_>,
     before: &Before,
-    mut over: Vec<usize>,
     plan: &mut Plan,
-) {
+) -> BTreeMap<String, usize> {
     let why = match desired.spec.cluster.agents {
         1 => "the file asks for 1 agent".to_owned(),
         count => format!("the file asks for {count} agents"),
     };
-    for machine in &machines.surplus {
-        let (host_name, machine) = (machine.named.name.clone(), machine.named.id.clone());
-        let discard = Action::Discard { host_name, machine, why: why.clone() };
-        over.push(plan.add(discard, before.network.clone(), []));
+    let failed = machines.failed.values().map(|machine| (*machine, "its first start failed", false));
+    let replaced = machines.replaced.values().map(|machine| (*machine, "to be made anew", true));
+    let surplus = machines.surplus.iter().map(|machine| (*machine, why.as_str(), false));
+    let leaving = replaced.chain(surplus).collect::<Vec<_>>();
+    let (mut tags, mut marked) = (Vec::new(), Vec::new());
+    for (machine, _, anew) in &leaving {
+        let name = &machine.named.name;
+        let agent = identity::node_of(desired.cluster(), name).is_some_and(|node| node.role == Role::Agent);
+        let tag = (identity::leaving_tag(name), identity::leaving_mark(machine.named.id.as_str(), *anew));
+        // One that is on its way already stays so, whichever way that is.
+        let known = observed.is_leaving(machine).is_some();
+        if agent && !known && (*anew || machine.state == MachineState::Running) {
+            tags.push(tag);
+            marked.push(name.clone());
+        }
     }
+    let marked = (!tags.is_empty())
+        .then(|| plan.add(Action::MarkLeaving { host_names: marked, tags }, before.network.clone(), []));
+    let masters_to_ask = desired.masters().any(|wanted| observed.serves(&wanted.host_name));
+    let mut steps = BTreeMap::new();
+    for (machine, why, _) in failed.chain(leaving) {
+        let host_name = machine.named.name.clone();
+        let node = identity::node_of(desired.cluster(), &host_name);
+        let node = node.and_then(|node| desired.spec.node(node.role, node.number));
+        let runs = machine.state == MachineState::Running;
+        let first = node.and_then(|node| match node.role {
+            Role::Agent if runs && masters_to_ask => {
+                Some(Action::Drain { host_name: host_name.clone(), node })
+            }
+            Role::Master if machines.replaced.contains_key(host_name.as_str()) => {
+                Some(Action::CheckQuorum { host_name: host_name.clone(), node })
+            }
+            _ => None,
+        });
+        let after = before.network.iter().copied().chain(marked).collect::<Vec<_>>();
+        let after = match first {
+            Some(first) => vec![plan.add(first, after, [])],
+            None => after,
+        };
+        let discard = Action::Discard {
+            host_name: host_name.clone(),
+            machine: machine.named.id.clone(),
+            why: why.to_owned(),
+        };
+        steps.insert(host_name, plan.add(discard, after, []));
+    }
+    steps
+}
+
+/// A step that removes the tags of nodes that are no more. It goes last: they say which agents there were, so a run that is
+/// broken off can be taken up.
+pub(super) fn forget(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &Sorted<'_>,
+    over: Vec<usize>,
+    plan: &mut Plan,
+) {
     let unwanted = |key: &&String| {
         let node = identity::node_of_tag(desired.cluster(), key);
         node.is_some_and(|node| desired.machine(&node::host_name_of(&desired.spec, node)).is_none())
     };
     let tags = observed.network.iter().flat_map(|network| network.tags.keys());
-    let tags = tags.filter(unwanted).cloned().collect::<Vec<_>>();
+    let leaving = machines.surplus.iter().map(|machine| identity::leaving_tag(&machine.named.name));
+    let tags = tags.filter(unwanted).cloned().chain(leaving).collect::<BTreeSet<_>>();
+    let tags = tags.into_iter().collect::<Vec<_>>();
     if !tags.is_empty() {
         let nodes = tags.iter().filter_map(|key| identity::node_of_tag(desired.cluster(), key));
         let host_names = nodes.map(|node| node::host_name_of(&desired.spec, node)).collect::<BTreeSet<_>>();
@@ -278,48 +395,63 @@ pub(super) fn remove(
     }
 }
 
-/// Whether the mark says that this very machine has this very configuration.
-fn is_set_up(desired: &Desired, wanted: &WantedMachine, observed: &Observed) -> bool {
+/// Whether the mark says that this very machine has this very configuration, for an ensemble of so many masters.
+pub(super) fn is_set_up(
+    desired: &Desired,
+    wanted: &WantedMachine,
+    observed: &Observed,
+    ensemble: Ensemble,
+) -> bool {
     let (Some(machine), Some(address)) = (observed.machine(&wanted.host_name), observed.public_address())
     else {
         return false;
     };
     let facts =
         node::Facts { public_address: address.address, template: Some(machine.template.id.to_string()) };
-    let digest = node::render(&desired.spec, &wanted.node, &facts).digest;
+    let digest = node::render_in(&desired.spec, ensemble, &wanted.node, &facts).digest;
     let mark = identity::set_up_mark(machine.named.id.as_str(), &digest);
     observed.tag(&identity::set_up_tag(&wanted.host_name)) == Some(&mark)
 }
 
 /// Machines that are not as the file says.
-pub(super) fn drift(desired: &Desired, observed: &Observed, plan: &mut Plan) {
-    const ANEW: &str = "left as it is; a machine that is destroyed in the cloud is made anew by the next apply, one \
-                        master at a time";
+pub(super) fn drift(
+    desired: &Desired,
+    observed: &Observed,
+    machines: &Sorted<'_>,
+    strangers: &mut Strangers,
+    plan: &mut Plan,
+) {
+    let anew = |name: &str| format!("`mesostack replace {name}` makes it anew");
     let template = observed.catalogue.template.as_ref();
     let mut older = Vec::new();
     for machine in &observed.machines {
         let name = &machine.named.name;
         let Some(wanted) = desired.machine(name) else {
             if !identity::is_node_name(desired.cluster(), name) {
-                plan.foreign(format!("virtual machine {name}"), "not this cluster's; left alone");
+                let what = What::Machine(machine.named.id.clone(), name.clone());
+                strangers.add(what, format!("virtual machine {name}"));
             }
             continue;
         };
-        if machine.state == MachineState::Failed {
+        if machine.state == MachineState::Failed || machines.replaced.contains_key(name.as_str()) {
             continue;
         }
         if !machine.offering.is(&wanted.offering) {
             let what =
                 format!("virtual machine {name}: {} instead of {}", machine.offering.name, wanted.offering);
-            plan.changed(what, ANEW);
+            plan.changed(what, anew(&wanted.node.name()));
         }
         if template.is_some_and(|template| template.id != machine.template.id) {
-            older.push(name.as_str());
+            older.push(wanted.node.name());
         }
     }
     if let (Some(template), false) = (template, older.is_empty()) {
         let what =
             format!("{} made from another image than {} ({})", older.join(", "), template.name, template.id);
-        plan.changed(what, ANEW);
+        let note = match older.as_slice() {
+            [one] => anew(one),
+            _ => "`mesostack replace NODE` makes one of them anew".to_owned(),
+        };
+        plan.changed(what, note);
     }
 }

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudstack::Id;
 
-use super::{Before, address_of, leftovers::Leftovers};
+use super::{
+    Before, address_of,
+    foreign::{Strangers, What},
+    leftovers::Leftovers,
+};
 use crate::cluster::{
-    action::Action,
+    action::{Action, RuleKind},
     desired::Desired,
     observed::{Balancer, Forward, Observed},
     openings::{self, Opening},
@@ -200,8 +204,12 @@ pub(super) fn forwards(
 }
 
 /// Rules nobody asked for.
-pub(super) fn drift(desired: &Desired, observed: &Observed, leftovers: &Leftovers<'_>, plan: &mut Plan) {
-    const ALONE: &str = "not in the file; left alone";
+pub(super) fn foreign(
+    desired: &Desired,
+    observed: &Observed,
+    leftovers: &Leftovers<'_>,
+    strangers: &mut Strangers,
+) {
     let among = |judge: fn(&[Opening], &[Opening]) -> BTreeSet<usize>, opening: &Opening| {
         !judge(&desired.openings, std::slice::from_ref(opening)).is_empty()
     };
@@ -210,10 +218,12 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, leftovers: &Leftover
         |opening: &Opening| among(openings::unasked, opening) && !among(openings::excessive, opening);
     let firewall = observed.firewall.iter().filter(|rule| !leftovers.has_rule(&rule.id));
     for rule in firewall.filter(|rule| rule.opening.as_ref().is_none_or(unasked)) {
-        plan.foreign(format!("firewall rule {}", rule.text), ALONE);
+        let text = format!("firewall rule {}", rule.text);
+        strangers.add(What::Rule(RuleKind::Firewall, rule.id.clone()), text);
     }
     for rule in observed.egress.iter().filter(|rule| !rule.everything) {
-        plan.foreign(format!("egress rule {}", rule.text), ALONE);
+        let text = format!("egress rule {}", rule.text);
+        strangers.add(What::Rule(RuleKind::Egress, rule.id.clone()), text);
     }
     let ports = desired.machines.iter().filter_map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
     let wanted = |forward: &Forward| {
@@ -222,11 +232,13 @@ pub(super) fn drift(desired: &Desired, observed: &Observed, leftovers: &Leftover
     };
     let forwards = observed.forwards.iter().filter(|forward| !leftovers.has_forward(&forward.id));
     for forward in forwards.filter(|forward| !wanted(forward)) {
-        plan.foreign(format!("port forwarding rule {} {}", forward.protocol, forward.public.0), ALONE);
+        let text = format!("port forwarding rule {} {}", forward.protocol, forward.public.0);
+        strangers.add(What::Rule(RuleKind::Forward, forward.id.clone()), text);
     }
     let ours =
         |rule: &Balancer| desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port);
     for rule in observed.balancers.iter().filter(|rule| !ours(rule)) {
-        plan.foreign(format!("load balancer rule {}", rule.public_port), ALONE);
+        let text = format!("load balancer rule {}", rule.public_port);
+        strangers.add(What::Rule(RuleKind::Balancer, rule.id.clone()), text);
     }
 }

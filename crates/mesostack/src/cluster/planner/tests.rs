@@ -7,7 +7,7 @@ use super::plan;
 use crate::{
     cluster::{
         Changes, OperatorKey,
-        action::{Action, Lane, Sign},
+        action::{Action, Lane, Phase, Sign},
         identity,
         model::*,
         observed::*,
@@ -292,10 +292,244 @@ fn another_configuration_is_brought_to_the_nodes_it_concerns() {
     let observed = whole(&desired(1, 2));
     let next = plan(&desired_from("masters = 1\nagents = 2\nname = \"mesos\"", "\"10.0.0.0/8\""), &observed);
     assert!(next.is_empty());
-    // Two more masters: every node is told of the new ensemble.
-    let next = plan(&desired(3, 2), &observed);
-    let told = next.steps.iter().filter(|step| matches!(step.action, Action::SetUp { .. })).count();
-    assert_eq!(told, 5);
+}
+
+/// The steps, by their names, from the first that goes to a node on.
+fn on_nodes(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps.iter().skip_while(|step| step.action.phase() != Phase::Nodes);
+    steps.map(|step| step.action.name()).collect()
+}
+
+#[test]
+fn two_more_masters_are_taken_in_one_at_a_time_and_then_the_agents_are_told() {
+    let mut observed = whole(&desired(3, 2));
+    let next = plan(&desired(5, 2), &observed);
+    assert_eq!(
+        on_nodes(&next),
+        [
+            "set up masters one at a time",
+            "set up mesos-agent-1",
+            "set up mesos-agent-2",
+            "await health",
+            "mark nodes as set up",
+        ]
+    );
+    let roll = next.steps.iter().position(|step| matches!(step.action, Action::RollOut { .. })).expect("it");
+    let Action::RollOut { stages, .. } = &next.steps[roll].action else { unreachable!() };
+    assert_eq!(stages.len(), 5);
+    assert!((1..=2).all(|more| next.steps[roll + more].once_over.contains(&roll)));
+    assert!(lines(&next).contains(
+        &"~ nodes mesos-master-1, mesos-master-2, mesos-master-3, mesos-master-4, mesos-master-5: set up, one at a time, \
+          who leads last"
+            .to_owned()
+    ));
+    carry_out_all(&desired(5, 2), &mut observed, &next);
+    assert!(plan(&desired(5, 2), &observed).is_empty());
+}
+
+#[test]
+fn an_ensemble_grows_only_while_all_of_it_serves_and_never_from_one() {
+    blocked(&plan(&desired(3, 1), &whole(&desired(1, 1))), "one master cannot become 3");
+    let mut observed = whole(&desired(3, 1));
+    observed.machines[1].state = MachineState::Stopped;
+    blocked(&plan(&desired(5, 1), &observed), "master-2 does not serve");
+}
+
+#[test]
+fn two_masters_of_which_one_lost_its_mark_are_no_one_master() {
+    let mut observed = whole(&desired(2, 1));
+    let tags = &mut network(&mut observed).tags;
+    let key = identity::set_up_tag("mesos-master-1");
+    let machine = tags[&key].split(' ').next().expect("a machine").to_owned();
+    tags.insert(key, identity::set_up_mark(&machine, "of old"));
+    tags.remove(&identity::set_up_tag("mesos-master-2"));
+    blocked(&plan(&desired(3, 1), &observed), "master-2 does not serve");
+    let next = plan(&desired(2, 1), &observed);
+    carry_out_all(&desired(2, 1), &mut observed, &next);
+    assert!(plan(&desired(2, 1), &observed).is_empty());
+}
+
+#[test]
+fn masters_that_serve_are_told_of_a_change_one_at_a_time() {
+    let mut observed = whole(&desired(3, 1));
+    for key in ["mesos-master-1", "mesos-master-2", "mesos-master-3"].map(identity::set_up_tag) {
+        let tags = &mut network(&mut observed).tags;
+        let machine = tags[&key].split(' ').next().expect("a machine").to_owned();
+        tags.insert(key, identity::set_up_mark(&machine, "of old"));
+    }
+    let next = plan(&desired(3, 1), &observed);
+    assert_eq!(on_nodes(&next), ["set up masters one at a time", "await health", "mark nodes as set up"]);
+    carry_out_all(&desired(3, 1), &mut observed, &next);
+    assert!(plan(&desired(3, 1), &observed).is_empty());
+}
+
+/// The same, with a node that is to be made anew.
+fn replacing(masters: u16, agents: u16, node: &str) -> crate::cluster::Desired {
+    let replace = Some(node.parse().expect("a node's name"));
+    desired(masters, agents).asking(Changes { replace, ..Changes::default() })
+}
+
+#[test]
+fn an_agent_that_is_replaced_is_drained_and_keeps_its_name_address_and_port() {
+    let mut observed = thinned(3, 3, &["agent-1"]);
+    let next = plan(&replacing(3, 2, "agent-3"), &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "~ agent mesos-agent-3: drain",
+            "- virtual machine mesos-agent-3 (to be made anew)",
+            "+ virtual machine mesos-agent-3 172.16.0.102 (t1.medium, mesos)",
+            "+ port forwarding rule 2224 → mesos-agent-3:22",
+        ]
+    );
+    assert!(next.steps.iter().all(|step| step.action.host_name().is_none_or(|name| name == "mesos-agent-3")));
+    // Broken off once it is destroyed: the next apply makes it anew, and not the first of the free numbers.
+    carry_out_some(&replacing(3, 2, "agent-3"), &mut observed, &next, |at| {
+        !matches!(next.steps[at].action, Action::WriteTags { .. })
+    });
+    assert_eq!(agents(&observed), ["2"]);
+    let rest = plan(&desired(3, 2), &observed);
+    carry_out_all(&desired(3, 2), &mut observed, &rest);
+    assert_eq!(agents(&observed), ["2", "3"]);
+    let after = plan(&desired(3, 2), &observed);
+    assert!(after.is_empty() && after.drift.is_empty(), "{after}");
+    assert!(network(&mut observed).tags.keys().all(|key| !key.contains("leaving")));
+}
+
+#[test]
+fn a_drained_agent_goes_whoever_comes_next() {
+    let mut observed = whole(&desired(3, 3));
+    let asked = without(3, 2, &["agent-1"]);
+    let next = plan(&asked, &observed);
+    assert_eq!(
+        lines(&next)[0..2],
+        ["~ agent mesos-agent-1: drain", "- virtual machine mesos-agent-1 (the file asks for 2 agents)"]
+    );
+    carry_out_some(&asked, &mut observed, &next, |at| {
+        !matches!(next.steps[at].action, Action::Discard { .. })
+    });
+    assert_eq!(agents(&observed), ["1", "2", "3"]);
+    // Nobody names it any more, and it goes all the same; where it is needed after all it is made anew.
+    let mut needed = observed.clone();
+    for (asked, mut observed, left) in
+        [(desired(3, 2), observed, vec!["2", "3"]), (desired(3, 3), needed.clone(), vec!["1", "2", "3"])]
+    {
+        let next = plan(&asked, &observed);
+        assert!(has(
+            &next,
+            |action| matches!(action, Action::Discard { host_name, .. } if host_name == "mesos-agent-1")
+        ));
+        carry_out_all(&asked, &mut observed, &next);
+        assert_eq!(agents(&observed), left);
+        let after = plan(&asked, &observed);
+        assert!(after.is_empty() && after.drift.is_empty(), "{after}");
+    }
+    // A mark of another machine says nothing of this one.
+    needed
+        .machines
+        .iter_mut()
+        .for_each(|machine| machine.named.id = Id::from(format!("new-{}", machine.named.name)));
+    assert!(!has(&plan(&desired(3, 3), &needed), |action| matches!(action, Action::Discard { .. })));
+}
+
+#[test]
+fn a_master_is_replaced_right_after_the_quorum_was_asked_and_put_behind_the_rules_again() {
+    let mut observed = whole(&desired(3, 1));
+    let next = plan(&replacing(3, 1, "master-2"), &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "~ quorum: has to outlive mesos-master-2, or nothing is done to it",
+            "- virtual machine mesos-master-2 (to be made anew)",
+            "+ virtual machine mesos-master-2 172.16.0.21 (t1.medium, mesos)",
+            "~ load balancer rule 5050: members mesos-master-2",
+            "~ load balancer rule 8080: members mesos-master-2",
+            "+ port forwarding rule 1223 → mesos-master-2:22",
+        ]
+    );
+    let asked = next.steps.iter().position(|step| matches!(step.action, Action::CheckQuorum { .. }));
+    let gone = next.steps.iter().find(|step| matches!(step.action, Action::Discard { .. })).expect("it");
+    assert_eq!(gone.after, [asked.expect("it")]);
+    carry_out_all(&replacing(3, 1, "master-2"), &mut observed, &next);
+    let after = plan(&desired(3, 1), &observed);
+    assert!(after.is_empty() && after.drift.is_empty(), "{after}");
+}
+
+#[test]
+fn a_master_that_the_quorum_needs_is_not_replaced() {
+    blocked(&plan(&replacing(1, 1, "master-1"), &whole(&desired(1, 1))), "is the only master");
+    blocked(&plan(&replacing(2, 1, "master-1"), &whole(&desired(2, 1))), "one of two masters");
+    let mut observed = whole(&desired(3, 1));
+    observed.machines[2].state = MachineState::Stopped;
+    blocked(&plan(&replacing(3, 1, "master-1"), &observed), "master-3 does not serve");
+    assert!(plan(&replacing(3, 1, "master-3"), &observed).obstacles.is_empty(), "the ill one itself");
+    blocked(&plan(&replacing(3, 1, "agent-2"), &whole(&desired(3, 1))), "the cluster has no agent-2");
+}
+
+#[test]
+fn replacing_mends_what_has_another_address_or_an_unknown_key() {
+    let mut observed = whole(&desired(3, 1));
+    observed.machines[3].address = "172.16.0.7".parse().ok();
+    network(&mut observed).tags.remove("mesostack.hostkey.mesos-agent-1");
+    let refused = plan(&desired(3, 1), &observed);
+    assert_eq!(refused.obstacles.len(), 2);
+    assert!(refused.obstacles.iter().all(|obstacle| {
+        obstacle.help.as_ref().is_some_and(|help| help.contains("mesostack replace agent-1"))
+    }));
+    let next = plan(&replacing(3, 1, "agent-1"), &observed);
+    carry_out_all(&replacing(3, 1, "agent-1"), &mut observed, &next);
+    assert!(plan(&desired(3, 1), &observed).is_empty());
+}
+
+#[test]
+fn what_nobody_asked_for_is_removed_when_that_is_asked_for() {
+    let wanted = desired(1, 1);
+    let mut observed = whole(&wanted);
+    let before = observed.clone();
+    observed.machines.push(Machine {
+        named: named("jumphost"),
+        address: None,
+        ..observed.machines[0].clone()
+    });
+    observed.egress.push(foreign_egress_rule());
+    let id = |name: &str| Id::from(name);
+    observed.forwards.push(Forward { id: id("f"), public: (99, 99), ..observed.forwards[0].clone() });
+    observed.balancers.push(Balancer { id: id("b"), public_port: 98, ..observed.balancers[0].clone() });
+    let address = "198.18.0.11".parse().expect("an address");
+    observed.addresses.push(Address { id: id("a"), address, source_nat: false });
+    observed.firewall.push(FirewallRule {
+        id: id("w"),
+        opening: None,
+        text: "udp from 0.0.0.0/0".to_owned(),
+    });
+    let left_alone = plan(&wanted, &observed);
+    assert!(left_alone.is_empty());
+    let noted = left_alone.drift.iter().map(|drift| drift.what.clone()).collect::<Vec<_>>();
+
+    let pruning = wanted.clone().asking(Changes { prune: true, ..Changes::default() });
+    let next = plan(&pruning, &observed);
+    assert!(next.drift.is_empty(), "{next}");
+    assert_eq!(
+        lines(&next),
+        [
+            "- firewall rule udp from 0.0.0.0/0 (not in the file)",
+            "- egress rule udp from 172.16.0.0/24 (not in the file)",
+            "- port forwarding rule tcp 99 (not in the file)",
+            "- load balancer rule 98 (not in the file)",
+            "- virtual machine jumphost (not this cluster's)",
+            "- public address 198.18.0.11 (not in the file)",
+        ]
+    );
+    let mut removed = lines(&next);
+    removed.iter_mut().for_each(|line| *line = line[2..line.find(" (").expect("why")].to_owned());
+    removed.sort();
+    let mut noted = noted;
+    noted.sort();
+    assert_eq!(removed, noted, "just what is noted without it");
+    carry_out_all(&pruning, &mut observed, &next);
+    assert_eq!(observed.machines[..], before.machines[..]);
+    assert_eq!((observed.addresses.len(), observed.balancers.len(), observed.egress.len()), (1, 2, 1));
+    assert!(plan(&pruning, &observed).is_empty());
 }
 
 #[test]
@@ -344,7 +578,7 @@ fn what_nobody_asked_for_is_shown_and_left_alone() {
 /// So many agents, with these asked to go.
 fn without(masters: u16, agents: u16, remove: &[&str]) -> crate::cluster::Desired {
     let remove = remove.iter().map(|name| name.parse().expect("a node's name")).collect();
-    desired(masters, agents).asking(Changes { remove })
+    desired(masters, agents).asking(Changes { remove, ..Changes::default() })
 }
 
 /// A cluster from which these agents were taken away by their names.
@@ -372,10 +606,12 @@ fn fewer_agents_in_the_file_let_the_highest_go_with_all_that_was_theirs() {
     assert_eq!(
         lines(&next),
         [
+            "~ agent mesos-agent-2: drain",
+            "- virtual machine mesos-agent-2 (the file asks for 1 agent)",
+            "~ agent mesos-agent-3: drain",
+            "- virtual machine mesos-agent-3 (the file asks for 1 agent)",
             "- firewall rule tcp 2222-2224 from 10.0.0.0/8 (no agent is behind it any more)",
             "+ firewall rule tcp 2222 from 10.0.0.0/8",
-            "- virtual machine mesos-agent-2 (the file asks for 1 agent)",
-            "- virtual machine mesos-agent-3 (the file asks for 1 agent)",
             "- tags of mesos-agent-2, mesos-agent-3",
         ]
     );
@@ -641,7 +877,7 @@ proptest! {
         let first = reached(by, 2, most);
         let mut observed = whole(&first);
         let fewer = reached(by, 2, u16::try_from(there.len()).expect("few"));
-        let fewer = fewer.asking(Changes { remove: others.map(agent).collect() });
+        let fewer = fewer.asking(Changes { remove: others.map(agent).collect(), ..Changes::default() });
         let thinning = plan(&fewer, &observed);
         prop_assert!(thinning.obstacles.is_empty(), "{}", thinning);
         carry_out_all(&fewer, &mut observed, &thinning);
@@ -658,7 +894,7 @@ proptest! {
             &there - &remove
         };
         let wanted = reached(by, 2, u16::try_from(count).expect("few"));
-        let wanted = wanted.asking(Changes { remove: remove.into_iter().map(agent).collect() });
+        let wanted = wanted.asking(Changes { remove: remove.into_iter().map(agent).collect(), ..Changes::default() });
         let before = observed.clone();
         for done in &interruptions {
             let next = plan(&wanted, &observed);

@@ -29,30 +29,35 @@ pub(super) fn wanted(desired: &Desired) -> Facts {
         AgentAccess::Bastion => "bastion",
     };
     let key = desired.key.as_ref().map_or("none yet", |key| key.fingerprint.as_str());
-    Facts::from(
-        [
-            ("access.key_pair", access.key_pair.clone()),
-            ("access.user", access.user.clone()),
-            ("access.allow", allow),
-            ("access.bootstrap", bootstrap.to_owned()),
-            ("access.agents", agents.to_owned()),
-            ("access.first_master_port", access.first_master_port.to_string()),
-            ("access.first_agent_port", access.first_agent_port.to_string()),
-            ("network.name", network.name.clone()),
-            ("network.range", network.range.to_string()),
-            ("network.offering", network.offering.clone()),
-            ("image.name", spec.image.name.clone()),
-            ("cluster.masters", cluster.masters.to_string()),
-            ("cluster.agents", cluster.agents.to_string()),
-            ("cluster.master_offering", cluster.master_offering.clone()),
-            ("cluster.agent_offering", cluster.agent_offering.clone()),
-            ("cluster.first_master", cluster.first_master.to_string()),
-            ("cluster.first_agent", cluster.first_agent.to_string()),
-            ("the operator's key", key.to_owned()),
-            ("the file as a whole", digest(spec)),
-        ]
-        .map(|(what, value)| (what.to_owned(), value)),
-    )
+    let changes = &desired.changes;
+    let remove = changes.remove.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let asked = [
+        ("the option --remove", (!changes.remove.is_empty()).then_some(remove)),
+        ("the option --prune", changes.prune.then(|| "given".to_owned())),
+    ];
+    let asked = asked.into_iter().filter_map(|(what, value)| Some((what, value?)));
+    let file = [
+        ("access.key_pair", access.key_pair.clone()),
+        ("access.user", access.user.clone()),
+        ("access.allow", allow),
+        ("access.bootstrap", bootstrap.to_owned()),
+        ("access.agents", agents.to_owned()),
+        ("access.first_master_port", access.first_master_port.to_string()),
+        ("access.first_agent_port", access.first_agent_port.to_string()),
+        ("network.name", network.name.clone()),
+        ("network.range", network.range.to_string()),
+        ("network.offering", network.offering.clone()),
+        ("image.name", spec.image.name.clone()),
+        ("cluster.masters", cluster.masters.to_string()),
+        ("cluster.agents", cluster.agents.to_string()),
+        ("cluster.master_offering", cluster.master_offering.clone()),
+        ("cluster.agent_offering", cluster.agent_offering.clone()),
+        ("cluster.first_master", cluster.first_master.to_string()),
+        ("cluster.first_agent", cluster.first_agent.to_string()),
+        ("the operator's key", key.to_owned()),
+        ("the file as a whole", digest(spec)),
+    ];
+    file.into_iter().chain(asked).map(|(what, value)| (what.to_owned(), value)).collect()
 }
 
 /// Of everything in the file that has to do with the cluster, also of what has no line above.
