@@ -12,6 +12,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::simulator::{Capacity, Latencies};
+
 /// One immutable layer of a root disk; templates and machines are stacks of these.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LayerId(pub String);
@@ -282,6 +284,21 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// Templates that are there without anyone registering them.
     fn base_templates(&self) -> Vec<BaseTemplate> {
         Vec::new()
+    }
+
+    /// From now on its operations take so long, and so much can run.
+    ///
+    /// # Errors
+    /// Real machines take what they take: anything but the defaults is refused, unless a driver can do it.
+    fn tune(&self, latencies: Latencies, capacity: Capacity) -> Result<(), DriverError> {
+        if latencies == Latencies::default() && capacity == Capacity::default() {
+            return Ok(());
+        }
+        Err(DriverError::Failed(
+            "this zone has machines: the times of routers and machines in [latency], and [capacity], are a simulated \
+             zone's; leave them out of the file"
+                .to_owned(),
+        ))
     }
 
     /// Finds what stands from an earlier process, raises missing routers of `raised` networks, and removes whatever

@@ -32,6 +32,7 @@ mod job;
 #[cfg(target_os = "linux")]
 pub mod machines;
 mod model;
+mod own;
 mod records;
 mod serve;
 pub mod simulator;

@@ -1,6 +1,6 @@
-//! The zone's door with a socket: axum on a listener, at `/client/api`.
+//! The zone's door with a socket: axum on a listener, at `/client/api`; devcloud's [own](crate::own) paths beside it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{Method, Reply, Request};
-use crate::faults::{CallFault, Delivery, Schedule, deliver};
+use crate::faults::{Delivery, deliver};
 use crate::zone::Zone;
 
 /// The largest body taken: user-data of 1 MiB in base64, escaped.
@@ -26,23 +26,19 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let config = zone.config();
-    let faults = Mutex::new(Schedule::of(config.faults.seed, &config.faults.calls));
-    let faulty = !config.faults.calls.is_empty();
-    let door = Arc::new(Door { zone, faulty, faults, shutdown: shutdown.clone() });
+    let door = Arc::new(Door { zone: Arc::clone(&zone), shutdown: shutdown.clone() });
     let app = Router::new()
         .route("/client/api", any(answer))
         .route("/client/api/", any(answer))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(door);
+        .with_state(door)
+        .merge(crate::own::routes(zone));
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
 /// The zone, with what happens to calls on their way to it.
 struct Door {
     zone: Arc<Zone>,
-    faulty: bool,
-    faults: Mutex<Schedule<CallFault>>,
     shutdown: CancellationToken,
 }
 
@@ -65,14 +61,10 @@ async fn answer(
         body: body.to_vec(),
         cookie: text(header::COOKIE),
     };
-    if !door.faulty {
+    let Some(fault) = door.zone.core().socket().next(|| request.command()) else {
         return into_response(door.zone.handle(request).await);
-    }
-    let fault = {
-        let mut faults = door.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.next(&request.command())
     };
-    match deliver(&door.zone, request, fault).await {
+    match deliver(&door.zone, request, Some(fault)).await {
         Delivery::Answered(reply) => into_response(reply),
         Delivery::Silent => {
             // Whoever still waits when the zone is closed learns that nothing will come.

@@ -1,7 +1,7 @@
 //! The zone as a whole: opened over its records, asked by requests, watched over.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::door::{Reply, Request, Sessions, Windows};
 use crate::driver::{BaseTemplate, Driver, DriverError};
 use crate::error::ApiError;
-use crate::faults::{Faults, Mishaps};
+use crate::faults::{Faults, FaultsFile, Mishaps, Socket};
 use crate::job::Lanes;
 use crate::model::Model;
 use crate::records::{Records, RecordsError};
@@ -75,13 +75,18 @@ pub struct Keys {
 
 /// The zone's inside, shared with its jobs.
 pub(crate) struct Core {
-    settings: Arc<Settings>,
+    settings: RwLock<Arc<Settings>>,
     driver: Arc<dyn Driver>,
     records: Records,
     state: Mutex<Model>,
     pub(crate) sessions: Sessions,
     pub(crate) windows: Windows,
     mishaps: Mishaps,
+    socket: Socket,
+    /// The file of faults that was taken up last.
+    faults_text: Mutex<String>,
+    /// What whoever uses the zone's own paths has to know.
+    token: SecretString,
     dice: Dice,
     lanes: Lanes,
     routers: Routers,
@@ -95,7 +100,7 @@ pub(crate) struct Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("zone", &self.settings.config.name).finish_non_exhaustive()
+        f.debug_struct("Core").field("zone", &self.settings().config.name).finish_non_exhaustive()
     }
 }
 
@@ -123,18 +128,22 @@ impl Zone {
         let catalogue = Catalogue::of(&config, driver.hypervisor(), created);
         let lanes = Lanes::new(config.heartbeat);
         let period = config.watch;
-        let (mishaps, dice) = (Mishaps::default(), Dice::of(config.faults.seed));
+        let (mishaps, socket, dice) = (Mishaps::default(), Socket::default(), Dice::of(config.faults.seed));
         mishaps.set(&config.faults);
+        socket.set(&config.faults);
         let lag = config.faults.longest_lag();
         let clock = Clock { source: config.clock, opened, began: Instant::now() };
         let core = Arc::new(Core {
-            settings: Arc::new(Settings { config, catalogue }),
+            settings: RwLock::new(Arc::new(Settings { config, catalogue })),
             driver,
             records,
             state: Mutex::new(model),
             sessions: Sessions::default(),
             windows: Windows::default(),
             mishaps,
+            socket,
+            faults_text: Mutex::default(),
+            token: new_token(),
             dice,
             lanes,
             routers: Routers::default(),
@@ -178,6 +187,36 @@ impl Zone {
         self.core.mishaps.set(faults);
     }
 
+    /// From now on the zone is as this file says: how quick it is, what its limits are, what goes wrong; also for calls
+    /// that come in by its socket. All is counted anew. What the file does not name is as in a zone without one.
+    ///
+    /// # Errors
+    /// When the file wants of the driver what it cannot do; then nothing has changed.
+    pub fn take_up(&self, file: &FaultsFile) -> Result<(), ZoneError> {
+        let FaultsFile { text, latencies, pace, capacity, limits, throttle, faults } = file.clone();
+        // Held to the end, so that of two files that come at once one is in force as a whole.
+        let mut told = self.core.faults_text.lock().unwrap_or_else(PoisonError::into_inner);
+        self.core.driver.tune(latencies, capacity).map_err(|error| ZoneError::Refused(error.to_string()))?;
+        self.core.mishaps.set(&faults);
+        self.core.socket.set(&faults);
+        self.remember(faults.longest_lag());
+        let before = self.core.settings();
+        let config = ZoneConfig { pace, limits, throttle, faults, ..before.config.clone() };
+        let settings = Settings { config, catalogue: before.catalogue.clone() };
+        *self.core.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *told = text;
+        Ok(())
+    }
+
+    /// What whoever uses the zone's own paths (`/devcloud/faults` …) has to know; another one each time it is opened.
+    pub fn token(&self) -> &SecretString {
+        &self.core.token
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// From now on, lists can be asked for as they were so long ago.
     pub(crate) fn remember(&self, lag: Duration) {
         if !lag.is_zero() {
@@ -213,9 +252,9 @@ impl Zone {
         self.core.now()
     }
 
-    /// The zone's settings.
-    pub fn config(&self) -> &ZoneConfig {
-        &self.core.settings.config
+    /// The zone's settings as they are now.
+    pub fn config(&self) -> ZoneConfig {
+        self.core.settings().config.clone()
     }
 
     /// Ends the zone in order: takes no new requests, waits for jobs under way until `deadline`, then ends the rest as a
@@ -228,6 +267,11 @@ impl Zone {
         }
         self.core.ended.cancel();
     }
+}
+
+fn new_token() -> SecretString {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()).into()
 }
 
 impl Drop for Zone {
@@ -244,7 +288,7 @@ fn whole<T>(command: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError
 
 impl Core {
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings)
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn driver(&self) -> &dyn Driver {
@@ -261,6 +305,15 @@ impl Core {
 
     pub(crate) fn mishaps(&self) -> &Mishaps {
         &self.mishaps
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The text of the file of faults in force; empty when there is none.
+    pub(crate) fn faults_text(&self) -> String {
+        self.faults_text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets as much time pass as this takes.

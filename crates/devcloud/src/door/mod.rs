@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::envelope::Form;
-pub(crate) use self::session::Sessions;
+pub(crate) use self::session::{Sessions, same};
 pub(crate) use self::throttle::Windows;
 use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, check};
 use crate::error::{ApiError, UNVERIFIED};

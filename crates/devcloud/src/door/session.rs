@@ -140,7 +140,7 @@ pub(super) fn caller(
 }
 
 /// Compares secrets without telling by its time where they differ.
-fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     let difference =
         one.bytes().zip(other.bytes()).fold(0, |difference, (one, other)| difference | (one ^ other));
     one.len() == other.len() && difference == 0

@@ -50,6 +50,7 @@
 //! # Over HTTP
 //!
 //! `mesostack zone up --simulator --faults FILE` reads a [`FaultsFile`]; the zone's socket then has the faults of `calls`.
+//! While it is served, [`Zone::take_up`](crate::Zone::take_up) has another one take its place.
 
 mod call;
 mod deliver;
@@ -57,6 +58,7 @@ mod file;
 mod job;
 mod rule;
 mod schedule;
+mod socket;
 mod wire;
 
 use std::time::Duration;
@@ -69,6 +71,7 @@ pub use self::job::{JobFault, MachineFault};
 pub(crate) use self::job::{Mishaps, doomed, not_doomed, run_doomed};
 pub use self::rule::{Pattern, Rule, When};
 pub(crate) use self::schedule::Schedule;
+pub(crate) use self::socket::Socket;
 pub use self::wire::{Struck, Wire};
 
 /// All that is to go wrong.

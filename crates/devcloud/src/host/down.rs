@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::places::ZonePlace;
 use super::up::BUSY;
 use super::{At, Error, Places, Result, ZoneName, lock};
 
@@ -27,17 +28,7 @@ pub async fn down(places: &Places, name: &ZoneName) -> Result<bool> {
     let settings = place.settings().unwrap_or_default();
     if place.exists() {
         // Its jobs need not end: all they work on goes.
-        if let Some(pid) =
-            lock::holder(&place.serving()).and_then(|process| Pid::from_raw(process.try_into().ok()?))
-        {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        if lock::take(&place.serving(), GONE).await?.is_none() {
-            return Err(Error::Option(format!(
-                "the process that serves zone {name} cannot be stopped; look at {}",
-                place.serving().display()
-            )));
-        }
+        end_serving(&place, name).await?;
     }
     let simulated = settings.as_ref().is_some_and(|settings| settings.simulator);
     if !simulated {
@@ -53,6 +44,21 @@ pub async fn down(places: &Places, name: &ZoneName) -> Result<bool> {
     held.remove();
     places.remove_if_empty();
     Ok(true)
+}
+
+/// Kills the process that serves the zone, if one does; nobody can serve it while what is given here is kept.
+pub(super) async fn end_serving(place: &ZonePlace, name: &ZoneName) -> Result<lock::Held> {
+    if let Some(pid) =
+        lock::holder(&place.serving()).and_then(|process| Pid::from_raw(process.try_into().ok()?))
+    {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    lock::take(&place.serving(), GONE).await?.ok_or_else(|| {
+        Error::Option(format!(
+            "the process that serves zone {name} cannot be stopped; look at {}",
+            place.serving().display()
+        ))
+    })
 }
 
 #[cfg(target_os = "linux")]

@@ -5,10 +5,13 @@
 //! side: each has a name, a port on loopback and a public range of its own.
 
 mod down;
+mod exec;
 mod lock;
+mod own;
 mod places;
 mod requirements;
 mod serve;
+mod snapshot;
 mod status;
 mod up;
 mod zone_name;
@@ -21,10 +24,13 @@ use serde::{Deserialize, Serialize};
 use crate::faults::FaultsFile;
 
 pub use self::down::down;
+pub use self::exec::exec;
+pub use self::own::{console, faults, set_faults};
 pub use self::places::Places;
 pub use self::requirements::{can_run_machines, missing_packages};
 pub use self::serve::serve;
-pub use self::status::{Credentials, Status, credentials, status};
+pub use self::snapshot::{InvalidSnapshotName, SnapshotName, reset, snapshot};
+pub use self::status::{Credentials, Status, credentials, log, status};
 pub use self::up::up;
 pub use self::zone_name::{InvalidZoneName, ZoneName};
 

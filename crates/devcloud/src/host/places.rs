@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{At, Error, Result, Settings, ZoneName};
+use super::{At, Error, Result, Settings, SnapshotName, ZoneName};
 
 /// The directories of all zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,18 @@ impl ZonePlace {
     /// The keys of the ready-made accounts. There while the zone is served and answers.
     pub(super) fn keys(&self) -> PathBuf {
         self.directory.join("keys.json")
+    }
+
+    /// A copy of the records.
+    pub(super) fn snapshot(&self, name: &SnapshotName) -> PathBuf {
+        self.directory.join("snapshots").join(format!("{name}.sqlite"))
+    }
+
+    /// The names of all copies of the records.
+    pub(super) fn snapshots(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.directory.join("snapshots")) else { return Vec::new() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_suffix(".sqlite").map(str::to_owned)).collect()
     }
 
     /// What the zone was raised with, if it ever was.

@@ -45,6 +45,9 @@ pub async fn serve(places: &Places, options: &Options, shutdown: CancellationTok
     place.write_settings(&options.settings())?;
     let driver = driver(places, &place, options).await?;
     let zone = Zone::open(config, driver, Records::file(&place.records())?).await?;
+    if let Some(file) = &options.faults {
+        zone.take_up(file)?;
+    }
     write_whole(&place.keys(), &key_file(&zone, options))?;
     tracing::info!(zone = %options.name, url = options.url(), "the zone answers");
     let served = crate::serve(Arc::clone(&zone), listener, shutdown).await;
@@ -99,7 +102,12 @@ fn key_file(zone: &Zone, options: &Options) -> Vec<u8> {
         let keys = zone.credentials(account)?;
         Some(((*account).to_owned(), (keys.api_key, keys.secret_key.expose_secret().to_owned())))
     });
-    let file = KeyFile { process: std::process::id(), url: options.url(), keys: keys.collect() };
+    let file = KeyFile {
+        process: std::process::id(),
+        url: options.url(),
+        keys: keys.collect(),
+        token: zone.token().expose_secret().to_owned(),
+    };
     // Plain text always serialises.
     serde_json::to_vec(&file).unwrap_or_default()
 }

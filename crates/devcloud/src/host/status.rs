@@ -37,6 +37,9 @@ pub(super) struct KeyFile {
     pub(super) url: String,
     /// API key and secret key by account.
     pub(super) keys: BTreeMap<String, (String, String)>,
+    /// What devcloud's own paths want to see.
+    #[serde(default)]
+    pub(super) token: String,
 }
 
 impl KeyFile {
@@ -99,14 +102,7 @@ pub struct Credentials {
 /// # Errors
 /// When there is no such zone or account, or the zone is not served.
 pub fn credentials(places: &Places, name: &ZoneName, account: &str) -> Result<Credentials> {
-    let place = places.zone(name);
-    if !place.exists() {
-        return Err(Error::NoZone(name.clone()));
-    }
-    let file = match (lock::holder(&place.serving()), KeyFile::read(&place.keys())?) {
-        (Some(process), Some(file)) if file.process == process => file,
-        _ => return Err(Error::NotServed(name.clone())),
-    };
+    let file = key_file(places, name)?;
     let Some((api_key, secret_key)) = file.keys.get(account) else {
         return Err(Error::Option(format!("zone {name} has no ready-made account \"{account}\"")));
     };
@@ -116,4 +112,33 @@ pub fn credentials(places: &Places, name: &ZoneName, account: &str) -> Result<Cr
         api_key: api_key.clone().into(),
         secret_key: secret_key.clone().into(),
     })
+}
+
+/// What the process that serves the zone has left.
+pub(super) fn key_file(places: &Places, name: &ZoneName) -> Result<KeyFile> {
+    let place = places.zone(name);
+    if !place.exists() {
+        return Err(Error::NoZone(name.clone()));
+    }
+    match (lock::holder(&place.serving()), KeyFile::read(&place.keys())?) {
+        (Some(process), Some(file)) if file.process == process => Ok(file),
+        _ => Err(Error::NotServed(name.clone())),
+    }
+}
+
+/// Where the zone's process writes what happens to it.
+///
+/// # Errors
+/// When there is no such zone, or it was never served.
+pub fn log(places: &Places, name: &ZoneName) -> Result<std::path::PathBuf> {
+    let log = places.zone(name).log();
+    if log.exists() {
+        return Ok(log);
+    }
+    if places.zone(name).exists() {
+        return Err(Error::Option(format!(
+            "zone {name} has no log: no `mesostack zone up` has raised it in the background"
+        )));
+    }
+    Err(Error::NoZone(name.clone()))
 }

@@ -39,6 +39,13 @@ pub async fn up(
     }
     prepare(places, &place, options, progress.clone()).await?;
     progress("opening the zone");
+    start(&place, options).await?;
+    drop(held);
+    status(places, &options.name)
+}
+
+/// Leaves a process behind that serves the zone, and waits until it answers.
+pub(super) async fn start(place: &ZonePlace, options: &Options) -> Result<()> {
     let log = place.log();
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).at("open", &log)?;
     let errors = file.try_clone().at("open", &log)?;
@@ -61,10 +68,7 @@ pub async fn up(
     }
     let mut child = command.spawn().at("run", &program)?;
     let process = child.id().unwrap_or_default();
-    let outcome = wait_until_served(&place, options, process, async move { child.wait().await }).await;
-    drop(held);
-    outcome?;
-    status(places, &options.name)
+    wait_until_served(place, options, process, async move { child.wait().await }).await
 }
 
 /// A zone that is served keeps what it was raised with.

@@ -47,6 +47,11 @@ pub(crate) fn of_group(name: &str) -> Option<Uuid> {
     Uuid::try_parse(name.strip_prefix(GROUP_PREFIX)?).ok()
 }
 
+/// A machine's control group in its zone's.
+pub(crate) fn group_of(zone: &Group, machine: Uuid) -> Group {
+    zone.child(&format!("{GROUP_PREFIX}{}", machine.simple()))
+}
+
 impl Place<'_> {
     fn directory(&self) -> PathBuf {
         self.state.join("machines").join(self.machine.to_string())
@@ -67,7 +72,7 @@ impl Place<'_> {
 
     /// The machine's control group.
     pub(crate) fn group(&self) -> Group {
-        self.group.child(&format!("{GROUP_PREFIX}{}", self.machine.simple()))
+        group_of(self.group, self.machine)
     }
 
     /// Whether it runs.

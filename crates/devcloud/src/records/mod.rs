@@ -1,6 +1,7 @@
 //! The zone's records: rows of JSON keyed by what they are and their number, kept so that a change which was answered
 //! for is there after any crash. The model lives in memory and is only read from here when a zone is opened.
 
+mod copy;
 mod memory;
 mod sqlite;
 

@@ -6,7 +6,7 @@ mod latency;
 mod pace;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -97,11 +97,24 @@ pub enum Operation {
 /// A driver that only remembers.
 #[derive(Debug, Default)]
 pub struct Simulator {
-    latencies: Latencies,
-    capacity: Capacity,
-    workers: Option<Semaphore>,
+    tuning: RwLock<Tuning>,
     dice: Dice,
     state: Mutex<State>,
+}
+
+/// How quick and how large it is.
+#[derive(Clone, Debug, Default)]
+struct Tuning {
+    latencies: Latencies,
+    capacity: Capacity,
+    workers: Option<Arc<Semaphore>>,
+}
+
+impl Tuning {
+    fn of(latencies: Latencies, capacity: Capacity) -> Self {
+        let workers = capacity.workers.map(|workers| Arc::new(Semaphore::new(workers.max(1))));
+        Self { latencies, capacity, workers }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -117,8 +130,7 @@ struct State {
 impl Simulator {
     /// A simulator with these latencies and this capacity.
     pub fn new(latencies: Latencies, capacity: Capacity) -> Self {
-        let workers = capacity.workers.map(|workers| Semaphore::new(workers.max(1)));
-        Self { latencies, capacity, workers, dice: Dice::default(), state: Mutex::default() }
+        Self { tuning: RwLock::new(Tuning::of(latencies, capacity)), ..Self::default() }
     }
 
     /// Draws its latencies from this seed.
@@ -131,7 +143,9 @@ impl Simulator {
     #[must_use]
     pub fn fork(&self) -> Self {
         let state = Mutex::new(self.state().clone());
-        Self { state, ..Self::new(self.latencies, self.capacity).seeded(self.dice.seed()) }
+        let tuning = self.tuning();
+        let copy = Self::new(tuning.latencies, tuning.capacity).seeded(self.dice.seed());
+        Self { state, ..copy }
     }
 
     /// Makes the next `times` operations of this kind fail.
@@ -157,6 +171,10 @@ impl Simulator {
     /// Layers that were captured and not removed.
     pub fn layers(&self) -> Vec<LayerId> {
         self.state().layers.iter().cloned().collect()
+    }
+
+    fn tuning(&self) -> Tuning {
+        self.tuning.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -194,6 +212,11 @@ impl Driver for Simulator {
         }]
     }
 
+    fn tune(&self, latencies: Latencies, capacity: Capacity) -> Result<(), DriverError> {
+        *self.tuning.write().unwrap_or_else(PoisonError::into_inner) = Tuning::of(latencies, capacity);
+        Ok(())
+    }
+
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
         let mut state = self.state();
         if std::mem::replace(&mut state.recovered, true) {
@@ -211,13 +234,13 @@ impl Driver for Simulator {
     }
 
     async fn raise_network(&self, network: &Network) -> Result<(), DriverError> {
-        self.take("raise", Some(Operation::Raise), self.latencies.raise).await?;
+        self.take("raise", Some(Operation::Raise), self.tuning().latencies.raise).await?;
         self.state().raised.insert(network.id, network.clone());
         Ok(())
     }
 
     async fn program_network(&self, network: &Network) -> Result<(), DriverError> {
-        self.take("program", Some(Operation::Program), self.latencies.program).await?;
+        self.take("program", Some(Operation::Program), self.tuning().latencies.program).await?;
         let mut state = self.state();
         let Some(router) = state.raised.get_mut(&network.id) else {
             return Err(DriverError::Failed(format!("network {} has no router to program", network.id)));
@@ -227,31 +250,32 @@ impl Driver for Simulator {
     }
 
     async fn lower_network(&self, network: Uuid) -> Result<(), DriverError> {
-        self.take("lower", None, self.latencies.lower).await?;
+        self.take("lower", None, self.tuning().latencies.lower).await?;
         self.state().raised.remove(&network);
         Ok(())
     }
 
     async fn start_machine(&self, machine: &Machine) -> Result<(), DriverError> {
-        let _worker = match &self.workers {
+        let Tuning { latencies, capacity, workers } = self.tuning();
+        let _worker = match &workers {
             // It is never closed.
             Some(workers) => workers.acquire().await.ok(),
             None => None,
         };
-        self.take("start", Some(Operation::Start), self.latencies.start).await?;
+        self.take("start", Some(Operation::Start), latencies.start).await?;
         let mut state = self.state();
         if state.running.contains_key(&machine.id) {
             return Ok(());
         }
         let memory: u64 = state.running.values().map(|other| other.memory_mib).sum();
-        if self.capacity.memory_mib.is_some_and(|limit| memory + machine.memory_mib > limit) {
+        if capacity.memory_mib.is_some_and(|limit| memory + machine.memory_mib > limit) {
             return Err(DriverError::Capacity(format!(
                 "{} MiB wanted, {memory} MiB of {} MiB in use",
                 machine.memory_mib,
-                self.capacity.memory_mib.unwrap_or_default()
+                capacity.memory_mib.unwrap_or_default()
             )));
         }
-        if self.capacity.machines.is_some_and(|limit| state.running.len() >= limit) {
+        if capacity.machines.is_some_and(|limit| state.running.len() >= limit) {
             return Err(DriverError::Capacity(format!("{} machines run already", state.running.len())));
         }
         state.running.insert(machine.id, machine.clone());
@@ -260,7 +284,7 @@ impl Driver for Simulator {
 
     async fn stop_machine(&self, machine: Uuid, how: Stop) -> Result<(), DriverError> {
         let time = match how {
-            Stop::Orderly => self.latencies.stop,
+            Stop::Orderly => self.tuning().latencies.stop,
             Stop::Forced => Latency::NONE,
         };
         self.take("stop", Some(Operation::Stop), time).await?;
@@ -269,23 +293,23 @@ impl Driver for Simulator {
     }
 
     async fn remove_volume(&self, _volume: Uuid) -> Result<(), DriverError> {
-        self.take("volume", None, self.latencies.volume).await
+        self.take("volume", None, self.tuning().latencies.volume).await
     }
 
     async fn capture_volume(&self, _volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
-        self.take("capture", Some(Operation::Capture), self.latencies.capture).await?;
+        self.take("capture", Some(Operation::Capture), self.tuning().latencies.capture).await?;
         self.state().layers.insert(layer.clone());
         Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
     }
 
     async fn fetch_layer(&self, _url: &str, _disc: bool, layer: &LayerId) -> Result<Captured, DriverError> {
-        self.take("fetch", Some(Operation::Capture), self.latencies.capture).await?;
+        self.take("fetch", Some(Operation::Capture), self.tuning().latencies.capture).await?;
         self.state().layers.insert(layer.clone());
         Ok(Captured { layer: layer.clone(), bytes: 5 << 20 })
     }
 
     async fn copy_volume(&self, _volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError> {
-        self.take("copy", Some(Operation::Capture), self.latencies.capture).await?;
+        self.take("copy", Some(Operation::Capture), self.tuning().latencies.capture).await?;
         self.state().layers.insert(layer.clone());
         Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
     }

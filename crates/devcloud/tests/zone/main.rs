@@ -2,6 +2,7 @@
 
 mod accounts;
 mod asleep;
+mod browser;
 mod client;
 mod door;
 mod extras;
@@ -10,6 +11,7 @@ mod jobs;
 mod kit;
 mod machines;
 mod networks;
+mod own;
 mod people;
 mod recorded;
 mod restart;

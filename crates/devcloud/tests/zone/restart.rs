@@ -12,7 +12,7 @@ use crate::kit::{self, World, text};
 /// The zone is dropped as it is; another one is opened over what is on its disk at that instant, with the same machines.
 async fn crash(world: World) -> World {
     let World { zone, driver, disk } = world;
-    let config = zone.config().clone();
+    let config = zone.config();
     let disk = disk.snapshot();
     drop(zone);
     let zone =

@@ -85,7 +85,7 @@ pub(crate) enum Command {
     /// Create, register, list and delete SSH key pairs
     #[command(subcommand)]
     Keypair(Keypair),
-    /// Raise, show and remove a CloudStack zone on this host
+    /// Raise, watch, break, reset and remove a CloudStack zone on this host
     #[command(subcommand)]
     Zone(Zone),
     /// Rehearse everything on this host: zone, image, a cluster of 3 and 3, status
@@ -114,7 +114,9 @@ impl Command {
             Self::Image(image) => {
                 matches!(image, Image::Build { .. } | Image::Delete { .. } | Image::Gc { .. })
             }
-            Self::Zone(zone) => matches!(zone, Zone::Up(_) | Zone::Down(_)),
+            Self::Zone(zone) => {
+                matches!(zone, Zone::Up(_) | Zone::Down(_) | Zone::Snapshot { .. } | Zone::Reset { .. })
+            }
             Self::Keypair(_)
             | Self::Validate(_)
             | Self::Plan(_)
@@ -361,6 +363,49 @@ pub(crate) enum Zone {
     },
     /// List the CloudStack commands that a zone answers; with --json what its listApis tells a root admin
     Apis,
+    /// Set, clear or show what goes wrong in the zone while it is served
+    Faults(ZoneFaults),
+    /// Run a command in a machine of the zone, as its root
+    Exec {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// The machine, by its name or id
+        machine: String,
+        /// The command
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Print the end of what a machine of the zone has said on its console
+    Console {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// The machine, by its name or id
+        machine: String,
+    },
+    /// Print the end of the log of the process that serves the zone
+    Logs {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// How many lines
+        #[arg(long, default_value_t = 100, value_name = "NUMBER")]
+        lines: usize,
+    },
+    /// Keep a simulated zone as it is at this moment, under a name
+    Snapshot {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// The snapshot's name
+        #[arg(value_name = "SNAPSHOT")]
+        snapshot: host::SnapshotName,
+    },
+    /// Have a simulated zone be as it was at a snapshot, or when it was new; its keys stay the same
+    Reset {
+        #[command(flatten)]
+        zone: ZoneName,
+        /// The snapshot's name; without one, everything is removed
+        #[arg(value_name = "SNAPSHOT")]
+        snapshot: Option<host::SnapshotName>,
+    },
     /// Serve the zone in the foreground; what `up` runs
     #[command(hide = true)]
     Serve(ZoneUp),
@@ -391,6 +436,30 @@ pub(crate) struct ZoneUp {
     /// How quick the simulated zone is, what its limits are and what goes wrong in it
     #[arg(long, value_name = "FILE", requires = "simulator")]
     pub(crate) faults: Option<PathBuf>,
+}
+
+/// `mesostack zone faults`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ZoneFaults {
+    #[command(flatten)]
+    pub(crate) zone: ZoneName,
+    #[command(flatten)]
+    pub(crate) what: FaultsAction,
+}
+
+/// What is done about a zone's faults.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct FaultsAction {
+    /// From now on the zone is as this file says; counted anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) set: Option<PathBuf>,
+    /// From now on nothing goes wrong on purpose
+    #[arg(long)]
+    pub(crate) clear: bool,
+    /// Print the file in force
+    #[arg(long)]
+    pub(crate) show: bool,
 }
 
 /// `mesostack demo`

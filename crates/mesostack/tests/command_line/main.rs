@@ -7,6 +7,7 @@ mod documents;
 mod help;
 mod interrupt;
 mod plans;
+mod zone;
 
 use std::path::Path;
 

@@ -281,7 +281,7 @@ impl Bench {
     /// Another zone that is as this one is now, with its machines and what its nodes were told.
     pub(crate) async fn fork(&self) -> Self {
         let (simulator, records) = (Arc::new(self.simulator.fork()), self.records.snapshot());
-        let config = self.zone.config().clone();
+        let config = self.zone.config();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let told = self.nodes.told.lock().expect("no panic").clone();
         let nodes = Arc::new(Remembering { told: Mutex::new(told), ..Remembering::default() });

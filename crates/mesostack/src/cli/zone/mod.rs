@@ -1,7 +1,9 @@
 //! `mesostack zone …`: a CloudStack zone on this host.
 
 mod faults;
+mod machine;
 mod profile;
+mod state;
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +45,14 @@ pub(super) async fn zone(run: &Run, command: arguments::Zone) -> miette::Result<
         arguments::Zone::Down(name) => down(run, &name).await,
         arguments::Zone::Credentials { zone, profile } => credentials(run, &zone, profile.as_deref()),
         arguments::Zone::Apis => apis(run),
+        arguments::Zone::Faults(faults) => faults::faults(run, &faults).await,
+        arguments::Zone::Exec { zone, machine, command } => {
+            machine::exec(run, &zone.name, &machine, &command).await
+        }
+        arguments::Zone::Console { zone, machine } => machine::console(run, &zone.name, &machine).await,
+        arguments::Zone::Logs { zone, lines } => state::logs(run, &zone.name, lines),
+        arguments::Zone::Snapshot { zone, snapshot } => state::snapshot(run, &zone.name, &snapshot).await,
+        arguments::Zone::Reset { zone, snapshot } => state::reset(run, &zone.name, snapshot.as_ref()).await,
         arguments::Zone::Serve(up) => {
             let served = host::serve(&places()?, &options(&up)?, run.stop.clone()).await;
             served.tried("the zone cannot be served")?;
@@ -92,8 +102,9 @@ fn text(zone: &Zone) -> String {
     } else {
         format!("{} running, {} routers", zone.machines, zone.routers)
     };
+    let page = zone.api_url.trim_end_matches("client/api");
     format!(
-        "zone       {name}, {served}\nAPI        {}\npublic     {}\nmachines   {machines}\nkeys       mesostack zone credentials --name {name}\n",
+        "zone       {name}, {served}\nAPI        {}\npage       {page}\npublic     {}\nmachines   {machines}\nkeys       mesostack zone credentials --name {name}\n",
         zone.api_url, zone.public_range
     )
 }
