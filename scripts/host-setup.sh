@@ -14,7 +14,11 @@ packages=(gcc libc6-dev make curl ca-certificates iproute2 systemd-container mmd
 case $purpose in
 demo) ;;
 # A real ZooKeeper for the stand-ins' and the nodes' tests: its library alone, no daemon. Python for third-party clients.
-test) packages+=(git openssh-server libzookeeper-java default-jre-headless python3-venv) ;;
+test)
+    packages+=(git openssh-server libzookeeper-java default-jre-headless python3-venv)
+    # A browser for the zone's page. Ubuntu's is a snap, which needs a running snapd: there its test is left out.
+    if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then packages+=(chromium); fi
+    ;;
 *) echo "usage: $0 demo|test" >&2 && exit 64 ;;
 esac
 
