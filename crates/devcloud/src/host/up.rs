@@ -57,6 +57,8 @@ pub(super) async fn start(place: &ZonePlace, options: &Options) -> Result<()> {
         .args(["zone", "serve", "--name", options.name.as_str(), "--port", &options.port.to_string()])
         .args(["--public-range", &options.public_range.to_string()])
         .args(options.simulator.then_some("--simulator"))
+        // Its log tells when it answered, and which jobs failed and why.
+        .arg("--verbose")
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(file)

@@ -21,7 +21,8 @@ impl Records {
         put(&new, to)
     }
 
-    /// Has records, which nobody may have open, be a copy's; without one, those of a new zone with the same accounts, domains and projects.
+    /// Has records, which nobody may have open, be a copy's; without one, those of a new zone with the same accounts,
+    /// domains and projects.
     ///
     /// # Errors
     /// When either file cannot be read or written; then the records are what they were.

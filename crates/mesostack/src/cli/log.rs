@@ -1,5 +1,7 @@
 //! What our libraries log, to standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use super::{arguments::Global, environment};
@@ -16,6 +18,7 @@ pub(crate) fn start(options: &Global) -> bool {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(options.verbose > 1)
         .init();
     wanted.is_some() || options.verbose > 0
