@@ -1,6 +1,7 @@
 //! A way into a running machine from its host.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use uuid::Uuid;
@@ -13,40 +14,69 @@ use crate::host::ZoneName;
 /// What a command in a machine finds its programs by.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A command line of this host that runs a command in a machine as its root. The machine's own systemd starts it, so
-/// that it is held by the machine's limits and ends with it.
-///
-/// # Errors
-/// When the machine does not run, or has not come so far that it can be entered.
-pub fn command_in(
-    zone: &ZoneName,
-    machine: Uuid,
-    command: &[String],
-    terminal: bool,
-) -> Result<Command, HostError> {
-    let group = group_of(&Hierarchies::find()?.zone(zone), machine);
-    let Some(first) = first_process(&group.child("payload")) else {
-        return Err(HostError::Other(format!(
-            "machine {machine} has no first process: it does not run, or only just began"
-        )));
-    };
-    let mut program = Command::new("nsenter");
-    program
-        .args(["--target", &first.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
-        .args(["--", "systemd-run", "--quiet", "--wait", "--collect"])
-        .arg(if terminal { "--pty" } else { "--pipe" })
-        .args(["--working-directory=/root", "--setenv=HOME=/root"])
-        .args(
-            std::env::var("TERM")
-                .ok()
-                .filter(|_| terminal)
-                .map(|terminal| format!("--setenv=TERM={terminal}")),
-        )
-        .arg("--")
-        .args(command)
-        .env_clear()
-        .env("PATH", PATH);
-    Ok(program)
+/// A machine that can be entered, by its first process.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    first: i32,
+}
+
+impl Entrance {
+    /// The way into a machine; none while it has not come so far that its systemd takes orders.
+    ///
+    /// # Errors
+    /// When this host's control groups cannot be read.
+    pub(crate) fn find(zone: &ZoneName, machine: Uuid) -> Result<Option<Self>, HostError> {
+        let group = group_of(&Hierarchies::find()?.zone(zone), machine);
+        let first = first_process(&group.child("payload"));
+        Ok(first.filter(|first| takes_orders(*first)).map(|first| Self { first }))
+    }
+
+    /// A command line of this host that runs a command in the machine as its root, as a unit of that name. The machine's
+    /// own systemd starts it, so that it is held by the machine's limits and ends with it.
+    pub(crate) fn run(&self, unit: &str, command: &[String], terminal: bool) -> Command {
+        let mut program = self.enter("systemd-run");
+        program
+            .args(["--quiet", "--wait", "--collect", "--unit", unit])
+            .arg(if terminal { "--pty" } else { "--pipe" })
+            .args(["--working-directory=/root", "--setenv=HOME=/root"])
+            .args(
+                std::env::var("TERM")
+                    .ok()
+                    .filter(|_| terminal)
+                    .map(|terminal| format!("--setenv=TERM={terminal}")),
+            )
+            .arg("--")
+            .args(command.first())
+            .args(command.iter().skip(1).map(|argument| literal(argument)));
+        program
+    }
+
+    /// A command line that ends what was run as that unit.
+    pub(crate) fn end(&self, unit: &str) -> Command {
+        let mut program = self.enter("systemctl");
+        program.args(["--quiet", "stop", unit]);
+        program
+    }
+
+    fn enter(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.first.to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--", program])
+            .env_clear()
+            .env("PATH", PATH);
+        command
+    }
+}
+
+/// An argument that systemd, which puts variables in, passes on as it is.
+fn literal(argument: &str) -> String {
+    argument.replace('$', "$$")
+}
+
+/// Whether the machine with this first process has its bus, by which its systemd is spoken to.
+fn takes_orders(first: i32) -> bool {
+    Path::new(&format!("/proc/{first}/root/run/dbus/system_bus_socket")).exists()
 }
 
 /// The process that is number 1 in the machine, by its number on this host.
@@ -69,6 +99,14 @@ fn is_first(status: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_s_arguments_are_not_read_for_variables() {
+        let command = ["sh", "-c", "echo $HOME $$"].map(str::to_owned);
+        let line = Entrance { first: 4711 }.run("unit", &command, false);
+        let last = line.get_args().last().and_then(|argument| argument.to_str());
+        assert_eq!(last, Some("echo $$HOME $$$$"), "each $$ is one $ again when systemd has read it");
+    }
 
     #[test]
     fn only_the_first_process_of_a_namespace_below_ours_is_a_machine_s() {

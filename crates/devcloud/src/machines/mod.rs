@@ -44,7 +44,7 @@ use self::cgroup::{Group, Hierarchies};
 use self::disk::Disks;
 pub(crate) use self::disk::size as tree_size;
 pub use self::down::{Standing, remove_everything, standing};
-pub use self::enter::command_in;
+pub(crate) use self::enter::Entrance;
 pub use self::error::HostError;
 use self::error::Result;
 use self::machine::Place;

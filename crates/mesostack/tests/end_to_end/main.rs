@@ -96,6 +96,7 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
     let address: IpAddr = output["public_ip"].as_str().unwrap().parse().unwrap();
     both_ports_answer(address);
     assert!(rehearsal.run(&["ssh", "master-1", "--", "hostname"]).contains("master-1"));
+    a_machine_is_entered_from_its_host(rehearsal, zone);
 
     assert_eq!(rehearsal.try_run(&["plan"]).status.code(), Some(0), "nothing to change after an apply");
     let before = machines(&cloud);
@@ -127,6 +128,20 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
     assert_eq!(cloud.census(), whole, "nothing twice, nothing lost");
     rehearsal.run(&["destroy", "--yes"]);
     nothing_is_left(&cloud);
+}
+
+/// Without network, key or rule.
+fn a_machine_is_entered_from_its_host(rehearsal: &mut Rehearsal, zone: &str) {
+    let exec = ["zone", "exec", "--name", zone, "mesos-master-1", "--"];
+    let script = r#"hostname; id -un; test -n "$HOME" && echo at home; echo "$1""#;
+    let said = rehearsal.run(&[&exec[..], &["sh", "-c", script, "sh", "$HOME %n"]].concat());
+    assert_eq!(said, "mesos-master-1\nroot\nat home\n$HOME %n\n");
+    let output = rehearsal.try_run(&[&exec[..], &["sh", "-c", "echo wrong >&2; exit 7"]].concat());
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "wrong\n");
+    let console = rehearsal.run(&["zone", "console", "--name", zone, "mesos-master-1"]);
+    assert!(console.contains("cloud-init") && !console.contains('\u{1b}'), "{console}");
+    assert!(rehearsal.run(&["zone", "logs", "--name", zone]).contains("the zone answers"));
 }
 
 fn nothing_is_left(cloud: &Cloud) {

@@ -6,11 +6,7 @@ use devcloud::host::{self, ZoneName};
 use serde_json::json;
 
 use super::places;
-use crate::cli::{
-    exit::Exit,
-    report::{Refused, While},
-    run::Run,
-};
+use crate::cli::{exit::Exit, report::While, run::Run};
 
 /// How long the zone may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,21 +20,14 @@ pub(super) async fn exec(
 ) -> miette::Result<Exit> {
     let places = places()?;
     run.progress.finish();
-    let ended = tokio::select! {
-        () = run.stop.cancelled() => return Ok(Exit::Interrupted),
-        ended = host::exec(&places, zone, machine, command) => {
-            ended.tried(format!("nothing was run in {machine}"))?
-        }
+    let ended = host::exec(&places, zone, machine, command, &run.stop).await;
+    let Some(ended) = ended.tried(format!("nothing was run in {machine}"))? else {
+        return Ok(Exit::Interrupted);
     };
-    match ended.code() {
-        Some(0) => Ok(Exit::Done),
-        Some(code) => Ok(Exit::Command(u8::try_from(code).unwrap_or(u8::MAX))),
-        None => Err(Refused::new(
-            format!("the command in {machine} was ended by a signal"),
-            format!("`mesostack zone exec --name {zone} {machine} -- journalctl -n 50` may say why"),
-        )
-        .into()),
-    }
+    Ok(match ended.code() {
+        Some(0) => Exit::Done,
+        code => Exit::Command(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)),
+    })
 }
 
 /// Prints the end of a machine's console.
