@@ -15,7 +15,8 @@ use crate::zone::Zone;
 /// How many of a kind are told; a zone can hold ten thousand machines, and a page that is looked at cannot.
 const SHOWN: usize = 300;
 /// How many jobs and events are told.
-const LATEST: usize = 40;
+const JOBS: usize = 20;
+const EVENTS: usize = 40;
 
 /// Everything in the zone.
 #[derive(Debug, Serialize)]
@@ -57,7 +58,7 @@ impl<T> Listed<T> {
     }
 
     fn newest_first<E>(total: usize, newest_first: impl Iterator<Item = E>, row: impl Fn(E) -> T) -> Self {
-        Self { total, rows: newest_first.take(LATEST).map(row).collect() }
+        Self { total, rows: newest_first.map(row).collect() }
     }
 }
 
@@ -149,10 +150,14 @@ impl Overview {
                 templates: Listed::last(model.templates.len(), model.templates.iter().rev(), |template| {
                     names.template(template)
                 }),
-                jobs: Listed::newest_first(model.jobs.len(), model.jobs.iter().rev(), |job| names.job(job)),
-                events: Listed::newest_first(model.events.len(), model.events.iter().rev(), |event| {
-                    names.event(event)
+                jobs: Listed::newest_first(model.jobs.len(), model.jobs.iter().rev().take(JOBS), |job| {
+                    names.job(job)
                 }),
+                events: Listed::newest_first(
+                    model.events.len(),
+                    model.events.iter().rev().take(EVENTS),
+                    |event| names.event(event),
+                ),
             }
         })
     }

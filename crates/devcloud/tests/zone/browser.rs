@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::own;
@@ -17,7 +16,7 @@ const PROGRAM: &str = "/usr/bin/chromium";
 /// How long the browser may take for all it does; it is ended then, and the test with it.
 const PATIENCE: &str = "150";
 
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +26,6 @@ const FLAGS: [&str; 11] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1180,1120",
     "--remote-debugging-pipe",
 ];
 
@@ -122,7 +120,6 @@ impl Drop for Browser {
     }
 }
 
-/// `MESOSTACK_SCREENSHOT=FILE` keeps a picture of what was seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_what_exists_as_it_changes_and_takes_names_for_text() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -165,13 +162,24 @@ async fn the_page_shows_what_exists_as_it_changes_and_takes_names_for_text() {
             browser.asked_for
         );
         assert!(foreign.is_empty(), "{foreign:?}");
-        if let Some(file) = std::env::var_os("MESOSTACK_SCREENSHOT") {
-            let picture = browser.call("Page.captureScreenshot", json!({ "format": "png" }));
-            let picture = base64::engine::general_purpose::STANDARD
-                .decode(picture["data"].as_str().expect("a picture"));
-            std::fs::write(file, picture.expect("base64")).expect("written");
-        }
+        it_fits_and_is_as_light_as_the_reader_likes(&mut browser);
     })
     .await
     .expect("no panic");
+}
+
+/// However long names are: nothing has to be moved sideways to be read.
+fn it_fits_and_is_as_light_as_the_reader_likes(browser: &mut Browser) {
+    for width in [360, 800, 1280, 1920] {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        browser.call("Emulation.setDeviceMetricsOverride", size);
+        let sideways = "Math.max(...[...document.querySelectorAll('html, section')].map((of) => of.scrollWidth - of.clientWidth))";
+        assert_eq!(browser.evaluate(sideways), json!(0), "at {width} pixels");
+    }
+    let mut back = |scheme: &str| {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser.call("Emulation.setEmulatedMedia", features);
+        browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    };
+    assert_eq!((back("light"), back("dark")), (json!("rgb(246, 248, 250)"), json!("rgb(13, 17, 23)")));
 }
