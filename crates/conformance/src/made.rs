@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Template,
     Volume,
     Network,
+    NetworkOffering,
     AffinityGroup,
     KeyPair,
 }
@@ -43,12 +44,13 @@ pub(crate) struct Remover {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Machine,
         Self::Snapshot,
         Self::Template,
         Self::Volume,
         Self::Network,
+        Self::NetworkOffering,
         Self::AffinityGroup,
         Self::KeyPair,
     ];
@@ -61,6 +63,7 @@ impl Kind {
             Self::Template => ("listTemplates", "template", Some(("templatefilter", "self"))),
             Self::Volume => ("listVolumes", "volume", Some(("type", "DATADISK"))),
             Self::Network => ("listNetworks", "network", None),
+            Self::NetworkOffering => ("listNetworkOfferings", "networkoffering", None),
             Self::AffinityGroup => ("listAffinityGroups", "affinitygroup", None),
             Self::KeyPair => ("listSSHKeyPairs", "sshkeypair", None),
         }
@@ -73,6 +76,7 @@ impl Kind {
             Self::Template => "template",
             Self::Volume => "volume",
             Self::Network => "network",
+            Self::NetworkOffering => "network offering",
             Self::AffinityGroup => "affinity group",
             Self::KeyPair => "key pair",
         }
@@ -115,6 +119,10 @@ impl Remover {
             Kind::Snapshot => self.done(self.caller.run("deleteSnapshot", &[("id", id)]).await),
             Kind::Template => self.done(self.caller.run("deleteTemplate", &[("id", id)]).await),
             Kind::Network => self.done(self.caller.run("deleteNetwork", &[("id", id)]).await),
+            Kind::NetworkOffering => match &self.admin {
+                Some(admin) => self.done(admin.ask("deleteNetworkOffering", &[("id", id)]).await),
+                None => Ok(()),
+            },
             Kind::AffinityGroup => self.done(self.caller.run("deleteAffinityGroup", &[("id", id)]).await),
         }
     }

@@ -1,4 +1,4 @@
-//! What the zone offers and never changes while it is open: itself, its offerings, operating systems and hosts. Their ids
+//! What the zone offers and never changes while it is open: itself, operating systems and hosts. Their ids
 //! come from their names, so that they are the same after every opening without being kept anywhere.
 
 use ipnet::Ipv4Net;
@@ -24,7 +24,6 @@ pub(crate) struct Catalogue {
     pub(crate) management_server: Uuid,
     roles: [Role; 3],
     pub(crate) hypervisor: &'static str,
-    pub(crate) network_offerings: Vec<NetworkOffering>,
     pub(crate) os_categories: Vec<OsCategory>,
     pub(crate) os_types: Vec<OsType>,
     /// When the zone was first opened; the offerings' `created`.
@@ -39,16 +38,6 @@ pub(crate) struct Role {
     pub(crate) kind: &'static str,
     /// The kind of account it makes: 0, 1 or 2.
     pub(crate) account_kind: i64,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct NetworkOffering {
-    pub(crate) id: Uuid,
-    pub(crate) name: &'static str,
-    pub(crate) display_text: &'static str,
-    /// Whether traffic to the outside passes unless a rule says otherwise.
-    pub(crate) egress_allowed: bool,
-    pub(crate) availability: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -102,22 +91,6 @@ impl Catalogue {
                 Role { id: id("role", "User"), name: "User", kind: "User", account_kind: 0 },
             ],
             hypervisor,
-            network_offerings: vec![
-                NetworkOffering {
-                    id: id("network offering", "DefaultIsolatedNetworkOfferingWithSourceNatService"),
-                    name: "DefaultIsolatedNetworkOfferingWithSourceNatService",
-                    display_text: "Offering for Isolated networks with Source Nat service enabled",
-                    egress_allowed: false,
-                    availability: "Required",
-                },
-                NetworkOffering {
-                    id: id("network offering", "IsolatedNetworkOfferingEgressAllowed"),
-                    name: "IsolatedNetworkOfferingEgressAllowed",
-                    display_text: "Isolated networks with Source Nat service and open egress",
-                    egress_allowed: true,
-                    availability: "Optional",
-                },
-            ],
             os_categories: OS_TYPES
                 .iter()
                 .map(|(name, _)| OsCategory { id: id("os category", name), name })
@@ -144,10 +117,6 @@ impl Catalogue {
     /// The role of accounts of this kind.
     pub(crate) fn role_of(&self, account_kind: i64) -> &Role {
         self.roles().find(|role| role.account_kind == account_kind).unwrap_or(&self.roles[2])
-    }
-
-    pub(crate) fn network_offering(&self, id: Uuid) -> Option<&NetworkOffering> {
-        self.network_offerings.iter().find(|offering| offering.id == id)
     }
 
     pub(crate) fn os_type(&self, id: Uuid) -> Option<&OsType> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Source::{Read, Recorded};
 use super::behaviours;
-use crate::answer::refusal;
+use crate::answer::{UNKNOWN, refusal};
 use crate::finding::{Verdict, hold, is, lacks, shown, text};
 use crate::stage::{Asleep, Stage};
 
@@ -35,6 +35,8 @@ behaviours! { "balancers":
         Read("Terraform's provider, load balancer"), ["listAutoScaleVmGroups"];
     stickiness_key "A stickiness policy's answer stands under `createLBStickinessPolicy`, without `response`",
         Recorded("createLBStickinessPolicy"), ["createLBStickinessPolicy"];
+    health_checks "A virtual router takes no health policy, and no id is one of a policy",
+        Recorded("error: createLBHealthCheckPolicy"), ["createLBHealthCheckPolicy", "deleteLBHealthCheckPolicy"];
 }
 
 /// The parameters of a balancer that opens nothing.
@@ -223,5 +225,15 @@ async fn stickiness_key(stage: &Stage) -> Verdict {
     let end_of_it = stage.user.outcome(text(&inside, "jobid")?).await?;
     let made = &end_of_it["jobresult"]["stickinesspolicies"];
     is(&made["stickinesspolicy"][0], "methodname", "LbCookie")?;
+    end(stage, &rule).await
+}
+
+async fn health_checks(stage: &Stage) -> Verdict {
+    let rule = balance(stage, "3016").await?;
+    let policy = [("lbruleid", text(&rule, "id")?), ("pingpath", "/health")];
+    let wanted = refusal(430, 9999, "HealthCheck Policy is not supported by LB Provider");
+    stage.user.refused("createLBHealthCheckPolicy", &policy, wanted).await?;
+    let nothing = [("id", "00000000-0000-0000-0000-000000000000")];
+    stage.user.refused("deleteLBHealthCheckPolicy", &nothing, UNKNOWN).await?;
     end(stage, &rule).await
 }

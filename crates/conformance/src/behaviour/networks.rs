@@ -1,5 +1,7 @@
 //! Networks: what they are like before anything runs in them, when they come up, and when they can be deleted.
 
+use serde_json::Value;
+
 use super::Source::{Read, Recorded};
 use super::behaviours;
 use crate::answer::refusal;
@@ -38,6 +40,60 @@ behaviours! { "networks":
         Recorded("deleteNetwork, never implemented"), ["deleteNetwork", "associateIpAddress", "createFirewallRule"];
     offering_must_exist "A network of an offering that is not there is refused",
         Recorded("error: unknown uuid"), ["createNetwork"];
+    offering_disabled "An offering that a root admin makes is disabled at first, and no network is made of it before it is enabled",
+        Read("CreateNetworkOfferingCmd; NetworkOrchestrator, createGuestNetwork"), ["createNetworkOffering", "updateNetworkOffering"];
+    offering_in_use "An offering that a network is of is not deleted, only disabled",
+        Read("ConfigurationManagerImpl, deleteNetworkOffering"), ["createNetworkOffering", "deleteNetworkOffering"];
+}
+
+/// An offering of isolated networks with all that a virtual router does.
+async fn offering(stage: &Stage, enabled: &str) -> Verdict<Value> {
+    let services = ["Dhcp", "Dns", "UserData", "SourceNat", "Firewall", "Lb", "PortForwarding", "StaticNat"];
+    let (name, listed) = (stage.name(), services.join(","));
+    let mut parameters = vec![
+        ("name".to_owned(), name.as_str()),
+        ("displaytext".to_owned(), name.as_str()),
+        ("guestiptype".to_owned(), "Isolated"),
+        ("traffictype".to_owned(), "Guest"),
+        ("supportedservices".to_owned(), listed.as_str()),
+        ("enable".to_owned(), enabled),
+    ];
+    for (number, service) in services.into_iter().enumerate() {
+        parameters.push((format!("serviceproviderlist[{number}].service"), service));
+        parameters.push((format!("serviceproviderlist[{number}].provider"), "VirtualRouter"));
+    }
+    let parameters: Vec<(&str, &str)> =
+        parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let made = stage.admin()?.ask("createNetworkOffering", &parameters).await?["networkoffering"].clone();
+    stage.made(Kind::NetworkOffering, text(&made, "id")?, &name, Keep::Behaviour);
+    Ok(made)
+}
+
+async fn offering_disabled(stage: &Stage) -> Verdict {
+    let offering = offering(stage, "false").await?;
+    is(&offering, "state", "Disabled")?;
+    is(&offering, "availability", "Optional")?;
+    is(&offering, "conservemode", true)?;
+    is(&offering, "isdefault", false)?;
+    let (name, id) = (stage.name(), text(&offering, "id")?);
+    let parameters = [("name", name.as_str()), ("zoneid", &stage.ground.zone), ("networkofferingid", id)];
+    // Some versions say `stat`, some `state`.
+    let wanted = refusal(431, 4350, "Can't use specified network offering id as its stat");
+    stage.user.refused("createNetwork", &parameters, wanted).await?;
+    let enabled = [("id", id), ("state", "Enabled")];
+    let enabled = stage.admin()?.ask("updateNetworkOffering", &enabled).await?["networkoffering"].clone();
+    is(&enabled, "state", "Enabled")
+}
+
+async fn offering_in_use(stage: &Stage) -> Verdict {
+    let offering = offering(stage, "true").await?;
+    let (name, id) = (stage.name(), text(&offering, "id")?);
+    let parameters = [("name", name.as_str()), ("zoneid", &stage.ground.zone), ("networkofferingid", id)];
+    let network = stage.user.ask("createNetwork", &parameters).await?["network"].clone();
+    stage.made(Kind::Network, text(&network, "id")?, &name, Keep::Behaviour);
+    is(&network, "networkofferingname", text(&offering, "name")?)?;
+    let wanted = refusal(431, 4350, "Can't delete network offering");
+    stage.admin()?.refused("deleteNetworkOffering", &[("id", id)], wanted).await.map(drop)
 }
 
 async fn created_at_once(stage: &Stage) -> Verdict {

@@ -1,11 +1,11 @@
-//! What the zone offers: zones, offerings, operating systems, hypervisors, capabilities.
+//! What the zone offers: zones, operating systems, hypervisors, capabilities.
 
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::call::{View, object, time};
+use super::call::{View, object};
 use super::{Call, Command, Entity, Listing, Parameter, Reach};
-use crate::catalogue::{NetworkOffering, OsType};
+use crate::catalogue::OsType;
 use crate::error::ApiError;
 
 /// The version whose API this is.
@@ -30,27 +30,6 @@ pub(super) const COMMANDS: &[Command] = &[
         list_zones,
     )
     .answering(&ZONE)
-    .reaching(Reach::Catalogue),
-    Command::list(
-        "listNetworkOfferings",
-        "Lists kinds of networks",
-        &[
-            Parameter::id("id", Entity::NetworkOffering),
-            Parameter::text("name"),
-            Parameter::text("displaytext"),
-            Parameter::id("zoneid", Entity::Zone),
-            Parameter::text("state"),
-            Parameter::text("guestiptype"),
-            Parameter::text("availability"),
-            Parameter::text("traffictype"),
-            Parameter::texts("supportedservices"),
-            Parameter::boolean("forvpc"),
-            Parameter::boolean("isdefault"),
-            Parameter::id("domainid", Entity::Domain),
-        ],
-        list_network_offerings,
-    )
-    .answering(&NETWORK_OFFERING)
     .reaching(Reach::Catalogue),
     Command::list(
         "listOsTypes",
@@ -100,23 +79,6 @@ const ZONE: Answer = Answer::of(&[
     &["routerpublicinterfacemaxmtu", "type", "ismultiarch", "hasannotations", "dns1", "internaldns1"],
     &["guestcidraddress", "isnsxenabled", "routedmodeenabled", "asnrange"],
 ]);
-
-const NETWORK_OFFERING: Answer = Answer::of(&[
-    &["id", "name", "displaytext", "created", "traffictype", "isdefault", "specifyvlan", "conservemode"],
-    &[
-        "specifyipranges",
-        "availability",
-        "networkrate",
-        "state",
-        "guestiptype",
-        "service",
-        "forvpc",
-        "fornsx",
-    ],
-    &["fortungsten", "ispersistent", "egressdefaultpolicy", "supportsstrechedl2subnet", "serviceofferingid"],
-    &["supportspublicaccess", "supportsinternallb", "hasannotations", "internetprotocol", "specifyasnumber"],
-])
-.with(&[("service", &super::network_view::SERVICE)]);
 
 const OS_TYPE: Answer = Answer::of(&[&[
     "id",
@@ -217,61 +179,6 @@ fn zone_view(view: View<'_>) -> Value {
         }),
         admin,
     ])
-}
-
-fn list_network_offerings(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let arguments = call.arguments;
-    let found = call.catalogue().network_offerings.iter().filter(|offering| {
-        call.wanted(offering.id)
-            && call.name_is(offering.name)
-            && call.keyword_in(&[offering.name])
-            && call.text_is("displaytext", offering.display_text)
-            && call.text_is("state", "Enabled")
-            && call.text_is("guestiptype", "Isolated")
-            && call.text_is("traffictype", "Guest")
-            && call.text_is("availability", offering.availability)
-            && arguments.boolean("forvpc") != Some(true)
-            && arguments
-                .boolean("isdefault")
-                .is_none_or(|wanted| wanted == (offering.availability == "Required"))
-            && arguments.texts("supportedservices").is_none_or(|wanted| {
-                wanted.iter().all(|service| {
-                    super::network_view::SERVICES.iter().any(|(name, _)| name.eq_ignore_ascii_case(service))
-                })
-            })
-    });
-    Listing::of("networkoffering", arguments, found, |offering| network_offering_view(call.view(), offering))
-}
-
-fn network_offering_view(view: View<'_>, offering: &NetworkOffering) -> Value {
-    json!({
-        "id": offering.id,
-        "name": offering.name,
-        "displaytext": offering.display_text,
-        "created": time(view.settings.catalogue.created),
-        "traffictype": "Guest",
-        "isdefault": offering.availability == "Required",
-        "specifyvlan": false,
-        "conservemode": true,
-        "specifyipranges": false,
-        "availability": offering.availability,
-        "networkrate": 200,
-        "state": "Enabled",
-        "guestiptype": "Isolated",
-        "serviceofferingid": view.settings.catalogue.router_offering,
-        "service": super::network_view::services(),
-        "forvpc": false,
-        "fornsx": false,
-        "fortungsten": false,
-        "ispersistent": false,
-        "egressdefaultpolicy": offering.egress_allowed,
-        "supportsstrechedl2subnet": false,
-        "supportspublicaccess": false,
-        "supportsinternallb": false,
-        "internetprotocol": "IPv4",
-        "specifyasnumber": false,
-        "hasannotations": false,
-    })
 }
 
 fn list_os_types(call: &Call<'_>) -> Result<Listing, ApiError> {

@@ -178,9 +178,7 @@ impl Entity {
             Self::Project => kept!(projects: model::Project, |_| None),
             Self::Role => fixed(Box::new(catalogue.roles().map(|role| role.id))),
             Self::DiskOffering => kept!(disk_offerings: model::DiskOffering, |_| None),
-            Self::NetworkOffering => {
-                fixed(Box::new(catalogue.network_offerings.iter().map(|offering| offering.id)))
-            }
+            Self::NetworkOffering => kept!(network_offerings: model::NetworkOffering, |_| None),
             Self::ServiceOffering => kept!(service_offerings: model::ServiceOffering, |_| None),
             Self::OsType => fixed(Box::new(catalogue.os_types.iter().map(|os_type| os_type.id))),
             Self::OsCategory => fixed(Box::new(catalogue.os_categories.iter().map(|category| category.id))),

@@ -101,6 +101,29 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .answering(&HEALTH_CHECKS)
     .reaching(Reach::Catalogue),
+    Command::job(
+        "updateLBHealthCheckPolicy",
+        "Changes whether a health check is shown; there is none here",
+        JobKind::new(
+            "user.loadbalancer.UpdateLBHealthCheckPolicyCmd",
+            "LB.HEALTHCHECKPOLICY.UPDATE",
+            "updating load balancer health check policy",
+        ),
+        &[Parameter::id("id", Entity::Nothing).required(), Parameter::boolean("fordisplay")],
+        no_health_check,
+    )
+    .answering(&HEALTH_CHECKS),
+    Command::job(
+        "deleteLBHealthCheckPolicy",
+        "Takes a health check away; there is none here",
+        JobKind::new(
+            "user.loadbalancer.DeleteLBHealthCheckPolicyCmd",
+            "LB.HEALTHCHECKPOLICY.DELETE",
+            "deleting load balancer health check policy",
+        ),
+        &[Parameter::id("id", Entity::Nothing).required()],
+        no_health_check,
+    ),
 ];
 
 const RULE_OF_POLICIES: &[&str] = &["lbruleid", "account", "domainid", "domain"];
@@ -222,6 +245,13 @@ fn refuse_health_check(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         rule.number,
         rule.state_name()
     )))
+}
+
+// No id is one of a health check, so that a call comes no further than to its `id`.
+fn no_health_check(_: &mut Call<'_>) -> Result<Begun, ApiError> {
+    Err(ApiError::invalid(
+        "There is no health check policy here: virtual routers watch machines in their own way",
+    ))
 }
 
 fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {

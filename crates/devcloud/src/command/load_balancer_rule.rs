@@ -11,7 +11,7 @@ use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::{Algorithm, Protocol};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{LoadBalancerRule, Matcher, PortRange, RuleState};
+use crate::model::{LoadBalancerRule, Matcher, PortRange, RuleState, Service};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -108,6 +108,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         ));
     };
     let network = super::public_ip_address::network_of(call, address)?;
+    super::network_offering::serves(call, network, address, Service::Lb)?;
     if call.model.public_ip_addresses.get(address).is_some_and(|address| address.static_nat.is_some()) {
         return Err(ApiError::invalid("Can't use ip with static nat enabled for load balancing"));
     }

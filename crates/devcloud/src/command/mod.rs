@@ -24,6 +24,7 @@ mod load_balancer_member;
 mod load_balancer_policy;
 mod load_balancer_rule;
 mod network;
+mod network_offering;
 mod network_view;
 mod none;
 mod offering;
@@ -212,6 +213,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         none::COMMANDS,
         offering::COMMANDS,
         network::COMMANDS,
+        network_offering::COMMANDS,
         port_forwarding_rule::COMMANDS,
         project::COMMANDS,
         public_ip_address::COMMANDS,

@@ -11,7 +11,7 @@ use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::catalogue::range_of;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Network, NetworkState, Resource};
+use crate::model::{Network, NetworkState, Resource, Service};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::change(
@@ -97,6 +97,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
             "Only support L2, Shared or Isolated networks with specifyVlan: this offering has it not",
         ));
     }
+    super::network_offering::usable(call, offering)?;
     let (gateway, range) = chosen_range(call)?;
     let display_text = call.arguments.text("displaytext").unwrap_or(&name).to_owned();
     let domain = call.arguments.text("networkdomain").map(str::to_owned);
@@ -149,8 +150,8 @@ pub(super) fn default_for(call: &mut Call<'_>, account: Uuid) -> Result<Uuid, Ap
     match mine.as_slice() {
         [only] => Ok(*only),
         [] => {
-            let offerings = &call.catalogue().network_offerings;
-            let offering = offerings.iter().find(|offering| offering.availability == "Required");
+            let offerings = &call.model.network_offerings;
+            let offering = offerings.iter().find(|offering| offering.required && offering.enabled);
             let offering = offering.map(|offering| offering.id).ok_or_else(|| {
                 ApiError::invalid(
                     "Unable to find network offering with availability=Required to create a network",
@@ -236,8 +237,15 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("restartrequired") != Some(true)
             && arguments.boolean("forvpc") != Some(true)
             && arguments.boolean("canusefordeploy") != Some(false)
+            && arguments.texts("supportedservices").is_none_or(|wanted| has_services(call, network, wanted))
     });
     Listing::of("network", arguments, found, |network| view(call.view(), network))
+}
+
+fn has_services(call: &Call<'_>, network: &Network, wanted: &[String]) -> bool {
+    let services = call.model.network_offerings.get(network.offering).map(|offering| &offering.services);
+    let has = |service| services.is_some_and(|services| services.contains(&service));
+    wanted.iter().all(|wanted| Service::named(wanted).is_some_and(has))
 }
 
 fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {

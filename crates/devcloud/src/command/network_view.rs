@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
-use crate::model::{Network, NetworkState};
+use crate::model::{Network, NetworkOffering, NetworkState, Service};
 
 /// What is told of a network.
 pub(super) const NETWORK: Answer = Answer::of(&[
@@ -33,46 +33,37 @@ const PROVIDER: Answer = Answer::of(&[&["name"]]);
 
 const ABILITY: Answer = Answer::of(&[&["name", "value", "canchooseservicecapability"]]);
 
-/// The services of an isolated network, each done by the virtual router, and what it can do.
-pub(super) const SERVICES: [(&str, &[(&str, &str)]); 9] = [
-    ("SourceNat", &[("SupportedSourceNatTypes", "peraccount"), ("RedundantRouter", "false")]),
-    ("Dns", &[("AllowDnsSuffixModification", "false")]),
-    (
-        "Firewall",
-        &[
+/// What a virtual router can do of a service.
+fn abilities(service: Service) -> &'static [(&'static str, &'static str)] {
+    match service {
+        Service::SourceNat => &[("SupportedSourceNatTypes", "peraccount"), ("RedundantRouter", "false")],
+        Service::Dns => &[("AllowDnsSuffixModification", "false")],
+        Service::Firewall => &[
             ("SupportedProtocols", "tcp,udp,icmp"),
             ("SupportedEgressProtocols", "tcp,udp,icmp, all"),
             ("MultipleIps", "true"),
             ("SupportedTrafficDirection", "ingress, egress"),
         ],
-    ),
-    (
-        "Lb",
-        &[
+        Service::Lb => &[
             ("SupportedLbAlgorithms", "roundrobin,leastconn,source"),
             ("SupportedProtocols", "tcp"),
             ("SupportedLBIsolation", "dedicated"),
             ("LbSchemes", "Public"),
         ],
-    ),
-    ("Dhcp", &[]),
-    ("UserData", &[]),
-    ("PortForwarding", &[("SupportedProtocols", "tcp,udp")]),
-    ("StaticNat", &[("ElasticIp", "false"), ("AssociatePublicIP", "true")]),
-    ("Gateway", &[]),
-];
+        Service::PortForwarding => &[("SupportedProtocols", "tcp,udp")],
+        Service::StaticNat => &[("ElasticIp", "false"), ("AssociatePublicIP", "true")],
+        Service::Dhcp | Service::UserData | Service::Gateway => &[],
+    }
+}
 
-pub(super) fn services() -> Value {
-    SERVICES
-        .iter()
-        .map(|(name, capabilities)| {
-            let capability: Value = capabilities
-                .iter()
-                .map(|(name, value)| json!({ "name": name, "value": value, "canchooseservicecapability": false }))
-                .collect();
-            json!({ "name": name, "provider": [{ "name": "VirtualRouter" }], "capability": capability })
-        })
-        .collect()
+/// What is told of the services of an offering's networks, each done by the virtual router.
+pub(super) fn services(offering: &NetworkOffering) -> Value {
+    let service = |service: &Service| {
+        let ability = |(name, value): &(&str, &str)| json!({ "name": name, "value": value, "canchooseservicecapability": false });
+        let capability: Value = abilities(*service).iter().map(ability).collect();
+        json!({ "name": service.name(), "provider": [{ "name": "VirtualRouter" }], "capability": capability })
+    };
+    offering.services.iter().map(service).collect()
 }
 
 /// The VLAN that keeps a network's guests apart while it stands.
@@ -83,7 +74,7 @@ pub(super) fn vlan(network: &Network) -> Option<u64> {
 pub(super) fn view(view: View<'_>, network: &Network) -> Value {
     let catalogue = &view.settings.catalogue;
     let vlan = vlan(network);
-    let offering = catalogue.network_offering(network.offering);
+    let offering = view.model.network_offerings.get(network.offering);
     object([
         json!({
             "id": network.id,
@@ -95,17 +86,17 @@ pub(super) fn view(view: View<'_>, network: &Network) -> Value {
             "netmask": network.range.netmask().to_string(),
             "cidr": network.range.to_string(),
             "networkofferingid": network.offering,
-            "networkofferingname": offering.map(|offering| offering.name),
-            "networkofferingdisplaytext": offering.map(|offering| offering.display_text),
-            "networkofferingconservemode": true,
-            "networkofferingavailability": offering.map(|offering| offering.availability),
+            "networkofferingname": offering.map(|offering| &offering.name),
+            "networkofferingdisplaytext": offering.map(|offering| &offering.display_text),
+            "networkofferingconservemode": offering.is_none_or(|offering| offering.conserve_mode),
+            "networkofferingavailability": offering.map(NetworkOffering::availability),
             "issystem": false,
             "state": network.state.name(),
             "related": network.id,
             "dns1": view.settings.config.dns.to_string(),
             "type": "Isolated",
             "acltype": "Account",
-            "service": services(),
+            "service": offering.map(services),
             "networkdomain": network.domain,
             "physicalnetworkid": catalogue.physical_network,
             "restartrequired": false,

@@ -10,7 +10,7 @@ use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::Protocol;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Holder, MachineState, Matcher, PortForwardingRule, PortRange, RuleState};
+use crate::model::{Holder, MachineState, Matcher, PortForwardingRule, PortRange, RuleState, Service};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -96,6 +96,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
     let address = arguments.required_id("ipaddressid")?;
     let network = super::public_ip_address::network_of(call, address)?;
+    super::network_offering::serves(call, network, address, Service::PortForwarding)?;
     if call.model.public_ip_addresses.get(address).is_some_and(|address| address.static_nat.is_some()) {
         return Err(ApiError::invalid("Unable to create port forwarding rule; ip has static nat enabled"));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Begun, Call, Command, Entity, JobKind, Parameter};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{PortRange, StaticNat};
+use crate::model::{PortRange, Service, StaticNat};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::change(
@@ -47,6 +47,7 @@ fn enable(call: &mut Call<'_>) -> Result<Value, ApiError> {
             ));
         }
     }
+    super::network_offering::serves(call, network, address_id, Service::StaticNat)?;
     let machine = call.model.virtual_machines.get(machine_id);
     let nic = machine.and_then(|machine| machine.nic_in(network));
     let nic = nic.ok_or_else(|| ApiError::invalid("Vm doesn't belong to the network"))?;

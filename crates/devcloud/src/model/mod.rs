@@ -15,6 +15,7 @@ mod key_pair;
 mod limit;
 mod load_balancer_rule;
 mod network;
+mod network_offering;
 mod offering;
 mod placement;
 mod port_forwarding_rule;
@@ -55,6 +56,7 @@ pub(crate) use self::key_pair::KeyPair;
 pub(crate) use self::limit::{RESOURCE_TYPES, Resource};
 pub(crate) use self::load_balancer_rule::{LoadBalancerRule, Member, StickinessPolicy};
 pub(crate) use self::network::{Network, NetworkState};
+pub(crate) use self::network_offering::{NetworkOffering, Service};
 pub(crate) use self::offering::{DiskOffering, ServiceOffering, Size};
 pub(crate) use self::placement::place;
 pub(crate) use self::port_forwarding_rule::{Holder, PortForwardingRule};
@@ -167,6 +169,7 @@ tables! {
     jobs: Job,
     key_pairs: KeyPair,
     load_balancer_rules: LoadBalancerRule,
+    network_offerings: NetworkOffering,
     networks: Network,
     port_forwarding_rules: PortForwardingRule,
     projects: Project,

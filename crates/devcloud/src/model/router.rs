@@ -15,7 +15,7 @@ impl Model {
             self.public_ip_addresses.iter().filter(|address| address.network == Some(network.id)).collect();
         let address_of =
             |id: Uuid| addresses.iter().find(|address| address.id == id).map(|address| address.address);
-        let egress_default = match catalogue.network_offering(network.offering) {
+        let egress_default = match self.network_offerings.get(network.offering) {
             Some(offering) if offering.egress_allowed => driver::EgressDefault::Allow,
             _ => driver::EgressDefault::Deny,
         };

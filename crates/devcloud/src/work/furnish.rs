@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::model::{
-    Account, AddressState, DiskOffering, Model, PublicIpAddress, ServiceOffering, Size, Standing, User,
+    Account, AddressState, DiskOffering, Model, NetworkOffering, PublicIpAddress, Service, ServiceOffering,
+    Size, Standing, User,
 };
 use crate::zone::Core;
 
@@ -27,6 +28,7 @@ impl Core {
                     furnish_account(model, name, root_admin, now);
                 }
             }
+            furnish_network_offerings(model, now, |name| settings.catalogue.own_id("network offering", name));
             furnish_offerings(model, config, now, |kind, name| settings.catalogue.own_id(kind, name));
             let (first, last) = (u32::from(config.public.first), u32::from(config.public.last));
             for address in (first..=last).map(Ipv4Addr::from) {
@@ -113,6 +115,41 @@ fn furnish_offerings(
             created: now,
         };
         model.disk_offerings.insert(offering);
+    }
+}
+
+/// The zone's own kinds of networks, unless they were deleted.
+fn furnish_network_offerings(model: &mut Model, now: Timestamp, own_id: impl Fn(&str) -> Uuid) {
+    for (name, display_text, default) in [
+        (
+            "DefaultIsolatedNetworkOfferingWithSourceNatService",
+            "Offering for Isolated networks with Source Nat service enabled",
+            true,
+        ),
+        (
+            "IsolatedNetworkOfferingEgressAllowed",
+            "Isolated networks with Source Nat service and open egress",
+            false,
+        ),
+    ] {
+        let id = own_id(name);
+        if model.network_offerings.contains(id) || model.removed.contains(id) {
+            continue;
+        }
+        let offering = NetworkOffering {
+            number: model.next_number(),
+            id,
+            name: name.to_owned(),
+            display_text: display_text.to_owned(),
+            egress_allowed: !default,
+            required: default,
+            conserve_mode: true,
+            services: Service::ALL.to_vec(),
+            enabled: true,
+            default,
+            created: now,
+        };
+        model.network_offerings.insert(offering);
     }
 }
 

@@ -110,6 +110,10 @@ async fn a_balancer_keeps_clients_as_its_policy_says_and_has_no_health_checks_of
     assert_eq!((code, cs_code), (430, Some(9999)), "{why}");
     let none = user.only("listLBHealthCheckPolicies", "healthcheckpolicies", &[of]).await;
     assert_eq!(none["healthcheckpolicy"], json!([]));
+    for command in ["updateLBHealthCheckPolicy", "deleteLBHealthCheckPolicy"] {
+        let (code, cs_code, why) = user.refused(command, &[("id", &rule)]).await;
+        assert_eq!((code, cs_code), (431, Some(9999)), "no id is one of a health check: {why}");
+    }
     user.run("deleteLBStickinessPolicy", &[("id", policy["id"].as_str().expect("an id"))]).await;
     let told = world.driver.router(network.parse().expect("an id")).expect("a router");
     assert_eq!(told.balancers[0].stickiness, None);

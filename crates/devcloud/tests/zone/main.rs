@@ -10,6 +10,7 @@ mod faults;
 mod jobs;
 mod kit;
 mod machines;
+mod network_offerings;
 mod networks;
 mod own;
 mod people;
