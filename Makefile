@@ -31,8 +31,9 @@ test: setup-test
 	scripts/test.sh
 
 bench:
-	CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo build $(WORKSPACE) --bins --example bench
+	CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo build $(WORKSPACE) --bins --example bench --example numbers
 	target/debug/examples/bench
+	target/debug/examples/numbers
 
 setup:
 	scripts/host-setup.sh demo

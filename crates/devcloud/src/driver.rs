@@ -5,6 +5,7 @@
 //! and a restart is the same as a first start. Two drivers exist: `machines` (systemd-nspawn, nftables, dnsmasq,
 //! HAProxy) and `simulator` (records only).
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
@@ -98,7 +99,7 @@ pub struct Guest {
     /// Its address in this network.
     pub address: Ipv4Addr,
     /// What the metadata service answers under `/latest/meta-data/<name>`; empty data is left out by the zone.
-    pub metadata: Vec<(String, String)>,
+    pub metadata: Vec<(Cow<'static, str>, String)>,
     /// What the metadata service answers under `/latest/user-data`, decoded.
     pub user_data: Option<Vec<u8>>,
 }

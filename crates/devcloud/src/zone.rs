@@ -157,6 +157,9 @@ impl Zone {
         zone.core.furnish().await?;
         zone.core.recover().await?;
         for template in zone.core.driver.base_templates() {
+            if zone.core.read(|model| model.is_buried(&template.layers)) {
+                continue;
+            }
             zone.core.register_base_template(template).await?;
         }
         for template in zone.core.unfetched() {

@@ -10,7 +10,7 @@ use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach, Ru
 use crate::driver::Protocol;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{IpForwardingRule, RuleState};
+use crate::model::{IpForwardingRule, Model, RuleState};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -62,11 +62,12 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let first = arguments.integer("startport").unwrap_or_default();
     let ports = port_range(first, arguments.integer("endport").unwrap_or(first))?;
     let protocol = protocol(call)?;
-    let old = call
-        .model
-        .ip_forwarding_rules
-        .iter()
-        .find(|old| old.address == address && old.protocol == protocol && old.ports.overlaps(ports));
+    let old = call.model.ip_forwarding_rules.iter().find(|old| {
+        old.address == address
+            && old.protocol == protocol
+            && old.state != RuleState::Revoked
+            && old.ports.overlaps(ports)
+    });
     if let Some(old) = old {
         return Err(ApiError::conflict(format!(
             "The range specified, {ports}, conflicts with rule {} which has {}",
@@ -93,35 +94,40 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     Ok(Begun::making(id, "FirewallRule", Lane::Network(network), move |running| apply(running, id, network)))
 }
 
-async fn set(running: &Running, id: Uuid, network: Uuid, state: Option<RuleState>) -> Result<(), ApiError> {
-    running
-        .core
-        .change(|model, _| {
-            match state {
-                Some(state) => {
-                    let rule = model.ip_forwarding_rules.edit(id);
-                    rule.ok_or_else(|| ApiError::internal("The IP forwarding rule is gone"))?.state = state;
-                }
-                None => {
-                    model.ip_forwarding_rules.remove(id);
-                    model.tags.remove(id);
-                }
-            }
-            follow(model, id, state);
-            model.touch(network);
-            Ok(())
-        })
-        .await
+/// Sets the state of a rule that is in `from`, and of what the firewall was opened for.
+fn advance(model: &mut Model, id: Uuid, from: RuleState, to: RuleState) -> Result<(), ApiError> {
+    let rule = model.ip_forwarding_rules.edit(id).filter(|rule| rule.state == from);
+    rule.ok_or_else(|| ApiError::internal("The IP forwarding rule is gone"))?.state = to;
+    follow(model, id, Some(to));
+    Ok(())
+}
+
+fn remove(model: &mut Model, id: Uuid) {
+    model.ip_forwarding_rules.remove(id);
+    model.tags.remove(id);
+    follow(model, id, None);
 }
 
 async fn apply(running: Running, id: Uuid, network: Uuid) -> Result<Value, ApiError> {
-    set(&running, id, network, Some(RuleState::Adding)).await?;
-    if let Err(error) = running.core.apply_rules(network).await {
+    let core = &running.core;
+    core.change(|model, _| {
+        // It may have been deleted while it waited for its turn.
+        advance(model, id, RuleState::Staged, RuleState::Adding)?;
+        model.touch(network);
+        Ok(())
+    })
+    .await?;
+    if let Err(error) = core.apply_rules(network).await {
         tracing::info!(%error, rule = %id, "an IP forwarding rule was not applied");
-        set(&running, id, network, None).await?;
+        core.change(|model, _| {
+            remove(model, id);
+            model.touch(network);
+            Ok(())
+        })
+        .await?;
         return Err(ApiError::internal("Error in creating ip forwarding rule on the domr"));
     }
-    set(&running, id, network, Some(RuleState::Active)).await?;
+    core.change(|model, _| advance(model, id, RuleState::Adding, RuleState::Active)).await?;
     let gone = || ApiError::internal("The IP forwarding rule is gone");
     running
         .look(|look| {
@@ -152,11 +158,22 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     follow(call.model, id, Some(RuleState::Revoked));
     call.model.touch(network);
     Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
-        if let Err(error) = running.core.apply_rules(network).await {
-            set(&running, id, network, Some(RuleState::Active)).await?;
+        let core = &running.core;
+        if let Err(error) = core.apply_rules(network).await {
+            core.change(|model, _| {
+                // Static NAT that ended meanwhile has taken it along.
+                let _ = advance(model, id, RuleState::Revoked, RuleState::Active);
+                model.touch(network);
+                Ok(())
+            })
+            .await?;
             return Err(ApiError::internal(format!("Failed to delete IP forwarding rule: {error}")));
         }
-        set(&running, id, network, None).await?;
+        core.change(|model, _| {
+            remove(model, id);
+            Ok(())
+        })
+        .await?;
         Ok(json!({ "success": true }))
     }))
 }

@@ -155,6 +155,9 @@ fn list_sizes(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let current = arguments.id("virtualmachineid");
     let current = current.and_then(|machine| call.model.virtual_machines.get(machine));
+    if let Some(machine) = current {
+        call.must_be_mine(machine.account)?;
+    }
     let current = current.map(|machine| machine.offering);
     let at_least = |name: &str, has: Option<i64>| {
         arguments.integer(name).is_none_or(|wanted| has.is_none_or(|has| has >= wanted))

@@ -76,9 +76,7 @@ fn disable(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         running
             .core
             .change(|model, _| {
-                if let Some(address) = model.public_ip_addresses.edit(id) {
-                    address.static_nat = None;
-                }
+                model.end_static_nat(id);
                 model.touch(network);
                 Ok(())
             })

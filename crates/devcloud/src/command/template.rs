@@ -431,7 +431,7 @@ pub(super) fn delete(call: &mut Call<'_>, instance: &'static str) -> Result<Begu
                     return Err(ApiError::invalid("Please specify a template that is not currently being created."));
                 }
                 let template = model.templates.remove(id).ok_or_else(gone)?;
-                model.bury(id, <Template as crate::model::Entity>::KIND);
+                model.bury_template(&template);
                 Ok(template.layers)
             })
             .await?;

@@ -330,10 +330,7 @@ fn extract(
     let template = call.model.templates.get(id).cloned().ok_or_else(gone)?;
     let may = call.caller.root_admin || (template.extractable && usable(call, &template));
     if !may {
-        return Err(ApiError::permission(format!(
-            "The template {} is not extractable by this account",
-            template.name
-        )));
+        return Err(ApiError::permission(format!("The template {id} is not extractable by this account")));
     }
     let mode = call.arguments.required_text("mode")?.to_uppercase();
     let extract_id = call.model.next_id();

@@ -148,13 +148,6 @@ impl Core {
                 if let Err(error) = &result {
                     tracing::info!(job = %id, class = kind.class, code = error.code, text = %error.text, "a job failed");
                 }
-                if let Some(job) = model.jobs.edit(id) {
-                    job.completed = Some(now);
-                    job.status = match &result {
-                        Ok(result) => JobStatus::Succeeded(result.clone()),
-                        Err(error) => JobStatus::Failed { code: job_code(error), text: error.text.clone() },
-                    };
-                }
                 if let Some(instance) = scheduled.resource
                     && model.under_way.get(&instance) == Some(&id)
                 {
@@ -175,6 +168,13 @@ impl Core {
                     ..scheduled
                 };
                 model.record(event);
+                if let Some(job) = model.jobs.edit(id) {
+                    job.completed = Some(now);
+                    job.status = match result {
+                        Ok(result) => JobStatus::Succeeded(result),
+                        Err(error) => JobStatus::Failed { code: job_code(&error), text: error.text },
+                    };
+                }
                 Ok(())
             })
             .await;

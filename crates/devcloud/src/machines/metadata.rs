@@ -26,7 +26,7 @@ fn answer(guest: &Guest, path: &str) -> Option<Vec<u8>> {
         "" => Some(b"meta-data/".to_vec()),
         "user-data" => guest.user_data.clone(),
         "meta-data" | "meta-data/" => {
-            let names: Vec<_> = guest.metadata.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<_> = guest.metadata.iter().map(|(name, _)| name.as_ref()).collect();
             Some(names.join("\n").into_bytes())
         }
         leaf => {

@@ -65,12 +65,13 @@ pub(crate) use self::project::Project;
 pub(crate) use self::public_ip_address::{AddressState, PublicIpAddress, StaticNat};
 pub(crate) use self::resource_details::ResourceDetails;
 pub(crate) use self::snapshot::Snapshot;
-pub(crate) use self::table::{Entity, Table};
+pub(crate) use self::table::{Entity, Key, Table};
 pub(crate) use self::tag::{TagSet, TaggedKind};
 pub(crate) use self::template::{Format, Template, TemplateKind};
 pub(crate) use self::user_data::UserData;
 pub(crate) use self::virtual_machine::{MachineState, Nic, VirtualMachine};
 pub(crate) use self::volume::{Volume, VolumeKind};
+use crate::driver::LayerId;
 use crate::records::{RecordsError, Row, StoredRow};
 
 /// Something that once was: its id still resolves, but nothing is found under it.
@@ -80,6 +81,9 @@ pub(crate) struct Removed {
     pub(crate) id: Uuid,
     /// What it was: the kind of the table it was in.
     pub(crate) kind: String,
+    /// The layers of a template of the driver's own: it does not come back when the zone is opened again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerId>,
 }
 
 impl Entity for Removed {
@@ -222,13 +226,28 @@ impl Model {
     /// Leaves a mark where something was, so that its id still resolves.
     pub(crate) fn bury(&mut self, id: Uuid, kind: &str) {
         let number = self.next_number();
-        self.removed.insert(Removed { number, id, kind: kind.to_owned() });
+        self.removed.insert(Removed { number, id, kind: kind.to_owned(), layers: Vec::new() });
         self.tags.remove(id);
         self.resource_details.remove(id);
     }
 
+    /// Leaves a mark where a template was; one of the driver's own stays away.
+    pub(crate) fn bury_template(&mut self, template: &Template) {
+        self.bury(template.id, Template::KIND);
+        if template.account.is_none()
+            && let Some(mark) = self.removed.edit(template.id)
+        {
+            mark.layers.clone_from(&template.layers);
+        }
+    }
+
+    /// Whether the template of the driver's own with these layers was deleted.
+    pub(crate) fn is_buried(&self, layers: &[LayerId]) -> bool {
+        !layers.is_empty() && self.removed.iter().any(|mark| mark.layers == layers)
+    }
+
     /// Whether anything still needs a layer.
-    pub(crate) fn layer_in_use(&self, layer: &crate::driver::LayerId) -> bool {
+    pub(crate) fn layer_in_use(&self, layer: &LayerId) -> bool {
         self.templates.iter().any(|template| template.layers.contains(layer))
             || self.volumes.iter().any(|volume| volume.layers.contains(layer))
             || self.snapshots.iter().any(|snapshot| snapshot.layers.contains(layer))
@@ -236,7 +255,8 @@ impl Model {
 
     /// Machines with an interface in `network`, in the order they were made.
     pub(crate) fn machines_in(&self, network: Uuid) -> impl Iterator<Item = &VirtualMachine> {
-        self.virtual_machines.iter().filter(move |machine| machine.nic_in(network).is_some())
+        let found = self.virtual_machines.under(Key::of(network));
+        found.filter(move |machine| machine.nic_in(network).is_some())
     }
 
     /// What the router of `network` does has changed.
@@ -246,18 +266,13 @@ impl Model {
         }
     }
 
-    /// Removes the rules of a machine that is expunged: its forwards, its places in load balancers, its static NAT.
+    /// Removes the rules of a machine that is expunged: its forwards with what the firewall was opened for, its places in
+    /// load balancers, its static NAT.
     pub(crate) fn forget_rules_of(&mut self, machine: Uuid) {
-        let forwards: Vec<Uuid> = self
-            .port_forwarding_rules
-            .iter()
-            .filter(|rule| rule.virtual_machine == machine)
-            .map(|rule| rule.id)
-            .collect();
-        for rule in forwards {
-            self.port_forwarding_rules.remove(rule);
-            self.tags.remove(rule);
-        }
+        let forwards = self.port_forwarding_rules.remove_all(|rule| rule.virtual_machine == machine);
+        let opened = |rule: &FirewallRule| rule.opened_for.is_some_and(|rule| forwards.contains(&rule));
+        let opened = self.firewall_rules.remove_all(opened);
+        self.untag(forwards.into_iter().chain(opened));
         let balanced: Vec<Uuid> = self
             .load_balancer_rules
             .iter()
@@ -269,64 +284,36 @@ impl Model {
                 rule.members.retain(|member| member.virtual_machine != machine);
             }
         }
-        let translated: Vec<Uuid> = self
-            .public_ip_addresses
-            .iter()
-            .filter(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine))
-            .map(|address| address.id)
-            .collect();
-        let opened = self.ip_forwarding_rules.iter().filter(|rule| rule.virtual_machine == machine);
-        for rule in opened.map(|rule| rule.id).collect::<Vec<_>>() {
-            self.ip_forwarding_rules.remove(rule);
-            self.tags.remove(rule);
-        }
+        let translated: Vec<Uuid> = self.translated_to(machine).map(|address| address.id).collect();
         for address in translated {
-            if let Some(address) = self.public_ip_addresses.edit(address) {
-                address.static_nat = None;
-            }
+            self.end_static_nat(address);
+        }
+    }
+
+    /// Takes a public address from its machine, and with it every rule that let traffic in to the machine there.
+    pub(crate) fn end_static_nat(&mut self, address: Uuid) {
+        let forwards = self.ip_forwarding_rules.remove_all(|rule| rule.address == address);
+        let allowed = self.firewall_rules.remove_all(|rule| rule.address == Some(address));
+        self.untag(forwards.into_iter().chain(allowed));
+        if let Some(address) = self.public_ip_addresses.edit(address) {
+            address.static_nat = None;
         }
     }
 
     /// Removes every rule of a public address and makes it free.
     pub(crate) fn release(&mut self, address: Uuid) {
-        for rule in self
-            .firewall_rules
-            .iter()
-            .filter(|rule| rule.address == Some(address))
-            .map(|rule| rule.id)
-            .collect::<Vec<_>>()
-        {
-            self.firewall_rules.remove(rule);
-            self.tags.remove(rule);
-        }
-        for rule in self
-            .port_forwarding_rules
-            .iter()
-            .filter(|rule| rule.address == address)
-            .map(|rule| rule.id)
-            .collect::<Vec<_>>()
-        {
-            self.port_forwarding_rules.remove(rule);
-            self.tags.remove(rule);
-        }
-        for rule in self
-            .load_balancer_rules
-            .iter()
-            .filter(|rule| rule.address == address)
-            .map(|rule| rule.id)
-            .collect::<Vec<_>>()
-        {
-            self.load_balancer_rules.remove(rule);
-            self.tags.remove(rule);
-        }
-        let opened = self.ip_forwarding_rules.iter().filter(|rule| rule.address == address);
-        for rule in opened.map(|rule| rule.id).collect::<Vec<_>>() {
-            self.ip_forwarding_rules.remove(rule);
-            self.tags.remove(rule);
-        }
-        self.tags.remove(address);
+        self.end_static_nat(address);
+        let forwards = self.port_forwarding_rules.remove_all(|rule| rule.address == address);
+        let balancers = self.load_balancer_rules.remove_all(|rule| rule.address == address);
+        self.untag(forwards.into_iter().chain(balancers).chain([address]));
         if let Some(address) = self.public_ip_addresses.edit(address) {
             address.make_free();
+        }
+    }
+
+    fn untag(&mut self, resources: impl IntoIterator<Item = Uuid>) {
+        for resource in resources {
+            self.tags.remove(resource);
         }
     }
 
@@ -357,6 +344,20 @@ impl Model {
 
     /// The address under which a network's guests appear outside.
     pub(crate) fn source_nat_of(&self, network: Uuid) -> Option<&PublicIpAddress> {
-        self.public_ip_addresses.iter().find(|address| address.network == Some(network) && address.source_nat)
+        self.addresses_of(network).find(|address| address.source_nat)
+    }
+
+    /// The public addresses of a network.
+    pub(crate) fn addresses_of(&self, network: Uuid) -> impl Iterator<Item = &PublicIpAddress> {
+        let found = self.public_ip_addresses.under(Key::of(network));
+        found.filter(move |address| address.network == Some(network))
+    }
+
+    /// The public addresses that are this machine's alone.
+    pub(crate) fn translated_to(&self, machine: Uuid) -> impl Iterator<Item = &PublicIpAddress> {
+        let found = self.public_ip_addresses.under(Key::of(machine));
+        found.filter(move |address| {
+            address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine)
+        })
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Entity;
+use super::{Entity, Key};
 
 /// One address of the public range.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,5 +65,10 @@ impl Entity for PublicIpAddress {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    /// Its network and the machine it is translated to.
+    fn keys(&self) -> Vec<Key> {
+        let machine = self.static_nat.as_ref().map(|nat| nat.virtual_machine);
+        self.network.into_iter().chain(machine).map(Key::of).collect()
     }
 }

@@ -11,8 +11,7 @@ impl Model {
     /// Everything the router of a network has to do.
     pub(crate) fn router(&self, network: Uuid, catalogue: &Catalogue) -> Option<driver::Network> {
         let network = self.networks.get(network)?;
-        let addresses: Vec<&PublicIpAddress> =
-            self.public_ip_addresses.iter().filter(|address| address.network == Some(network.id)).collect();
+        let addresses: Vec<&PublicIpAddress> = self.addresses_of(network.id).collect();
         let address_of =
             |id: Uuid| addresses.iter().find(|address| address.id == id).map(|address| address.address);
         let egress_default = match self.network_offerings.get(network.offering) {
@@ -135,10 +134,7 @@ impl Model {
             host_name: machine.name.clone(),
             mac: nic.mac.clone(),
             address: nic.address,
-            metadata: metadata
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-                .collect(),
+            metadata: metadata.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
             user_data: machine
                 .user_data
                 .as_ref()

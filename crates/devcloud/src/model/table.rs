@@ -1,7 +1,8 @@
-//! Entities of one kind in the order they were made, found by number or id, with the changes of the transaction under
-//! way.
+//! Entities of one kind in the order they were made, found by number, by id or by what else their kind is looked for by,
+//! with the changes of the transaction under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,12 +20,30 @@ pub(crate) trait Entity: Clone + Serialize + DeserializeOwned {
     fn number(&self) -> u64;
     /// Its id as the API shows it.
     fn id(&self) -> Uuid;
+    /// What it is looked for by besides, see [`Table::under`].
+    fn keys(&self) -> Vec<Key> {
+        Vec::new()
+    }
+}
+
+/// Something that entities are looked for by: a name, or what they belong to. Two things may have the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    pub(crate) fn of(what: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 /// All entities of one kind.
 pub(crate) struct Table<T> {
     rows: BTreeMap<u64, T>,
     index: BTreeMap<Uuid, u64>,
+    /// Keys and numbers, as they were before the transaction under way.
+    keys: BTreeSet<(Key, u64)>,
     before: BTreeMap<u64, Option<T>>,
     /// Ended transactions, the newest last: when each ended, and what it changed as it had been before.
     past: VecDeque<(Instant, BTreeMap<u64, Option<T>>)>,
@@ -32,7 +51,13 @@ pub(crate) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), index: BTreeMap::new(), before: BTreeMap::new(), past: VecDeque::new() }
+        Self {
+            rows: BTreeMap::new(),
+            index: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            before: BTreeMap::new(),
+            past: VecDeque::new(),
+        }
     }
 }
 
@@ -52,6 +77,15 @@ impl<T: Entity> Table<T> {
     /// In the order of creation.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.rows.values()
+    }
+
+    /// Everything with this key, in the order of creation, and perhaps some things without it: look at each.
+    pub(crate) fn under(&self, key: Key) -> impl Iterator<Item = &T> {
+        let known = self.keys.range((key, 0)..=(key, u64::MAX)).map(|(_, number)| *number);
+        let mut numbers: Vec<u64> = known.chain(self.before.keys().copied()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.into_iter().filter_map(|number| self.rows.get(&number))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -80,7 +114,17 @@ impl<T: Entity> Table<T> {
         Some(row)
     }
 
+    /// Removes whatever this is true of: the ids, in the order of creation.
+    pub(crate) fn remove_all(&mut self, goes: impl Fn(&T) -> bool) -> Vec<Uuid> {
+        let ids: Vec<Uuid> = self.rows.values().filter(|row| goes(row)).map(Entity::id).collect();
+        for id in &ids {
+            self.remove(*id);
+        }
+        ids
+    }
+
     pub(super) fn load(&mut self, entity: T) {
+        self.keys.extend(entity.keys().into_iter().map(|key| (key, entity.number())));
         self.index.insert(entity.id(), entity.number());
         self.rows.insert(entity.number(), entity);
     }
@@ -96,10 +140,26 @@ impl<T: Entity> Table<T> {
     }
 
     pub(super) fn forget_changes(&mut self) {
+        self.note_keys();
         self.before.clear();
     }
 
+    /// Brings the keys up to date with what the transaction changed.
+    fn note_keys(&mut self) {
+        for (&number, before) in &self.before {
+            let now = self.rows.get(&number).map(Entity::keys).unwrap_or_default();
+            let before = before.as_ref().map(Entity::keys).unwrap_or_default();
+            if now != before {
+                for key in before {
+                    self.keys.remove(&(key, number));
+                }
+                self.keys.extend(now.into_iter().map(|key| (key, number)));
+            }
+        }
+    }
+
     pub(super) fn remember_changes(&mut self, now: Instant, kept: Duration) {
+        self.note_keys();
         while self.past.front().is_some_and(|(end, _)| *end + kept < now) {
             self.past.pop_front();
         }
@@ -126,6 +186,9 @@ impl<T: Entity> Table<T> {
             let row = self.rows.remove(number);
             if let Some(row) = &row {
                 self.index.remove(&row.id());
+                for key in row.keys() {
+                    self.keys.remove(&(key, *number));
+                }
             }
             if let Some(other) = std::mem::replace(other, row) {
                 self.load(other);
@@ -159,6 +222,54 @@ mod tests {
         }
         fn id(&self) -> Uuid {
             self.1
+        }
+        fn keys(&self) -> Vec<Key> {
+            vec![Key::of(&self.2)]
+        }
+    }
+
+    fn found(table: &Table<Thing>, name: &str) -> Vec<u64> {
+        table.under(Key::of(name)).filter(|thing| thing.2 == name).map(|thing| thing.0).collect()
+    }
+
+    /// What each step does to a table: which thing, and its new name; none removes it.
+    fn step(table: &mut Table<Thing>, number: u64, name: Option<&str>) {
+        let id = Uuid::from_u128(u128::from(number));
+        match (name, table.edit(id)) {
+            (Some(name), Some(thing)) => thing.2 = name.to_owned(),
+            (Some(name), None) => table.insert(thing(number, name)),
+            (None, _) => drop(table.remove(id)),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_by_a_key_is_what_looking_through_all_finds(
+            steps in proptest::collection::vec((1_u64..6, proptest::option::of("[ab]"), 0_u8..4), 0..40),
+        ) {
+            let begin = Instant::now();
+            let at = |seconds: usize| begin + Duration::from_secs(seconds as u64);
+            let mut table = Table::default();
+            let agrees = |table: &Table<Thing>| ["a", "b"].iter().all(|name| {
+                let all: Vec<u64> = table.iter().filter(|thing| thing.2 == *name).map(|thing| thing.0).collect();
+                found(table, name) == all
+            });
+            for (second, (number, name, end)) in steps.iter().enumerate() {
+                step(&mut table, *number, name.as_deref());
+                proptest::prop_assert!(agrees(&table));
+                match end {
+                    0 => table.roll_back(),
+                    1 => table.remember_changes(at(second), Duration::from_secs(3600)),
+                    _ => continue,
+                }
+                proptest::prop_assert!(agrees(&table));
+                for then in 0..second {
+                    table.go_back_to(at(then));
+                    proptest::prop_assert!(agrees(&table));
+                    table.return_from(at(then));
+                    proptest::prop_assert!(agrees(&table));
+                }
+            }
         }
     }
 

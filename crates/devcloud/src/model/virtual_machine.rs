@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entity, Size};
+use super::{Entity, Key, Size};
 
 /// A machine, from its deployment until it is expunged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -103,6 +103,10 @@ impl Entity for VirtualMachine {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    /// Its name and its networks.
+    fn keys(&self) -> Vec<Key> {
+        self.nics.iter().map(|nic| Key::of(nic.network)).chain([Key::of(&self.name)]).collect()
     }
 }
 

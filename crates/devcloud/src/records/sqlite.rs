@@ -92,6 +92,8 @@ fn prepare(path: &Path) -> Result<Result<Connection, RecordsError>, rusqlite::Er
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // 32 MiB: what changes over and over again goes to its place in the file once, not each time.
+    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
     let found: i64 = connection.query_row("pragma user_version", [], |row| row.get(0))?;
     if found > FORMAT {
         let path = path.display().to_string();
@@ -116,7 +118,7 @@ fn write_all(
     let mut durable = 0;
     while let Ok(first) = transactions.recv() {
         let waiting: Vec<Vec<Row>> =
-            std::iter::once(first).chain(transactions.try_iter().take(255)).collect();
+            std::iter::once(first).chain(transactions.try_iter().take(1023)).collect();
         let count = waiting.len() as u64;
         if let Err(error) = write(&mut connection, &waiting) {
             tracing::error!(%error, "the zone's records could not be written");

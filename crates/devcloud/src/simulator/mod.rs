@@ -267,13 +267,14 @@ impl Driver for Simulator {
         if state.running.contains_key(&machine.id) {
             return Ok(());
         }
-        let memory: u64 = state.running.values().map(|other| other.memory_mib).sum();
-        if capacity.memory_mib.is_some_and(|limit| memory + machine.memory_mib > limit) {
-            return Err(DriverError::Capacity(format!(
-                "{} MiB wanted, {memory} MiB of {} MiB in use",
-                machine.memory_mib,
-                capacity.memory_mib.unwrap_or_default()
-            )));
+        if let Some(limit) = capacity.memory_mib {
+            let memory: u64 = state.running.values().map(|other| other.memory_mib).sum();
+            if memory + machine.memory_mib > limit {
+                return Err(DriverError::Capacity(format!(
+                    "{} MiB wanted, {memory} MiB of {limit} MiB in use",
+                    machine.memory_mib
+                )));
+            }
         }
         if capacity.machines.is_some_and(|limit| state.running.len() >= limit) {
             return Err(DriverError::Capacity(format!("{} machines run already", state.running.len())));

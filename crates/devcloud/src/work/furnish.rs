@@ -1,6 +1,6 @@
 //! What every zone has from its first opening: its accounts and its public addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
@@ -20,21 +20,22 @@ impl Core {
         let settings = self.settings();
         let config = &settings.config;
         self.change(|model, now| {
+            // In a zone that is there already an account that is missing was deleted.
+            let new = model.accounts.len() == 0;
             let names = config.accounts.iter().map(String::as_str);
             for (name, root_admin) in
                 [("admin", true), ("mesostack", false)].into_iter().chain(names.map(|name| (name, false)))
             {
-                if model.account_in(None, name).is_none() {
+                if new && model.account_in(None, name).is_none() {
                     furnish_account(model, name, root_admin, now);
                 }
             }
             furnish_network_offerings(model, now, |name| settings.catalogue.own_id("network offering", name));
             furnish_offerings(model, config, now, |kind, name| settings.catalogue.own_id(kind, name));
             let (first, last) = (u32::from(config.public.first), u32::from(config.public.last));
-            for address in (first..=last).map(Ipv4Addr::from) {
-                if model.public_ip_addresses.iter().any(|known| known.address == address) {
-                    continue;
-                }
+            let known: BTreeSet<Ipv4Addr> =
+                model.public_ip_addresses.iter().map(|known| known.address).collect();
+            for address in (first..=last).map(Ipv4Addr::from).filter(|address| !known.contains(address)) {
                 let address = PublicIpAddress {
                     number: model.next_number(),
                     id: model.next_id(),

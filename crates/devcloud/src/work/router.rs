@@ -195,7 +195,7 @@ impl Core {
             if model.machines_in(id).next().is_some() {
                 return Err(failed());
             }
-            let addresses = model.public_ip_addresses.iter().filter(|address| address.network == Some(id));
+            let addresses = model.addresses_of(id);
             for address in addresses.map(|address| address.id).collect::<Vec<_>>() {
                 model.release(address);
             }

@@ -92,7 +92,8 @@ impl Core {
         let os_type = self.settings().catalogue.os_type_named(&base.os_type).map(|os_type| os_type.id);
         let known = self.read(|model| {
             let mut templates = model.templates.iter();
-            templates.any(|old| old.account.is_none() && old.name == base.name && old.layers == base.layers)
+            // It may have been given another name.
+            templates.any(|old| old.account.is_none() && old.layers == base.layers)
         });
         if known {
             return Ok(());

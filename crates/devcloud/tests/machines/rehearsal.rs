@@ -272,7 +272,7 @@ pub(crate) fn add_machine(
             ("local-ipv4", address.to_string()),
             ("public-keys", keys.text("operator.pub").trim().to_owned()),
         ]
-        .map(|(name, value)| (name.to_owned(), value))
+        .map(|(name, value)| (name.into(), value))
         .into(),
         user_data: Some(keys.user_data().into_bytes()),
     });

@@ -137,6 +137,75 @@ async fn ip_forwarding_needs_static_nat_and_opens_the_firewall() {
     assert_eq!(user.call("listFirewallRules", &[]).await, json!({}));
 }
 
+/// An address with static NAT to a machine and a rule for port 80: the machine, the address, the rule.
+async fn forwarded(user: &kit::Caller) -> (String, String, String) {
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    // Keeps the network's router up when the other is gone.
+    user.deploy(&network, "stays", &[]).await;
+    let address = user.address(&network).await;
+    user.call("enableStaticNat", &[("ipaddressid", &address), ("virtualmachineid", &machine)]).await;
+    let rule = user.run("createIpForwardingRule", &port_80(&address)).await.0;
+    (machine, address, text(&rule["id"]))
+}
+
+fn port_80(address: &str) -> [(&'static str, &str); 3] {
+    [("ipaddressid", address), ("protocol", "tcp"), ("startport", "80")]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ip_forwarding_rule_that_goes_while_it_waits_is_never_there_and_frees_its_ports_at_once() {
+    let world = kit::world().await;
+    let user = world.user();
+    let (_, address, first) = forwarded(&user).await;
+    let going = text(&user.call("deleteIpForwardingRule", &[("id", &first)]).await["jobid"]);
+    let waiting = user.call("createIpForwardingRule", &port_80(&address)).await;
+    let second = text(&waiting["id"]);
+    let gone = text(&user.call("deleteIpForwardingRule", &[("id", &second)]).await["jobid"]);
+    assert_eq!(user.wait(&going).await["jobstatus"], json!(1));
+    let made = user.wait(&text(&waiting["jobid"])).await;
+    assert_eq!((&made["jobstatus"], &made["jobresultcode"]), (&json!(2), &json!(530)), "{made}");
+    assert_eq!(user.wait(&gone).await["jobstatus"], json!(1));
+    assert_eq!(user.call("listIpForwardingRules", &[]).await, json!({}));
+    assert_eq!(user.call("listFirewallRules", &[]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn static_nat_takes_its_rules_along_when_it_ends() {
+    let world = kit::world().await;
+    let user = world.user();
+    let (_, address, _) = forwarded(&user).await;
+    let more = [("ipaddressid", address.as_str()), ("protocol", "tcp"), ("startport", "22")];
+    user.run("createFirewallRule", &more).await;
+    user.run("disableStaticNat", &[("ipaddressid", &address)]).await;
+    assert_eq!(user.call("listIpForwardingRules", &[]).await, json!({}));
+    assert_eq!(user.call("listFirewallRules", &[]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expunged_machine_leaves_no_firewall_rule_that_was_opened_for_it() {
+    let world = kit::world().await;
+    let user = world.user();
+    let (machine, address, _) = forwarded(&user).await;
+    let network = text(&user.only("listNetworks", "network", &[]).await["id"]);
+    let other = user.address(&network).await;
+    let forward = [
+        ("ipaddressid", other.as_str()),
+        ("protocol", "tcp"),
+        ("publicport", "8080"),
+        ("privateport", "80"),
+        ("virtualmachineid", machine.as_str()),
+    ];
+    user.run("createPortForwardingRule", &forward).await;
+    let kept = [("ipaddressid", other.as_str()), ("protocol", "tcp"), ("startport", "22")];
+    user.run("createFirewallRule", &kept).await;
+    user.run("destroyVirtualMachine", &[("id", &machine), ("expunge", "true")]).await;
+    assert_eq!(user.call("listIpForwardingRules", &[]).await, json!({}));
+    assert_eq!(user.only("listFirewallRules", "firewallrule", &[]).await["startport"], json!(22));
+    let address = user.only("listPublicIpAddresses", "publicipaddress", &[("id", &address)]).await;
+    assert_eq!(address["isstaticnat"], json!(false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_forward_can_be_led_elsewhere() {
     let world = kit::world().await;

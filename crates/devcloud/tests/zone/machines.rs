@@ -156,7 +156,7 @@ async fn guests_are_told_who_they_are() {
     let guest = &router.guests[0];
     assert_eq!(guest.user_data.as_deref(), Some(&b"#cloud-config"[..]));
     let metadata: std::collections::BTreeMap<&str, &str> =
-        guest.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        guest.metadata.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
     let public = user.only("listPublicIpAddresses", "publicipaddress", &[]).await["ipaddress"].clone();
     let bare_key = key.rsplit_once(' ').expect("a comment").0;
     for (name, value) in [

@@ -249,6 +249,14 @@ impl Replay {
                 if *recorded != json!(0) {
                     self.note(&shown, "jobstatus", TIMING.to_owned());
                 }
+                // A rule that was refused here, since the router was not up yet, is not there to be asked for.
+                let looked = kit::json_of(&reply);
+                let looked = &looked["queryasyncjobresultresponse"];
+                if looked["jobresult"]["errortext"] == "Failed to create firewall rule"
+                    && let Some(rule) = real["queryasyncjobresultresponse"]["jobinstanceid"].as_str()
+                {
+                    self.ids.remove(rule);
+                }
                 return;
             }
         }

@@ -63,6 +63,29 @@ async fn everything_answered_for_is_there_again_with_the_same_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_template_of_the_driver_s_that_was_deleted_stays_away() {
+    let world = kit::world().await;
+    let template = world.user().template_id().await;
+    let renamed = [("id", template.as_str()), ("name", "Debian")];
+    world.admin().call("updateTemplate", &renamed).await;
+    let world = crash(world).await;
+    let all = [("templatefilter", "all"), ("name", "Debian 12")];
+    assert_eq!(world.admin().call("listTemplates", &all).await, json!({}), "nor does its old name");
+    world.admin().run("deleteTemplate", &[("id", &template)]).await;
+    let world = crash(world).await;
+    assert_eq!(world.admin().call("listTemplates", &all[..1]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_deleted_stays_away() {
+    let world = kit::world().await;
+    let account = world.admin().only("listAccounts", "account", &[("name", "mesostack")]).await;
+    world.admin().run("deleteAccount", &[("id", account["id"].as_str().expect("an id"))]).await;
+    let world = crash(world).await;
+    assert!(world.zone.credentials("mesostack").is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn jobs_that_were_cut_off_have_failed_and_their_machines_can_be_started() {
     let world = kit::world().await;
     let user = world.user();

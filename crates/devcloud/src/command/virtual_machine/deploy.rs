@@ -11,8 +11,8 @@ use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::job::Lane;
 use crate::model::{
-    MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind, first_free,
-    is_host_name, usable,
+    Key, MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind,
+    first_free, is_host_name, usable,
 };
 
 pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
@@ -241,7 +241,7 @@ fn template(call: &Call<'_>, account: Uuid) -> Result<(Template, u64), ApiError>
     if !template.usable_by(account) && !call.caller.root_admin {
         return Err(ApiError::permission(format!(
             "Account {} does not have permission to launch instances from template {}",
-            call.caller.name, template.name
+            call.caller.name, template.id
         )));
     }
     if !template.ready {
@@ -369,7 +369,7 @@ pub(super) fn unique_name(
             other.id == network.id || (other.domain == network.domain && other.account == network.account)
         })
     };
-    let taken = call.model.virtual_machines.iter().any(|machine| {
+    let taken = call.model.virtual_machines.under(Key::of(name)).any(|machine| {
         machine.name == name && Some(machine.id) != except && machine.nics.iter().any(same_domain)
     });
     if taken {

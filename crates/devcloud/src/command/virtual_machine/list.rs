@@ -196,11 +196,7 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
     let iso = machine.isos.first().and_then(|iso| view.model.templates.get(*iso));
     let group = view.model.group_of(machine);
     let user_data = machine.user_data_id.and_then(|id| view.model.user_data.get(id));
-    let public = view
-        .model
-        .public_ip_addresses
-        .iter()
-        .find(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine.id));
+    let public = view.model.translated_to(machine.id).next();
     let job = view.model.under_way.get(&machine.id);
     let admin = if view.root_admin {
         json!({

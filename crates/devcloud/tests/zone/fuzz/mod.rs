@@ -1,0 +1,210 @@
+//! Whatever is sent to the zone's door, it answers, with a reason where it refuses; nothing is left half made, and nobody
+//! reaches what is another account's. What is sent is made from the zone's own `listApis`, so that a new command is tried
+//! without being named here. `DEVCLOUD_FUZZ=2000` sends so many batches instead of a few.
+
+mod reply;
+mod shot;
+mod target;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Once;
+
+use devcloud::{Method, Request};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::Value;
+
+use self::reply::Answered;
+use self::shot::{Shot, any_shot};
+use self::target::{MARK, Target};
+use crate::kit;
+
+/// Batches in a usual run, and calls in a batch at most; in a long run there are more.
+const BATCHES: u32 = 16;
+const CALLS: usize = 60;
+const CALLS_OF_A_LONG_RUN: usize = 400;
+
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts panics of this thread, which the zone itself would turn into answers.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.with(|panics| panics.set(panics.get() + 1));
+            before(panic);
+        }));
+    });
+    PANICS.with(|panics| panics.set(0));
+}
+
+fn batches() -> u32 {
+    std::env::var("DEVCLOUD_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(BATCHES)
+}
+
+fn runner() -> TestRunner {
+    TestRunner::new(Config {
+        cases: batches(),
+        failure_persistence: None,
+        max_shrink_iters: 300,
+        ..Config::default()
+    })
+}
+
+fn on_a_paused_clock<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// How often each kind of answer came.
+#[derive(Default)]
+struct Tally(BTreeMap<Answered, u64>);
+
+impl Tally {
+    #[expect(clippy::print_stdout, reason = "how much was tried is what a run is for")]
+    fn print(&self, what: &str) {
+        let all: u64 = self.0.values().sum();
+        let each: Vec<String> = self.0.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        println!("{what}: {all} calls in {} batches: {}", batches(), each.join(", "));
+    }
+}
+
+/// Sends a batch, waits for its jobs, and looks whether the zone still hangs together.
+async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result<(), TestCaseError> {
+    let target = Target::open().await;
+    let before = target.victims_view().await;
+    for shot in shots {
+        let sent = shot.aim(&target, as_admin);
+        let told = format!("{shot:?} was sent as {sent:?}");
+        let calling = target.world.zone.handle(sent.request.clone());
+        let day = std::time::Duration::from_secs(86_400);
+        let reply = tokio::time::timeout(day, calling).await;
+        let Ok(reply) = reply else { return Err(TestCaseError::fail(format!("no answer: {told}"))) };
+        let answered = reply::check(&reply).map_err(|why| TestCaseError::fail(format!("{why}: {told}")))?;
+        *tally.borrow_mut().0.entry(answered).or_default() += 1;
+        let text = String::from_utf8_lossy(&reply.body);
+        if !as_admin {
+            prop_assert!(!text.contains(MARK), "another account's thing is told: {text}: {told}");
+        }
+        target.learn(&kit::json_of(&reply));
+        prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic by {}", told);
+    }
+    target.until_quiet().await.map_err(TestCaseError::fail)?;
+    prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic in a job");
+    if !as_admin {
+        let after = target.victims_view().await;
+        let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+        prop_assert!(before.len() == after.len() && changed.is_empty(), "another's view: {:#?}", changed);
+    }
+    let seen = target.seen().await;
+    let defects = seen.defects();
+    prop_assert!(defects.is_empty(), "{:#?}", defects);
+    target.driver_agrees(&seen).await.map_err(TestCaseError::fail)?;
+    let reopened = target.reopened().await;
+    let differences = seen.differences(&reopened);
+    prop_assert!(differences.is_empty(), "the records are not the model: {:#?}", differences);
+    Ok(())
+}
+
+fn fire(as_admin: bool, what: &str) {
+    count_panics();
+    let tally = RefCell::default();
+    let calls = if batches() > BATCHES { CALLS_OF_A_LONG_RUN } else { CALLS };
+    let outcome = runner().run(&proptest::collection::vec(any_shot(), 1..calls), |shots| {
+        PANICS.with(|panics| panics.set(0));
+        on_a_paused_clock(batch(&shots, as_admin, &tally))
+    });
+    tally.borrow().print(what);
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn no_calls_of_a_user_break_the_zone_or_reach_another_account() {
+    fire(false, "a user's calls");
+}
+
+#[test]
+fn no_calls_of_a_root_admin_break_the_zone() {
+    fire(true, "a root admin's calls");
+}
+
+/// Lists of what is the zone's and nobody's: whose they are asked for changes nothing in them.
+fn of_the_zone(list: &str) -> bool {
+    matches!(list, "listDiskOfferings" | "listDomains" | "listServiceOfferings")
+}
+
+/// Every parameter of every command is given every id of another account that fits it. As on the real server a list finds
+/// nothing, and a write is refused without a word about the thing.
+#[test]
+fn another_account_s_ids_lead_nowhere_in_any_parameter_of_any_command() {
+    count_panics();
+    on_a_paused_clock(async {
+        let target = Target::open().await;
+        let before = target.victims_view().await;
+        let (mut tried, mut leaks) = (0, Vec::new());
+        for (api, parameters) in target.foreign() {
+            let borrowed: Vec<(&str, &str)> =
+                parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let reply = target.world.user().send(&api, &borrowed).await;
+            reply::check(&reply).unwrap_or_else(|why| panic!("{why}: {api} {parameters:?}"));
+            let inside = kit::inside(&reply);
+            tried += 1;
+            if inside.to_string().contains(MARK) {
+                leaks.push(format!("{api} {parameters:?} tells {inside}"));
+            }
+            if let Some(job) = inside["jobid"].as_str().filter(|_| reply.status == 200) {
+                let ended = target.world.user().wait(job).await;
+                if ended.to_string().contains(MARK) {
+                    leaks.push(format!("{api} {parameters:?} tells {ended}"));
+                }
+            } else if reply.status == 200 && api.starts_with("list") {
+                let found = inside.as_object().is_some_and(|found| {
+                    found.values().filter_map(Value::as_array).any(|found| !found.is_empty())
+                });
+                if found && !of_the_zone(&api) {
+                    leaks.push(format!("{api} {parameters:?} finds {inside}"));
+                }
+            }
+        }
+        assert!(leaks.is_empty(), "{leaks:#?}");
+        assert_eq!(target.victims_view().await, before);
+        assert!(tried > 100, "{tried}");
+        println!("another account's ids: {tried} calls");
+    });
+    assert_eq!(PANICS.with(Cell::get), 0);
+}
+
+/// Bytes that are no request of any client.
+#[test]
+fn no_bytes_at_the_door_go_without_an_answer() {
+    count_panics();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let target = runtime.block_on(Target::open());
+    let count = Cell::new(0_u64);
+    let bytes =
+        (any::<String>(), any::<Vec<u8>>(), any::<Option<String>>(), any::<Option<String>>(), 0_usize..3);
+    let config = Config { cases: 64 * batches(), failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&bytes, |(query, body, content_type, cookie, method)| {
+        let mut request = Request::post("");
+        request.method = [Method::Get, Method::Post, Method::Other][method];
+        (request.query, request.body, request.cookie) = (query, body, cookie);
+        request.content_type = content_type.or(request.content_type);
+        let reply = runtime.block_on(target.world.zone.handle(request));
+        let answered = reply::check(&reply).map_err(TestCaseError::fail)?;
+        prop_assert_ne!(answered, Answered::Done);
+        prop_assert_eq!(PANICS.with(Cell::get), 0);
+        count.set(count.get() + 1);
+        Ok(())
+    });
+    println!("bytes at the door: {} requests", count.get());
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

@@ -1,0 +1,352 @@
+//! Clients of a zone that may be killed at any moment: they write down what they are answered, until the line is dead.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use devcloud::host::Credentials;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::ledger::{Held, Ledger, Thing, Told};
+use crate::kit;
+use crate::line::Line;
+use crate::whole::{LISTS, Seen};
+
+/// The ways into a served zone.
+pub(super) struct Keys {
+    pub(super) user: Credentials,
+    pub(super) admin: Credentials,
+}
+
+/// The zone is not there any more.
+#[derive(Debug)]
+struct Dead;
+
+/// A client's connection.
+struct Phone {
+    line: Line,
+    keys: devcloud::Keys,
+}
+
+impl Phone {
+    async fn open(port: u16, keys: &Credentials) -> Result<Self, Dead> {
+        let line = Line::connect(port).await.map_err(|_| Dead)?;
+        let keys = devcloud::Keys {
+            account: keys.account.clone(),
+            api_key: keys.api_key.expose_secret().to_owned(),
+            secret_key: keys.secret_key.clone(),
+            password: String::new().into(),
+        };
+        Ok(Self { line, keys })
+    }
+
+    /// The inside of the answer.
+    async fn call(&mut self, command: &str, parameters: &[(&str, &str)]) -> Result<Value, Dead> {
+        let mut all = vec![("command", command)];
+        all.extend_from_slice(parameters);
+        let (status, body) = self.line.post(&kit::signed(&self.keys, &all)).await.map_err(|_| Dead)?;
+        let answer: Value = serde_json::from_slice(&body).expect("JSON");
+        let inside = answer.as_object().and_then(|whole| whole.values().next()).cloned();
+        let inside = inside.unwrap_or_default();
+        assert_eq!(status, 200, "{command} {parameters:?}: {inside}");
+        Ok(inside)
+    }
+}
+
+/// Looks at a zone that has just come back, and compares.
+pub(super) async fn look_after_restart(port: u16, keys: &Keys, ledger: &Mutex<Ledger>) -> Told {
+    let mut admin = Phone::open(port, &keys.admin).await.expect("it answers");
+    let mut seen = Seen::default();
+    for (command, object, parameters) in LISTS {
+        let mut all = vec![("listall", "true"), ("pagesize", "-1")];
+        all.extend_from_slice(parameters);
+        seen.add(command, object, &admin.call(command, &all).await.expect("it answers"));
+    }
+    let pending = admin.call("listAsyncJobs", &[("listall", "true")]).await.expect("it answers");
+    assert_eq!(pending, json!({}), "no job goes on that nobody runs");
+    let asked: Vec<String> = ledger.lock().expect("the ledger").jobs.keys().cloned().collect();
+    let mut ends = BTreeMap::new();
+    for job in asked {
+        let end = admin.call("queryAsyncJobResult", &[("jobid", &job)]).await.expect("it answers");
+        ends.insert(job, end);
+    }
+    let mut ledger = ledger.lock().expect("the ledger");
+    let (told, mut wrong) = ledger.compare(&seen, &ends);
+    wrong.extend(seen.defects());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Every job is asked for after one kill; a few are after all later ones too.
+    while ledger.jobs.len() > 100 {
+        ledger.jobs.pop_first();
+    }
+    told
+}
+
+/// A client at work.
+pub(super) struct Hand {
+    port: u16,
+    keys: Credentials,
+    ledger: Arc<Mutex<Ledger>>,
+    hand: u64,
+    random: StdRng,
+    names: u64,
+    /// The last port that was used on any address; none is used twice in a zone's life.
+    ports: u64,
+}
+
+impl Hand {
+    pub(super) fn new(
+        port: u16,
+        keys: Credentials,
+        ledger: Arc<Mutex<Ledger>>,
+        hand: u64,
+        round: u64,
+    ) -> Self {
+        let random = StdRng::from_rng(&mut rand::rng());
+        Self { port, keys, ledger, hand, random, names: round << 20, ports: 1024 + round % 25 * 2_400 }
+    }
+
+    /// Works until the zone is dead.
+    pub(super) async fn work(mut self) {
+        let Ok(mut phone) = Phone::open(self.port, &self.keys).await else { return };
+        let Dead = match self.go_on(&mut phone).await {
+            Err(dead) => dead,
+            Ok(never) => match never {},
+        };
+    }
+
+    async fn go_on(&mut self, phone: &mut Phone) -> Result<std::convert::Infallible, Dead> {
+        let mut ids = [String::new(), String::new(), String::new(), String::new()];
+        for (id, (list, object, filter)) in ids.iter_mut().zip([
+            ("listZones", "zone", ("listall", "true")),
+            ("listServiceOfferings", "serviceoffering", ("name", "t1.small")),
+            ("listTemplates", "template", ("templatefilter", "executable")),
+            (
+                "listNetworkOfferings",
+                "networkoffering",
+                ("name", "DefaultIsolatedNetworkOfferingWithSourceNatService"),
+            ),
+        ]) {
+            let found = phone.call(list, &[filter]).await?;
+            *id = found[object][0]["id"].as_str().expect("an id").to_owned();
+        }
+        let [zone, offering, template, network_offering] = ids;
+        loop {
+            let network = self.any("listNetworks");
+            let machine = self.any("listVirtualMachines");
+            let address = self.any("listPublicIpAddresses");
+            let name = self.name();
+            match (self.random.random_range(0..12), network, machine, address) {
+                (0, ..) | (_, None, ..) => {
+                    let parameters = [
+                        ("name", name.as_str()),
+                        ("zoneid", &zone),
+                        ("networkofferingid", &network_offering),
+                    ];
+                    let made = phone.call("createNetwork", &parameters).await?;
+                    let id = made["network"]["id"].as_str().expect("an id").to_owned();
+                    self.note(&id, "listNetworks", Held::There(None), &[]);
+                }
+                (1..=3, Some(network), ..) => {
+                    let start = self.random.random_bool(0.7);
+                    let parameters = [
+                        ("name", name.as_str()),
+                        ("zoneid", &zone),
+                        ("serviceofferingid", &offering),
+                        ("templateid", &template),
+                        ("networkids", &network),
+                        ("startvm", if start { "true" } else { "false" }),
+                    ];
+                    let (begun, job) = self.begin(phone, "deployVirtualMachine", &parameters).await?;
+                    let id = begun["id"].as_str().expect("an id").to_owned();
+                    self.note(&id, "listVirtualMachines", Held::There(None), &[&network]);
+                    self.end(phone, &job).await?;
+                    let state = if start { "Running" } else { "Stopped" };
+                    self.note(&id, "listVirtualMachines", Held::There(Some(state)), &[&network]);
+                }
+                (4 | 5, _, Some(machine), _) => {
+                    let was = self.thing(&machine);
+                    let (command, state) = match was.held {
+                        Held::There(Some("Running")) => ("stopVirtualMachine", "Stopped"),
+                        Held::There(Some("Stopped")) => ("startVirtualMachine", "Running"),
+                        _ => continue,
+                    };
+                    self.set(&machine, Held::There(None));
+                    let (_, job) = self.begin(phone, command, &[("id", &machine)]).await?;
+                    self.end(phone, &job).await?;
+                    self.set(&machine, Held::There(Some(state)));
+                }
+                (6, _, Some(machine), _) => {
+                    let rules = self.belonging_to(&machine);
+                    rules.iter().chain([&machine]).for_each(|id| self.set(id, Held::Perhaps));
+                    let parameters = [("id", machine.as_str()), ("expunge", "true")];
+                    let (_, job) = self.begin(phone, "destroyVirtualMachine", &parameters).await?;
+                    self.end(phone, &job).await?;
+                    rules.iter().chain([&machine]).for_each(|id| self.set(id, Held::Gone));
+                }
+                (7, Some(network), ..) => {
+                    let (begun, job) =
+                        self.begin(phone, "associateIpAddress", &[("networkid", &network)]).await?;
+                    let id = begun["id"].as_str().expect("an id").to_owned();
+                    self.note(&id, "listPublicIpAddresses", Held::There(None), &[&network]);
+                    self.end(phone, &job).await?;
+                }
+                (8, _, _, Some(address)) => {
+                    let port = self.port_number();
+                    let parameters = [
+                        ("ipaddressid", address.as_str()),
+                        ("protocol", "tcp"),
+                        ("startport", &port),
+                        ("endport", &port),
+                    ];
+                    self.make_rule(
+                        phone,
+                        "createFirewallRule",
+                        "listFirewallRules",
+                        &parameters,
+                        &[&address],
+                    )
+                    .await?;
+                }
+                (9, _, Some(machine), Some(address)) => {
+                    // Only what lies in the same network can be led to.
+                    if self.thing(&machine).of != self.thing(&address).of {
+                        continue;
+                    }
+                    let port = self.port_number();
+                    let parameters = [
+                        ("ipaddressid", address.as_str()),
+                        ("protocol", "tcp"),
+                        ("publicport", &port),
+                        ("privateport", "22"),
+                        ("virtualmachineid", &machine),
+                        ("openfirewall", "false"),
+                    ];
+                    let of = [address.as_str(), machine.as_str()];
+                    self.make_rule(
+                        phone,
+                        "createPortForwardingRule",
+                        "listPortForwardingRules",
+                        &parameters,
+                        &of,
+                    )
+                    .await?;
+                }
+                (10, _, _, Some(address)) => {
+                    // The one under which a network's guests appear outside stays with the network.
+                    let found = phone.call("listPublicIpAddresses", &[("id", &address)]).await?;
+                    if found["publicipaddress"][0]["issourcenat"] == true {
+                        continue;
+                    }
+                    let rules = self.belonging_to(&address);
+                    rules.iter().chain([&address]).for_each(|id| self.set(id, Held::Perhaps));
+                    let (_, job) = self.begin(phone, "disassociateIpAddress", &[("id", &address)]).await?;
+                    self.end(phone, &job).await?;
+                    rules.iter().chain([&address]).for_each(|id| self.set(id, Held::Gone));
+                }
+                (11, ..) => {
+                    let (begun, job) = self
+                        .begin(
+                            phone,
+                            "createAffinityGroup",
+                            &[("name", &name), ("type", "host anti-affinity")],
+                        )
+                        .await?;
+                    self.end(phone, &job).await?;
+                    if let Some(id) = begun["id"].as_str() {
+                        self.note(id, "listAffinityGroups", Held::There(None), &[]);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A rule is only answered for when its job has ended.
+    async fn make_rule(
+        &mut self,
+        phone: &mut Phone,
+        command: &str,
+        list: &'static str,
+        parameters: &[(&str, &str)],
+        of: &[&str],
+    ) -> Result<(), Dead> {
+        let (begun, job) = self.begin(phone, command, parameters).await?;
+        let id = begun["id"].as_str().expect("an id").to_owned();
+        self.note(&id, list, Held::Perhaps, of);
+        self.end(phone, &job).await?;
+        self.note(&id, list, Held::There(None), of);
+        Ok(())
+    }
+
+    async fn begin(
+        &mut self,
+        phone: &mut Phone,
+        command: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(Value, String), Dead> {
+        let begun = phone.call(command, parameters).await?;
+        let job = begun["jobid"].as_str().expect("a job").to_owned();
+        self.ledger.lock().expect("the ledger").jobs.insert(job.clone(), None);
+        Ok((begun, job))
+    }
+
+    /// Waits for a job, which has to succeed.
+    async fn end(&mut self, phone: &mut Phone, job: &str) -> Result<(), Dead> {
+        loop {
+            let answer = phone.call("queryAsyncJobResult", &[("jobid", job)]).await?;
+            if answer["jobstatus"] != json!(0) {
+                assert_eq!(answer["jobstatus"], json!(1), "{answer}");
+                self.ledger.lock().expect("the ledger").jobs.insert(job.to_owned(), Some(answer));
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("h{}-{}", self.hand, self.names)
+    }
+
+    fn port_number(&mut self) -> String {
+        self.ports += 1;
+        self.ports.to_string()
+    }
+
+    /// Something of this hand's that is there.
+    fn any(&mut self, list: &str) -> Option<String> {
+        let ledger = self.ledger.lock().expect("the ledger");
+        let mine = ledger.things.iter().filter(|(_, thing)| {
+            thing.list == list && thing.hand == self.hand && matches!(thing.held, Held::There(_))
+        });
+        let mine: Vec<&String> = mine.map(|(id, _)| id).collect();
+        if mine.is_empty() { None } else { Some(mine[self.random.random_range(0..mine.len())].clone()) }
+    }
+
+    fn thing(&self, id: &str) -> Thing {
+        self.ledger.lock().expect("the ledger").things[id].clone()
+    }
+
+    fn belonging_to(&self, id: &str) -> Vec<String> {
+        let ledger = self.ledger.lock().expect("the ledger");
+        let belonging = ledger.things.iter().filter(|(_, thing)| thing.of.iter().any(|of| of == id));
+        belonging.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn note(&self, id: &str, list: &'static str, held: Held, of: &[&str]) {
+        let of = of.iter().map(|id| (*id).to_owned()).collect();
+        let thing = Thing { list, held, hand: self.hand, of };
+        self.ledger.lock().expect("the ledger").things.insert(id.to_owned(), thing);
+    }
+
+    fn set(&self, id: &str, held: Held) {
+        let mut ledger = self.ledger.lock().expect("the ledger");
+        // What this hand gave back may be another's by now.
+        if let Some(thing) = ledger.things.get_mut(id).filter(|thing| thing.hand == self.hand) {
+            thing.held = held;
+        }
+    }
+}
