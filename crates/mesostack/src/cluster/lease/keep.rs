@@ -148,12 +148,10 @@ impl Lease {
         if self.fence.cut_off() > 0 {
             return Released::Left(end);
         }
+        self.sweep().await;
         let all = async {
-            let mut groups = self.remains().await;
-            groups.extend(terms);
             // The lease last: what is found without it, nobody looks for.
-            groups.push(self.id.clone());
-            for group in &groups {
+            for group in terms.iter().chain([&self.id]) {
                 self.groups.remove(group).await?;
             }
             Ok::<_, Error>(())
@@ -168,22 +166,34 @@ impl Lease {
         }
     }
 
-    /// What other runs have left of leases that are over. Nobody who works needs it while this lease is there: not even
-    /// the question for the time of a run that waits, whose job has answered.
-    async fn remains(&self) -> Vec<Id> {
-        if !self.state().remains {
-            return Vec::new();
+    /// Removes what other runs have left of leases that are over, where that is to be expected. Nobody who works needs it
+    /// while this lease is there: not even the question for the time of a run that waits, whose job has answered.
+    async fn sweep(&self) {
+        let (remains, stop_at) = {
+            let state = self.state();
+            (state.remains, state.grant.stop_at())
+        };
+        if !remains {
+            return;
         }
-        match self.groups.look().await {
-            Ok(Sight { terms, asks, .. }) => {
-                let others =
-                    terms.into_iter().filter(|((run, _), _)| *run != self.run).map(|(_, (id, _))| id);
-                others.chain(asks).collect()
+        let sweep = async {
+            let sight = self.groups.look().await?;
+            // Another's now: then the groups are those it works with.
+            if !sight.is_of(&self.run) {
+                return Ok(());
             }
-            Err(error) => {
-                tracing::debug!(%error, "what killed runs left of their leases was not looked for");
-                Vec::new()
+            let others = sight.terms.into_iter().filter(|((run, _), _)| *run != self.run);
+            for id in others.map(|(_, (id, _))| id).chain(sight.asks) {
+                self.groups.remove(&id).await?;
             }
+            Ok::<_, Error>(())
+        };
+        match timeout_at(stop_at.min(Instant::now() + GIVING_BACK), sweep).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "what killed runs left of their leases was not removed")
+            }
+            Err(_) => tracing::debug!("what killed runs left of their leases was not removed in time"),
         }
     }
 
@@ -296,9 +306,8 @@ impl Lease {
     }
 
     fn is_renewed_in(&self, sight: &Sight) -> Option<Id> {
-        let (_, record) = sight.lease.as_ref()?;
         let (id, term) = sight.terms.get(&(self.run.clone(), 1))?;
-        let ours = record.as_ref()?.run == self.run && *term != TermRecord::Closed;
+        let ours = sight.is_of(&self.run) && *term != TermRecord::Closed;
         ours.then(|| id.clone())
     }
 

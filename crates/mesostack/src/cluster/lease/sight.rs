@@ -54,6 +54,12 @@ impl Sight {
         sight
     }
 
+    /// Whether the lease is this run's.
+    pub(super) fn is_of(&self, run: &RunId) -> bool {
+        let record = self.lease.as_ref().and_then(|(_, record)| record.as_ref());
+        record.is_some_and(|record| record.run == *run)
+    }
+
     /// A run's renewals and closings, in order.
     pub(super) fn terms_of<'a>(&'a self, run: &'a RunId) -> impl Iterator<Item = (u32, &'a Id, TermRecord)> {
         let whole = (run.clone(), 0)..=(run.clone(), u32::MAX);
