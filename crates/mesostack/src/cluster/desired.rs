@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use cloudstack::Id;
 use ipnet::Ipv4Net;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     roster::{Called, Roster},
 };
 use crate::{
-    node,
+    node::{self, Ensemble, Facts},
     spec::{self, Node, Role, Spec},
 };
 
@@ -166,6 +167,13 @@ impl Desired {
     pub(crate) fn masters(&self) -> impl Iterator<Item = &WantedMachine> {
         // They come first: whoever asks for them for each of many agents does not go through all of those.
         self.machines.iter().take_while(|machine| machine.node.role == Role::Master)
+    }
+
+    /// What says that a machine was set up as such a node, one of such an ensemble of masters or told of it.
+    pub(crate) fn set_up_mark(&self, node: &Node, ensemble: Ensemble, machine: &Id, facts: &Facts) -> String {
+        let digest = node::render_in(&self.spec, ensemble, node, facts).digest;
+        let masters = (node.role == Role::Master).then_some(ensemble.masters);
+        identity::set_up_mark(machine.as_str(), &digest, masters)
     }
 
     /// The ports that are open for agents, if they have any.

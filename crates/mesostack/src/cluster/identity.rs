@@ -51,10 +51,23 @@ pub(crate) fn set_up_tag(host_name: &str) -> String {
     format!("{SET_UP}{host_name}")
 }
 
-/// That tag's value: for which machine, and with which configuration. A machine made anew has another id, so a mark of
-/// its predecessor says nothing about it.
-pub(crate) fn set_up_mark(machine: &str, digest: &str) -> String {
-    format!("{machine} {digest}")
+/// That tag's value: for which machine, with which configuration, and for a master, of how many masters it is one. A
+/// machine made anew has another id, so a mark of its predecessor says nothing about it.
+pub(crate) fn set_up_mark(machine: &str, digest: &str, masters: Option<u16>) -> String {
+    match masters {
+        Some(masters) => format!("{machine} {digest} {masters}"),
+        None => format!("{machine} {digest}"),
+    }
+}
+
+/// The machine that such a mark is for.
+pub(crate) fn marked_machine(mark: &str) -> Option<&str> {
+    mark.split(' ').next()
+}
+
+/// Of how many masters one is, going by its mark.
+pub(crate) fn marked_masters(mark: &str) -> Option<u16> {
+    mark.split(' ').nth(2)?.parse().ok()
 }
 
 /// The network's display text and the affinity group's description: says whose they are from the moment they exist,

@@ -210,8 +210,8 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
                     public_address: observed.public_address().expect("an address").address,
                     template: Some(machine.template.id.to_string()),
                 };
-                let digest = node::render(&desired.spec, &wanted.node, &facts).digest;
-                let mark = identity::set_up_mark(machine.named.id.as_str(), &digest);
+                let ensemble = node::Ensemble::of(desired.spec.cluster.masters);
+                let mark = desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts);
                 network(observed).tags.insert(identity::set_up_tag(name), mark);
             }
         }

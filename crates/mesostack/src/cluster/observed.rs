@@ -317,7 +317,7 @@ impl Observed {
         self.machine(host_name).filter(|machine| machine.state == MachineState::Running).is_some_and(
             |machine| {
                 let mark = self.tag(&identity::set_up_tag(host_name));
-                mark.is_some_and(|mark| mark.split(' ').next() == Some(machine.named.id.as_str()))
+                mark.and_then(identity::marked_machine) == Some(machine.named.id.as_str())
             },
         )
     }

@@ -9,7 +9,7 @@ use super::{Run, StepError, known::Known};
 use crate::{
     cluster::{desired::WantedMachine, identity},
     events::{Event, Work},
-    node::{self, Nodes, SetUp, Whereabouts},
+    node::{self, Ensemble, Nodes, SetUp, Whereabouts},
     spec::Node,
 };
 
@@ -44,8 +44,15 @@ impl Run<'_> {
         self.tell(Event::Waiting { work, node, waits_for });
     }
 
-    fn digest(&self, host_name: &str, node: &Node) -> Result<String, StepError> {
-        Ok(node::render(&self.desired.spec, node, &self.facts(host_name)?).digest)
+    /// What says that a node's machine is set up, of an ensemble of masters.
+    pub(super) fn set_up_mark(
+        &self,
+        host_name: &str,
+        node: &Node,
+        ensemble: Ensemble,
+    ) -> Result<String, StepError> {
+        let (machine, facts) = (self.machine(host_name)?, self.facts(host_name)?);
+        Ok(self.desired.set_up_mark(node, ensemble, &machine, &facts))
     }
 
     /// Reaches the node as soon as it answers, and brings it to its configuration.
@@ -156,12 +163,12 @@ impl Run<'_> {
         if healthy.is_empty() {
             return Err(StepError::Forgone { why: "none of its nodes is healthy" });
         }
+        let ensemble = Ensemble::of(self.desired.spec.cluster.masters);
         let marks = healthy
             .into_iter()
             .map(|machine| {
                 let name = &machine.host_name;
-                let mark =
-                    identity::set_up_mark(self.machine(name)?.as_str(), &self.digest(name, &machine.node)?);
+                let mark = self.set_up_mark(name, &machine.node, ensemble)?;
                 Ok((identity::set_up_tag(name), mark))
             })
             .collect::<Result<_, StepError>>()?;

@@ -58,9 +58,7 @@ impl Run<'_> {
         let newest = self.desired.spec.node(Role::Master, stage.ensemble.masters);
         let newest = newest.ok_or_else(|| StepError::unknown("the newest master"))?;
         let host_name = node::host_name(&self.desired.spec, &newest);
-        let digest =
-            node::render_in(&self.desired.spec, stage.ensemble, &newest, &self.facts(&host_name)?).digest;
-        let mark = identity::set_up_mark(self.machine(&host_name)?.as_str(), &digest);
+        let mark = self.set_up_mark(&host_name, &newest, stage.ensemble)?;
         self.make_tags(work, &[(identity::set_up_tag(&host_name), mark)].into(), &[]).await
     }
 

@@ -1,6 +1,6 @@
 //! A machine that leaves a cluster that stays.
 
-use cloudstack::{Expect, Id, resource::*};
+use cloudstack::{AsyncCommand, Expect, Id, ListCommand, resource::*};
 
 use super::{Run, StepError, network::gone};
 use crate::{
@@ -11,40 +11,38 @@ use crate::{
 impl Run<'_> {
     /// Removes a rule nobody asked for, of whatever kind.
     pub(super) async fn remove_rule(&self, work: &Work, kind: RuleKind, id: &Id) -> Result<(), StepError> {
-        let client = &self.context.client;
         match kind {
             RuleKind::Firewall => self.close_ports(work, id).await,
             RuleKind::Forward => self.remove_forward(work, id).await,
             RuleKind::Egress => {
-                let look = async || {
-                    let rules = client.list(&ListEgressFirewallRules::new().id(id)).await;
-                    gone(rules.map(|rules| rules.is_empty()))
-                };
-                let command = DeleteEgressFirewallRule::new(id);
-                let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
-                self.settle(work, look, make).await
+                let listed = ListEgressFirewallRules::new().id(id);
+                self.take_away(work, &listed, &DeleteEgressFirewallRule::new(id)).await
             }
             RuleKind::Balancer => {
-                let look = async || {
-                    let rules = client.list(&ListLoadBalancerRules::new().id(id)).await;
-                    gone(rules.map(|rules| rules.is_empty()))
-                };
-                let command = DeleteLoadBalancerRule::new(id);
-                let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
-                self.settle(work, look, make).await
+                let listed = ListLoadBalancerRules::new().id(id);
+                self.take_away(work, &listed, &DeleteLoadBalancerRule::new(id)).await
             }
         }
     }
 
     /// Gives a public address back, and with it the rules that are on it.
     pub(super) async fn release_address(&self, work: &Work, id: &Id) -> Result<(), StepError> {
+        self.take_away(work, &ListPublicIpAddresses::new().id(id), &DisassociateIpAddress::new(id)).await
+    }
+
+    /// Takes one thing away: what is gone already was taken.
+    pub(super) async fn take_away(
+        &self,
+        work: &Work,
+        listed: &impl ListCommand,
+        command: &impl AsyncCommand,
+    ) -> Result<(), StepError> {
         let client = &self.context.client;
-        let look = async || {
-            let addresses = client.list(&ListPublicIpAddresses::new().id(id)).await;
-            gone(addresses.map(|addresses| addresses.is_empty()))
+        let look = async || gone(client.list(listed).await.map(|found| found.is_empty()));
+        let make = async || match client.run(command, Expect::Brief, self.brief()).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(drop),
         };
-        let command = DisassociateIpAddress::new(id);
-        let make = async || was_there(client.run(&command, Expect::Brief, self.brief()).await);
         self.settle(work, look, make).await
     }
 
@@ -83,13 +81,5 @@ impl Run<'_> {
             self.remove_forward(work, &rule.id).await?;
         }
         Ok(())
-    }
-}
-
-/// A removal's result: what is gone already was removed.
-fn was_there<T>(removed: Result<T, cloudstack::Error>) -> Result<(), cloudstack::Error> {
-    match removed {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other.map(drop),
     }
 }

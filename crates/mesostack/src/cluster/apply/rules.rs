@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use cloudstack::{Expect, Id, resource::*};
 use ipnet::Ipv4Net;
 
-use super::{Run, StepError, network::gone};
+use super::{Run, StepError};
 use crate::{
     cluster::{look::convert, openings::Opening},
     events::Work,
@@ -50,17 +50,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn close_ports(&self, work: &Work, rule: &Id) -> Result<(), StepError> {
-        let client = &self.context.client;
-        let look = async || {
-            let rules = client.list(&ListFirewallRules::new().id(rule)).await;
-            gone(rules.map(|rules| rules.is_empty()))
-        };
-        let make =
-            async || match client.run(&DeleteFirewallRule::new(rule), Expect::Brief, self.brief()).await {
-                Err(error) if error.is_not_found() => Ok(()),
-                other => other.map(|_| ()),
-            };
-        self.settle(work, look, make).await
+        self.take_away(work, &ListFirewallRules::new().id(rule), &DeleteFirewallRule::new(rule)).await
     }
 
     pub(super) async fn open_ports(&self, work: &Work, opening: &Opening) -> Result<(), StepError> {
@@ -239,16 +229,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn remove_forward(&self, work: &Work, rule: &Id) -> Result<(), StepError> {
-        let client = &self.context.client;
-        let look = async || {
-            let rules = client.list(&ListPortForwardingRules::new().id(rule)).await;
-            gone(rules.map(|rules| rules.is_empty()))
-        };
-        let command = DeletePortForwardingRule::new(rule);
-        let make = async || match client.run(&command, Expect::Brief, self.brief()).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            other => other.map(|_| ()),
-        };
-        self.settle(work, look, make).await
+        let listed = ListPortForwardingRules::new().id(rule);
+        self.take_away(work, &listed, &DeletePortForwardingRule::new(rule)).await
     }
 }

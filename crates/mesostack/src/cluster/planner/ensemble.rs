@@ -7,32 +7,25 @@
 //! is set up, which ZooKeeper's ensemble takes in as one that learns. Last the others learn of it.
 
 use crate::{
-    cluster::{action::Stage, desired::Desired, identity, observed::Observed, plan::Obstacle},
+    cluster::{
+        action::Stage,
+        desired::{Desired, WantedMachine},
+        identity,
+        observed::Observed,
+        plan::Obstacle,
+    },
     node::{self, Ensemble},
     spec::{Node, NodeName, Role, Spec, majority},
 };
 
-use super::machines::is_set_up;
-
-/// How many masters the cluster has been set up with; 0 where it never was.
-///
-/// Not every master of an ensemble has its mark: one may never have become healthy. So a mark counts for as many as its
-/// configuration is for. And since one alone never becomes several, one that is not alone never was: whoever is beside it
-/// lost the mark.
+/// How many masters the cluster has been set up with; 0 where it never was. Each master's mark says it, and any may be
+/// missing: one may never have become healthy.
 pub(super) fn set_up_with(desired: &Desired, observed: &Observed) -> u16 {
-    let marked =
-        desired.masters().filter(|master| observed.tag(&identity::set_up_tag(&master.host_name)).is_some());
-    let marked = marked.collect::<Vec<_>>();
-    let highest = marked.iter().map(|master| master.node.number).max().unwrap_or(0);
-    let larger = (highest + 1..=desired.spec.cluster.masters).rev();
-    let believed = larger.filter(|_| highest > 0).find(|masters| {
-        marked.iter().any(|master| is_set_up(desired, master, observed, Ensemble::of(*masters)))
-    });
-    let beside = || {
-        let there = desired.masters().take_while(|master| observed.machine(&master.host_name).is_some());
-        u16::try_from(there.count()).unwrap_or(u16::MAX)
+    let of = |master: &WantedMachine| {
+        let mark = observed.tag(&identity::set_up_tag(&master.host_name))?;
+        Some(identity::marked_masters(mark).unwrap_or(0).max(master.node.number))
     };
-    believed.unwrap_or_else(|| if highest == 1 { beside().max(1) } else { highest })
+    desired.masters().filter_map(of).max().unwrap_or(0)
 }
 
 /// From an ensemble of so many to one of so many.
@@ -71,10 +64,7 @@ pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<
                  this one",
             ));
         } else if !absent.is_empty() {
-            let message = format!(
-                "{} does not serve: an ensemble grows only while all of it is there",
-                absent.join(", ")
-            );
+            let message = format!("{}: an ensemble grows only while all of it is there", idle(&absent));
             let help = format!("apply with `masters = {from}` first, which mends it");
             obstacles.push(Obstacle::new("cluster.masters", message).help(help));
         }
@@ -84,9 +74,7 @@ pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<
     let refused = match (to, others.is_empty()) {
         (1, _) => Some(format!("{replaced} is the only master: what it knows would be lost")),
         (2, _) => Some(format!("{replaced} is one of two masters: the quorum is both of them")),
-        (_, false) => {
-            Some(format!("{} does not serve: the quorum may not outlive {replaced}", others.join(", ")))
-        }
+        (_, false) => Some(format!("{}: the quorum may not outlive {replaced}", idle(&others))),
         _ if from > 0 && from < to => {
             Some(format!("masters are being added; {replaced} has to wait until that is over"))
         }
@@ -96,6 +84,11 @@ pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<
         let help = "masters are replaced while the others serve; `mesostack apply` mends what is missing";
         obstacles.push(Obstacle::new("cluster.masters", message).help(help));
     }
+}
+
+fn idle(masters: &[String]) -> String {
+    let do_not = if masters.len() == 1 { "does not" } else { "do not" };
+    format!("{} {do_not} serve", masters.join(", "))
 }
 
 #[cfg(test)]

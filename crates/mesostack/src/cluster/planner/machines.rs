@@ -395,21 +395,15 @@ pub(super) fn forget(
     }
 }
 
-/// Whether the mark says that this very machine has this very configuration, for an ensemble of so many masters.
-pub(super) fn is_set_up(
-    desired: &Desired,
-    wanted: &WantedMachine,
-    observed: &Observed,
-    ensemble: Ensemble,
-) -> bool {
+/// Whether the mark says that this very machine has this very configuration, for such an ensemble of masters.
+fn is_set_up(desired: &Desired, wanted: &WantedMachine, observed: &Observed, ensemble: Ensemble) -> bool {
     let (Some(machine), Some(address)) = (observed.machine(&wanted.host_name), observed.public_address())
     else {
         return false;
     };
     let facts =
         node::Facts { public_address: address.address, template: Some(machine.template.id.to_string()) };
-    let digest = node::render_in(&desired.spec, ensemble, &wanted.node, &facts).digest;
-    let mark = identity::set_up_mark(machine.named.id.as_str(), &digest);
+    let mark = desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts);
     observed.tag(&identity::set_up_tag(&wanted.host_name)) == Some(&mark)
 }
 
