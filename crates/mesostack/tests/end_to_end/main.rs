@@ -111,6 +111,8 @@ fn live(rehearsal: &mut Rehearsal, zone: &str) {
     assert!(before.iter().all(|machine| grown.contains(machine)), "growing touches nothing else");
     assert_eq!(rehearsal.ask(&["status"])["agents"].as_array().map(Vec::len), Some(5));
 
+    two_nodes_are_made_anew(rehearsal, &cloud);
+
     the_leader_dies(rehearsal, &cloud, address);
     rehearsal.run(&["apply", "--yes"]);
     assert_eq!(rehearsal.ask(&["status"])["healthy"], true, "an apply brings the lost master back");
@@ -142,6 +144,27 @@ fn a_machine_is_entered_from_its_host(rehearsal: &mut Rehearsal, zone: &str) {
     let console = rehearsal.run(&["zone", "console", "--name", zone, "mesos-master-1"]);
     assert!(console.contains("cloud-init") && !console.contains('\u{1b}'), "{console}");
     assert!(rehearsal.run(&["zone", "logs", "--name", zone]).contains("the zone answers"));
+}
+
+/// An agent and a master are replaced by others, and nobody else is touched.
+fn two_nodes_are_made_anew(rehearsal: &mut Rehearsal, cloud: &Cloud) {
+    for node in ["agent-2", "master-3"] {
+        let before = machines(cloud);
+        rehearsal.run(&["replace", node, "--yes"]);
+        let after = machines(cloud);
+        let stayed = before.iter().filter(|machine| after.contains(machine)).count();
+        assert_eq!(
+            (after.len(), stayed),
+            (before.len(), before.len() - 1),
+            "{node} alone is another machine"
+        );
+        assert_eq!(rehearsal.ask(&["status"])["healthy"], true, "with another {node}");
+        assert_eq!(
+            rehearsal.try_run(&["plan"]).status.code(),
+            Some(0),
+            "nothing to change after a replacement"
+        );
+    }
 }
 
 fn nothing_is_left(cloud: &Cloud) {
