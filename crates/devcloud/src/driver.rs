@@ -102,6 +102,32 @@ pub struct Guest {
     pub metadata: Vec<(Cow<'static, str>, String)>,
     /// What the metadata service answers under `/latest/user-data`, decoded.
     pub user_data: Option<Vec<u8>>,
+    /// What the password service tells it, until it says that it has taken it.
+    #[serde(default)]
+    pub password: Option<Password>,
+}
+
+/// A machine's password: kept and told as it is, never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// This text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whom it is for.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(..)")
+    }
 }
 
 /// A transport protocol a rule is about.

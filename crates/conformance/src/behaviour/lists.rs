@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::Source::Recorded;
+use super::Source::{Read, Recorded};
 use super::behaviours;
 use crate::answer::{UNKNOWN, refusal};
-use crate::finding::{Verdict, has, hold, lacks, shown, skipped, text};
+use crate::finding::{Verdict, differs, has, hold, is, lacks, shown, skipped, text};
 use crate::stage::{Keep, Stage};
 
 const NOTHING: &str = "00000000-0000-0000-0000-000000000000";
@@ -57,6 +57,55 @@ behaviours! { "lists":
         Recorded("listResourceLimits"), ["listResourceLimits"];
     affinity_types "Affinity group types include host affinity and anti-affinity",
         Recorded("listAffinityGroupTypes"), ["listAffinityGroupTypes"];
+    operator_lists "What stands below the zone is listed for root admins: a pod, a cluster, a storage pool",
+        Recorded("listStoragePools, admin; listHosts, admin"), [];
+    operator_lists_of_users "Users have no list of pods, clusters, storage pools, capacities or settings",
+        Recorded("error: listHosts, as user"), [];
+    capacities "A capacity comes by type, a number, with what is used and what there is as numbers, and the share as a text",
+        Read("CapacityResponse; ManagementServerImpl, listCapacities"), [];
+    settings "A setting comes with its value and its default, both texts",
+        Recorded("listConfigurations, page size"), [];
+}
+
+async fn operator_lists(stage: &Stage) -> Verdict {
+    let admin = stage.admin()?;
+    for (command, key) in
+        [("listPods", "pod"), ("listClusters", "cluster"), ("listStoragePools", "storagepool")]
+    {
+        let found = admin.list(command, key, &[]).await?;
+        let first = found.first().ok_or_else(|| differs(format!("{command} to find one"), "nothing"))?;
+        has(first, &["id", "name", "zoneid", "zonename"])?;
+    }
+    Ok(())
+}
+
+async fn operator_lists_of_users(stage: &Stage) -> Verdict {
+    stage.as_normal_user()?;
+    for command in ["listPods", "listClusters", "listStoragePools", "listCapacity", "listConfigurations"] {
+        let wanted = refusal(432, 9999, "does not exist or is not available for the account");
+        stage.user.send(command, &[]).await?.refused_under("errorresponse", wanted)?;
+    }
+    Ok(())
+}
+
+async fn capacities(stage: &Stage) -> Verdict {
+    let admin = stage.admin()?;
+    let of_zone = [("type", "4"), ("zoneid", stage.ground.zone.as_str())];
+    let addresses = admin.only("listCapacity", "capacity", &of_zone).await?;
+    is(&addresses, "type", 4)?;
+    text(&addresses, "percentused")?;
+    let numbers = addresses["capacityused"].is_u64() && addresses["capacitytotal"].is_u64();
+    hold(numbers, "`capacityused` and `capacitytotal` as numbers", &addresses)
+}
+
+async fn settings(stage: &Stage) -> Verdict {
+    let admin = stage.admin()?;
+    let page = [("name", "default.page.size")];
+    let page = admin.only("listConfigurations", "configuration", &page).await?;
+    for field in ["value", "defaultvalue", "category", "description"] {
+        text(&page, field)?;
+    }
+    hold(page["isdynamic"].is_boolean(), "`isdynamic` as a boolean", &page)
 }
 
 async fn nothing_found(stage: &Stage) -> Verdict {

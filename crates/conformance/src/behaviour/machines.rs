@@ -84,6 +84,44 @@ behaviours! { "machines":
         Recorded("recoverVirtualMachine, admin"), ["destroyVirtualMachine"];
     nics "A machine's network cards are listed, with their addresses",
         Recorded("listNics"), ["listNics"];
+    password_reset "A machine's password is reset where its template has passwords, and the job answers it; else the job says why not",
+        Read("UserVmManagerImpl, resetVMPassword"), ["resetPasswordForVirtualMachine"];
+    moved_running "A running machine is not given to another account",
+        Read("UserVmManagerImpl, moveVmToUser"), [];
+    moved_to_its_host "A machine is not moved to the host it is on: the job says so",
+        Read("VirtualMachineManagerImpl, checkVmMigrationDestination"), [];
+}
+
+async fn password_reset(stage: &Stage) -> Verdict {
+    let asleep = stage.asleep().await?;
+    let machine = stage.stopped(&asleep.network, Keep::Behaviour).await?;
+    let of = [("id", text(&machine, "id")?)];
+    if machine["passwordenabled"] == true {
+        let reset = stage.user.run("resetPasswordForVirtualMachine", &of).await?;
+        return has(&reset["virtualmachine"], &["password"]);
+    }
+    let wanted = "not password enabled";
+    stage.user.fails("resetPasswordForVirtualMachine", &of, 431, wanted).await.map(drop)
+}
+
+async fn moved_running(stage: &Stage) -> Verdict {
+    let (admin, other) = (stage.admin()?, stage.other()?);
+    let account = other.only("listAccounts", "account", &[]).await?;
+    let to = [
+        ("virtualmachineid", stage.awake().await?.machine.as_str()),
+        ("account", text(&account, "name")?),
+        ("domainid", text(&account, "domainid")?),
+    ];
+    // What it says about the state differs between versions.
+    admin.refused("assignVirtualMachine", &to, refusal(431, 4350, "unning")).await.map(drop)
+}
+
+async fn moved_to_its_host(stage: &Stage) -> Verdict {
+    let admin = stage.admin()?;
+    let id = stage.awake().await?.machine.as_str();
+    let machine = admin.only("listVirtualMachines", "virtualmachine", &[("id", id)]).await?;
+    let to = [("virtualmachineid", id), ("hostid", text(&machine, "hostid")?)];
+    admin.fails("migrateVirtualMachine", &to, 431, "is already present on this host").await.map(drop)
 }
 
 async fn deployed_asleep(stage: &Stage) -> Verdict {

@@ -41,9 +41,9 @@ behaviours! { "networks":
     offering_must_exist "A network of an offering that is not there is refused",
         Recorded("error: unknown uuid"), ["createNetwork"];
     offering_disabled "An offering that a root admin makes is disabled at first, and no network is made of it before it is enabled",
-        Read("CreateNetworkOfferingCmd; NetworkOrchestrator, createGuestNetwork"), ["createNetworkOffering", "updateNetworkOffering"];
+        Read("CreateNetworkOfferingCmd; NetworkOrchestrator, createGuestNetwork"), [];
     offering_in_use "An offering that a network is of is not deleted, only disabled",
-        Read("ConfigurationManagerImpl, deleteNetworkOffering"), ["createNetworkOffering", "deleteNetworkOffering"];
+        Read("ConfigurationManagerImpl, deleteNetworkOffering"), [];
 }
 
 /// An offering of isolated networks with all that a virtual router does.

@@ -1,4 +1,4 @@
-//! What stands below the zone, for root admins: hosts and virtual routers.
+//! What stands below the zone, for root admins: one pod with one cluster and one storage pool, hosts and virtual routers.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,61 @@ use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::model::{Network, NetworkState};
 
+/// The names of the one pod, cluster and storage pool there are.
+pub(super) const POD: &str = "pod-1";
+pub(super) const CLUSTER: &str = "cluster-1";
+pub(super) const STORAGE: &str = "primary";
+
 pub(super) const COMMANDS: &[Command] = &[
+    Command::list(
+        "listPods",
+        "Lists pods; there is one",
+        &[
+            Parameter::id("id", Entity::Infrastructure),
+            Parameter::text("name"),
+            Parameter::text("allocationstate"),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        list_pods,
+    )
+    .answering(&POD_ANSWER)
+    .reaching(Reach::Catalogue)
+    .for_root_admin(),
+    Command::list(
+        "listClusters",
+        "Lists clusters; there is one",
+        &[
+            Parameter::id("id", Entity::Infrastructure),
+            Parameter::text("name"),
+            Parameter::text("allocationstate"),
+            Parameter::text("hypervisor"),
+            Parameter::text("clustertype"),
+            Parameter::text("managedstate"),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        list_clusters,
+    )
+    .answering(&CLUSTER_ANSWER)
+    .reaching(Reach::Catalogue)
+    .for_root_admin(),
+    Command::list(
+        "listStoragePools",
+        "Lists storage pools; there is one, with every volume in it",
+        &[
+            Parameter::id("id", Entity::Infrastructure),
+            Parameter::text("name"),
+            Parameter::text("scope"),
+            Parameter::text("status"),
+            Parameter::id("clusterid", Entity::Infrastructure),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        list_storage_pools,
+    )
+    .answering(&STORAGE_POOL)
+    .reaching(Reach::Catalogue)
+    .for_root_admin(),
     Command::list(
         "listHosts",
         "Lists hosts",
@@ -39,6 +93,20 @@ pub(super) const COMMANDS: &[Command] = &[
     .for_root_admin(),
 ];
 
+const POD_ANSWER: Answer = Answer::of(&[ZONED, &["id", "name", "allocationstate", "hasannotations"]]);
+
+const CLUSTER_ANSWER: Answer = Answer::of(&[
+    ZONED,
+    &["id", "name", "podid", "podname", "hypervisortype", "clustertype", "allocationstate", "managedstate"],
+    &["cpuovercommitratio", "memoryovercommitratio", "hasannotations"],
+]);
+
+const STORAGE_POOL: Answer = Answer::of(&[
+    ZONED,
+    &["id", "name", "type", "created", "state:storagepoolstatus", "scope", "hypervisor", "provider:string"],
+    &["disksizeallocated", "managed", "istagarule", "hasannotations"],
+]);
+
 const HOST: Answer =
     Answer::of(&[ZONED, &["id", "name", "state:status", "resourcestate", "type:type", "hypervisor"]]);
 
@@ -60,6 +128,85 @@ const ROUTER: Answer = Answer::of(&[
         "role",
     ],
 ]);
+
+fn list_pods(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let id = call.catalogue().own_id("pod", "1");
+    let found = call.wanted(id)
+        && call.name_is(POD)
+        && call.keyword_in(&[POD])
+        && call.text_is("allocationstate", "Enabled");
+    Listing::of("pod", call.arguments, found.then_some(()), |()| {
+        object([
+            json!({ "id": id, "name": POD, "allocationstate": "Enabled", "hasannotations": false }),
+            call.view().zone(),
+        ])
+    })
+}
+
+fn list_clusters(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let catalogue = call.catalogue();
+    let (id, pod) = (catalogue.own_id("cluster", "1"), catalogue.own_id("pod", "1"));
+    let found = call.wanted(id)
+        && call.arguments.id("podid").is_none_or(|wanted| wanted == pod)
+        && call.name_is(CLUSTER)
+        && call.keyword_in(&[CLUSTER])
+        && call.text_is("hypervisor", catalogue.hypervisor)
+        && call.text_is("clustertype", "CloudManaged")
+        && call.text_is("managedstate", "Managed")
+        && call.text_is("allocationstate", "Enabled");
+    Listing::of("cluster", call.arguments, found.then_some(()), |()| {
+        object([
+            json!({
+                "id": id,
+                "name": CLUSTER,
+                "podid": pod,
+                "podname": POD,
+                "hypervisortype": catalogue.hypervisor,
+                "clustertype": "CloudManaged",
+                "allocationstate": "Enabled",
+                "managedstate": "Managed",
+                "cpuovercommitratio": "1.0",
+                "memoryovercommitratio": "1.0",
+                "hasannotations": false,
+            }),
+            call.view().zone(),
+        ])
+    })
+}
+
+/// How large the pool is, is the driver's to know; what is given out of it is known here.
+fn list_storage_pools(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let catalogue = call.catalogue();
+    let id = catalogue.own_id("storage pool", "1");
+    // It is the whole zone's: no pod or cluster has its own.
+    let of_zone = call.arguments.id("podid").is_none() && call.arguments.id("clusterid").is_none();
+    let found = of_zone
+        && call.wanted(id)
+        && call.name_is(STORAGE)
+        && call.keyword_in(&[STORAGE])
+        && call.text_is("scope", "ZONE")
+        && call.text_is("status", "Up");
+    Listing::of("storagepool", call.arguments, found.then_some(()), |()| {
+        let allocated: u64 = call.model.volumes.iter().map(|volume| volume.bytes).sum();
+        object([
+            json!({
+                "id": id,
+                "name": STORAGE,
+                "type": "Filesystem",
+                "created": time(catalogue.created),
+                "state": "Up",
+                "scope": "ZONE",
+                "hypervisor": catalogue.hypervisor,
+                "provider": "DefaultPrimary",
+                "disksizeallocated": allocated,
+                "managed": false,
+                "istagarule": false,
+                "hasannotations": false,
+            }),
+            call.view().zone(),
+        ])
+    })
+}
 
 fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
@@ -129,7 +276,7 @@ fn router(view: View<'_>, network: &Network) -> Value {
             "dns1": view.settings.config.dns.to_string(),
             "publicnetmask": view.settings.config.public.range.netmask().to_string(),
             "podid": view.settings.catalogue.own_id("pod", "1"),
-            "podname": "pod-1",
+            "podname": POD,
             "hasannotations": false,
         }),
         view.zone(),

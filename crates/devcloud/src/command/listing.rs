@@ -6,7 +6,7 @@ use super::Arguments;
 use crate::error::ApiError;
 
 /// The default and the largest page (`default.page.size`).
-const PAGE_SIZE: i64 = 500;
+pub(super) const PAGE_SIZE: i64 = 500;
 
 /// What a list command found: the number of all matches, and the page of them that was asked for.
 #[derive(Debug)]

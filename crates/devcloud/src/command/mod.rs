@@ -8,7 +8,9 @@ mod api;
 mod arguments;
 mod async_job;
 mod call;
+mod capacity;
 mod catalogue;
+mod configuration;
 mod domain;
 mod egress_firewall_rule;
 mod entity;
@@ -197,7 +199,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         affinity_group::COMMANDS,
         api::COMMANDS,
         async_job::COMMANDS,
+        capacity::COMMANDS,
         catalogue::COMMANDS,
+        configuration::COMMANDS,
         domain::COMMANDS,
         egress_firewall_rule::COMMANDS,
         event::COMMANDS,
@@ -228,6 +232,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         user::COMMANDS,
         virtual_machine::COMMANDS,
         virtual_machine::deploy::COMMANDS,
+        virtual_machine::moving::COMMANDS,
         virtual_machine::nic::COMMANDS,
         volume::COMMANDS,
     ]

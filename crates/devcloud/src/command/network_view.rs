@@ -66,9 +66,12 @@ pub(super) fn services(offering: &NetworkOffering) -> Value {
     offering.services.iter().map(service).collect()
 }
 
+/// How many VLANs there are for guests, from 100 on.
+pub(super) const VLANS: usize = 3900;
+
 /// The VLAN that keeps a network's guests apart while it stands.
 pub(super) fn vlan(network: &Network) -> Option<u64> {
-    (network.state == NetworkState::Implemented).then(|| 100 + network.number % 3900)
+    (network.state == NetworkState::Implemented).then(|| 100 + network.number % VLANS as u64)
 }
 
 pub(super) fn view(view: View<'_>, network: &Network) -> Value {

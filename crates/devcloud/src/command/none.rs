@@ -19,6 +19,20 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .answering(&NOTHING)
     .reaching(Reach::Owned),
+    Command::list(
+        "listSystemVms",
+        "Lists system machines; there are none here, and virtual routers are listed by themselves",
+        &[
+            Parameter::text("name"),
+            Parameter::text("systemvmtype"),
+            Parameter::text("state"),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        |call| none(call, "systemvm"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Catalogue)
+    .for_root_admin(),
 ];
 
 const NOTHING: Answer = Answer::of(&[&["id"]]);

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
+use super::infrastructure::{CLUSTER, POD, STORAGE};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -474,14 +475,10 @@ fn remove(call: &mut Call<'_>) -> Result<Volume, ApiError> {
     Ok(volume)
 }
 
-fn may_expunge(call: &Call<'_>) -> bool {
-    call.caller.root_admin || call.settings.config.users_may_expunge
-}
-
 fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let expunge = call.arguments.boolean("expunge") == Some(true);
-    if expunge && !may_expunge(call) {
+    if expunge && !call.may_expunge_volumes() {
         return Err(ApiError::permission(
             "Expunging a volume can only be done by an Admin. Or when the allow.user.expunge.recover.volume key is set.",
         ));
@@ -505,7 +502,7 @@ fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 fn recover(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let id = call.arguments.required_id("id")?;
-    if !may_expunge(call) {
+    if !call.may_expunge_volumes() {
         return Err(ApiError::permission(
             "Recovering a volume can only be done by an Admin. Or when the allow.user.expunge.recover.volume key is set.",
         ));
@@ -522,12 +519,12 @@ fn below(view: View<'_>) -> Value {
     let catalogue = &view.settings.catalogue;
     json!({
         "displayvolume": true,
-        "storage": "primary",
+        "storage": STORAGE,
         "storageid": catalogue.own_id("storage pool", "1"),
         "clusterid": catalogue.own_id("cluster", "1"),
-        "clustername": "cluster-1",
+        "clustername": CLUSTER,
         "podid": catalogue.own_id("pod", "1"),
-        "podname": "pod-1",
+        "podname": POD,
     })
 }
 

@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{HostError, Result};
-use super::namespace;
+use super::password::Taken;
+use super::{namespace, password};
 use crate::driver::{Guest, Network};
 
 /// What the service answers under one path to one guest; none is 404.
@@ -37,7 +38,7 @@ fn answer(guest: &Guest, path: &str) -> Option<Vec<u8>> {
 }
 
 /// The guests by address, as the service knows them now.
-type Guests = Arc<RwLock<BTreeMap<Ipv4Addr, Guest>>>;
+pub(super) type Guests = Arc<RwLock<BTreeMap<Ipv4Addr, Guest>>>;
 
 /// A network's service; it ends when this is dropped.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Drop for Service {
 impl Service {
     /// Listens in the router's namespace at the network's gateway. Sockets stay in the namespace they are made in, so
     /// the runtime serves them from where it is.
-    pub(crate) fn start(network: &Network, router: &str) -> Result<Self> {
+    pub(crate) fn start(network: &Network, router: &str, taken: Taken) -> Result<Self> {
         let gateway = network.gateway;
         let listen = |port| {
             let listener = TcpListener::bind((gateway, port))?;
@@ -73,8 +74,7 @@ impl Service {
         service.know(network);
         let metadata_door = Router::new().fallback(ask).with_state(Arc::clone(&service.guests));
         serve(metadata, metadata_door, service.stop.clone());
-        // No machine of this zone has a password: an empty answer says so.
-        serve(passwords, Router::new().fallback(|| async { "" }), service.stop.clone());
+        serve(passwords, password::door(Arc::clone(&service.guests), taken), service.stop.clone());
         Ok(service)
     }
 
@@ -126,6 +126,7 @@ mod tests {
             address: Ipv4Addr::new(172, 16, 0, 20),
             metadata: vec![("instance-id".into(), "i-1".into()), ("local-hostname".into(), "node-1".into())],
             user_data: user_data.map(Into::into),
+            password: None,
         }
     }
 

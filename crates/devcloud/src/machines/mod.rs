@@ -23,6 +23,7 @@ mod metadata;
 mod mounts;
 mod names;
 mod namespace;
+mod password;
 mod process;
 mod program;
 mod router;
@@ -49,6 +50,7 @@ pub use self::error::HostError;
 use self::error::Result;
 use self::machine::Place;
 use self::names::Owner;
+use self::password::Taken;
 use self::router::Router;
 use self::uplink::Uplink;
 use crate::driver::{
@@ -186,7 +188,9 @@ impl Machines {
         }
         let wanted = network.clone();
         let service = self
-            .on_host(move |host| metadata::Service::start(&wanted, &host.router(wanted.id).namespace()))
+            .on_host(move |host| {
+                metadata::Service::start(&wanted, &host.router(wanted.id).namespace(), host.taken())
+            })
             .await?;
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner).insert(network.id, service);
         Ok(())
@@ -218,9 +222,13 @@ impl Host {
         Place { zone: &self.config.zone, machine, group: &self.group, state: &self.config.state }
     }
 
+    fn taken(&self) -> Taken {
+        Taken::new(self.config.state.join("passwords"))
+    }
+
     /// The zone's ground: its directory, its public range and the way to the host's resolvers.
     fn prepare(&self) -> Result<()> {
-        let directories = ["layers", "volumes", "machines", "routers", "uplink"];
+        let directories = ["layers", "volumes", "machines", "routers", "uplink", "passwords"];
         for path in directories.map(|name| self.config.state.join(name)) {
             fs::create_dir_all(&path).map_err(|source| HostError::Path { action: "make", path, source })?;
         }
@@ -311,6 +319,7 @@ impl Driver for Machines {
         let running = self
             .on_host(move |host| {
                 host.prepare()?;
+                host.taken().keep(|machine| known.contains(&machine))?;
                 host.remove_leftovers(&known, &wanted)
             })
             .await?;

@@ -25,6 +25,7 @@ mod public_ip_address;
 mod resource_details;
 mod router;
 mod secret;
+mod setting;
 mod snapshot;
 mod table;
 mod tag;
@@ -38,7 +39,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -64,6 +65,7 @@ pub(crate) use self::port_range::PortRange;
 pub(crate) use self::project::Project;
 pub(crate) use self::public_ip_address::{AddressState, PublicIpAddress, StaticNat};
 pub(crate) use self::resource_details::ResourceDetails;
+pub(crate) use self::setting::Setting;
 pub(crate) use self::snapshot::Snapshot;
 pub(crate) use self::table::{Entity, Key, Table};
 pub(crate) use self::tag::{TagSet, TaggedKind};
@@ -71,7 +73,7 @@ pub(crate) use self::template::{Format, Template, TemplateKind};
 pub(crate) use self::user_data::UserData;
 pub(crate) use self::virtual_machine::{MachineState, Nic, VirtualMachine};
 pub(crate) use self::volume::{Volume, VolumeKind};
-use crate::driver::LayerId;
+use crate::driver::{LayerId, Password};
 use crate::records::{RecordsError, Row, StoredRow};
 
 /// Something that once was: its id still resolves, but nothing is found under it.
@@ -181,6 +183,7 @@ tables! {
     removed: Removed,
     resource_details: ResourceDetails,
     service_offerings: ServiceOffering,
+    settings: Setting,
     snapshots: Snapshot,
     tags: TagSet,
     templates: Template,
@@ -221,6 +224,13 @@ impl Model {
         let mut buffer = vec![0; bytes];
         self.random.fill_bytes(&mut buffer);
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(buffer)
+    }
+
+    /// A new password for a machine, of letters and digits that are not taken for one another.
+    pub(crate) fn next_password(&mut self) -> Password {
+        const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+        let letters = (0..12).map(|_| LETTERS[self.random.random_range(0..LETTERS.len())]);
+        Password::new(letters.map(char::from).collect::<String>())
     }
 
     /// Leaves a mark where something was, so that its id still resolves.

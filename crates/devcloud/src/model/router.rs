@@ -135,6 +135,7 @@ impl Model {
             mac: nic.mac.clone(),
             address: nic.address,
             metadata: metadata.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
+            password: machine.password.clone().filter(|_| machine.is_default_in(network.id)),
             user_data: machine
                 .user_data
                 .as_ref()

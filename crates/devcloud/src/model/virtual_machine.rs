@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Entity, Key, Size};
+use crate::driver::Password;
 
 /// A machine, from its deployment until it is expunged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -50,6 +51,12 @@ pub(crate) struct VirtualMachine {
     /// The operating system that was said to be on it, where that is not its template's.
     #[serde(default)]
     pub(crate) os_type: Option<Uuid>,
+    /// What its guest is told when it asks its router, where its template has such a guest.
+    #[serde(default)]
+    pub(crate) password: Option<Password>,
+    /// Whether whoever starts it next is answered the password.
+    #[serde(default)]
+    pub(crate) password_due: bool,
     pub(crate) delete_protection: bool,
     pub(crate) dynamically_scalable: bool,
     /// The number of the host it runs on, while it runs.
@@ -122,6 +129,11 @@ impl std::fmt::Debug for VirtualMachine {
 }
 
 impl VirtualMachine {
+    /// Whether this is the network of its default interface, by whose router it is told its password.
+    pub(super) fn is_default_in(&self, network: Uuid) -> bool {
+        self.nics.first().is_some_and(|nic| nic.network == network)
+    }
+
     /// Its interface in this network.
     pub(crate) fn nic_in(&self, network: Uuid) -> Option<&Nic> {
         self.nics.iter().find(|nic| nic.network == network)

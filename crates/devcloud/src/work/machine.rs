@@ -321,11 +321,19 @@ impl Core {
                 volume.bytes = bytes.unwrap_or(volume.bytes).max(source.bytes);
                 volume.created = now;
                 volume.ready = false;
+                // Its new disk knows no password yet.
+                let password = source.password_enabled.then(|| model.next_password());
                 let machine = edit(model, id)?;
+                machine.password_due = password.is_some();
+                machine.password = password;
+                let told = machine.nics.first().map(|nic| nic.network);
                 machine.volume = volume.id;
                 machine.template = template;
                 machine.updated = Some(now);
                 model.volumes.insert(volume);
+                if let Some(network) = told {
+                    model.touch(network);
+                }
                 Ok((old, layers))
             })
             .await?;

@@ -275,6 +275,7 @@ pub(crate) fn add_machine(
         .map(|(name, value)| (name.into(), value))
         .into(),
         user_data: Some(keys.user_data().into_bytes()),
+        password: None,
     });
     let public = network.addresses[0].address;
     network.forwards.push(forward(public, port, address, 22));

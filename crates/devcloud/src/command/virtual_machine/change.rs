@@ -10,12 +10,12 @@ use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{MachineState, Model, Resource, VirtualMachine, is_host_name};
 
-fn find<'a>(call: &'a Call<'_>, id: Uuid) -> Result<&'a VirtualMachine, ApiError> {
+pub(super) fn find<'a>(call: &'a Call<'_>, id: Uuid) -> Result<&'a VirtualMachine, ApiError> {
     let machine = call.model.virtual_machines.get(id);
     machine.ok_or_else(|| ApiError::invalid("unable to find virtual machine with that id"))
 }
 
-fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
+pub(super) fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
     let machine = model.virtual_machines.edit(id);
     machine.ok_or_else(|| ApiError::invalid("unable to find virtual machine with that id"))
 }
@@ -194,7 +194,7 @@ fn resize(call: &mut Call<'_>, id: Uuid) -> Result<(), ApiError> {
 
 pub(super) fn recover(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let id = call.arguments.required_id("id")?;
-    if !call.caller.root_admin && !call.settings.config.users_may_expunge {
+    if !call.may_expunge_machines() {
         return Err(ApiError::permission(
             "Recovering a vm can only be done by an Admin. Or when the allow.user.expunge.recover.vm key is set.",
         ));

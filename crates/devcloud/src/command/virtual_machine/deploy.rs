@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::{MACHINE, user_data};
+use super::{MACHINE, password, user_data};
 use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network, volume};
 use crate::error::ApiError;
 use crate::faults::doomed;
@@ -43,6 +43,8 @@ pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
         Parameter::map("details"),
         Parameter::text("group"),
         Parameter::text("hypervisor"),
+        Parameter::text("password")
+            .about("of a machine whose template has passwords; without it, one is made up"),
         Parameter::boolean("startvm").about("false leaves it stopped"),
         Parameter::boolean("displayvm"),
         Parameter::boolean("dynamicscalingenabled"),
@@ -105,6 +107,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     };
     let nics = nics(call, &wanted)?;
 
+    let password = password::wanted(call, template.password_enabled)?;
     let start = arguments.boolean("startvm").unwrap_or(true);
     let mut details: BTreeMap<String, String> = arguments
         .map("details")
@@ -162,6 +165,8 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         affinity_groups: groups,
         details,
         group: arguments.text("group").map(str::to_owned),
+        password_due: password.is_some(),
+        password,
         delete_protection: false,
         dynamically_scalable: arguments.boolean("dynamicscalingenabled") == Some(true),
         host: None,
@@ -184,6 +189,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     Ok(Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
         if start {
             running.core.start_machine(id, MachineState::Error).await?;
+            return running.started_answer(id).await;
         } else if doomed() {
             running.core.set_machine_state(id, MachineState::Error).await?;
         }

@@ -18,7 +18,7 @@ pub(super) fn start(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
         running.core.start_machine(id, MachineState::Stopped).await?;
-        running.machine_answer(id)
+        running.started_answer(id).await
     }))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn reboot(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let expunge = call.arguments.boolean("expunge") == Some(true);
-    let may_expunge = call.caller.root_admin || call.settings.config.users_may_expunge;
+    let may_expunge = call.may_expunge_machines();
     let disks = call.arguments.ids("volumeids").unwrap_or_default().to_vec();
     let is_its_disk = |disk: &Uuid| {
         let disk = call.model.volumes.get(*disk);
@@ -88,7 +88,7 @@ pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 pub(super) fn expunge(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
-    let may_expunge = call.caller.root_admin || call.settings.config.users_may_expunge;
+    let may_expunge = call.may_expunge_machines();
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
         if !may_expunge {
             return Err(ApiError::internal(
@@ -127,6 +127,10 @@ pub(super) fn restore(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
         running.core.restore_machine(id, template, bytes).await?;
-        running.machine_answer(id)
+        let state = running.core.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
+        match state {
+            Some(MachineState::Running) => running.started_answer(id).await,
+            _ => running.machine_answer(id),
+        }
     }))
 }

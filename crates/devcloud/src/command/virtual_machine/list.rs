@@ -42,7 +42,7 @@ pub(in crate::command) const MACHINE: Answer = Answer::of(&[
         "hasannotations",
         "userdata",
     ],
-    &["instancename", "hostid", "hostname", "arch"],
+    &["instancename", "hostid", "hostname", "arch", "password"],
 ])
 .with(&[("nic", &NIC_OF_MACHINE), ("affinitygroup", &AFFINITY), ("tags", &crate::command::tag::TAG)]);
 

@@ -4,7 +4,9 @@ mod change;
 pub(crate) mod deploy;
 mod lifecycle;
 mod list;
+pub(in crate::command) mod moving;
 pub(in crate::command) mod nic;
+mod password;
 mod user_data;
 
 use serde_json::{Value, json};
@@ -187,6 +189,18 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::project(),
         ],
         change::reset_keys,
+    )
+    .answering(&MACHINE),
+    Command::job(
+        "resetPasswordForVirtualMachine",
+        "Gives a stopped machine another password, which its guest takes when it boots next",
+        JobKind::new("user.vm.ResetVMPasswordCmd", "VM.RESETPASSWORD", "resetting Vm password")
+            .with_admin_class("admin.vm.ResetVMPasswordCmdByAdmin"),
+        &[
+            Parameter::id("id", Entity::VirtualMachine).required(),
+            Parameter::text("password").about("without it, one is made up"),
+        ],
+        password::reset,
     )
     .answering(&MACHINE),
     Command::read(
