@@ -16,8 +16,6 @@ demo) ;;
 # A real ZooKeeper for the stand-ins' and the nodes' tests: its library alone, no daemon. Python for third-party clients.
 test)
     packages+=(git openssh-server libzookeeper-java default-jre-headless python3-venv)
-    # A browser for the zone's page. Ubuntu's is a snap, which needs a running snapd: there its test is left out.
-    if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then packages+=(chromium); fi
     ;;
 *) echo "usage: $0 demo|test" >&2 && exit 64 ;;
 esac
@@ -75,6 +73,14 @@ set_up_packages() {
     fi
 }
 
+# A browser for the zone's page. Its test alone needs it, and is left out without. Ubuntu's is a snap, which needs a running
+# snapd: there it is left out too.
+set_up_browser() {
+    [ "$purpose" = test ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null || return 0
+    [ ! -x /usr/bin/chromium ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    install_packages chromium || say "no chromium: the test of the zone's page is left out"
+}
+
 wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
 
 # Whether this cargo is new enough, with the components this purpose needs.
@@ -111,5 +117,6 @@ set_up_rust() {
 }
 
 set_up_packages
+set_up_browser
 set_up_rust
 say "ready"

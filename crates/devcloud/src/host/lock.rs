@@ -57,6 +57,15 @@ impl Held {
     /// Says who holds it.
     pub(super) fn sign(&mut self) -> Result<()> {
         let text = format!("{}\n", std::process::id());
+        self.write(&text)
+    }
+
+    /// Says nothing of who holds it.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.write("")
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
         self.file
             .set_len(0)
             .and_then(|()| self.file.rewind())

@@ -2,6 +2,8 @@
 //! stands in its records, so a snapshot is a copy of them.
 
 use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -56,7 +58,7 @@ pub async fn snapshot(places: &Places, name: &ZoneName, snapshot: &SnapshotName)
     let (records, kept) = (place.records(), place.snapshot(snapshot));
     tokio::task::spawn_blocking(move || {
         let directory = kept.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(directory).at("make", directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).at("make", directory)?;
         Ok::<_, Error>(Records::copy(&records, &kept)?)
     })
     .await??;
@@ -64,7 +66,7 @@ pub async fn snapshot(places: &Places, name: &ZoneName, snapshot: &SnapshotName)
     Ok(())
 }
 
-/// Has the zone be as it was when the snapshot was taken; without one, as it was when it was new. Its keys stay the same.
+/// Has the zone be as it was when the snapshot was taken; without one, as it was when it was new. Then its keys stay the same.
 /// When it was served, it is served again. Killed at any instant, the zone is as before or as wanted.
 ///
 /// # Errors
@@ -81,7 +83,15 @@ pub async fn reset(places: &Places, name: &ZoneName, snapshot: Option<&SnapshotN
     }
     let served = lock::holder(&place.serving()).is_some();
     // Nobody else serves it while its records are changed.
-    let serving = down::end_serving(&place, name).await?;
+    let mut serving = down::end_serving(&place, name).await?;
+    // What the process left that was killed: its number, and keys for whoever has its port next.
+    serving.clear()?;
+    match std::fs::remove_file(place.keys()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).at("remove", &place.keys());
+        }
+        _ => {}
+    }
     let (records, wanted) = (place.records(), snapshot.map(|snapshot| place.snapshot(snapshot)));
     tokio::task::spawn_blocking(move || Records::replace(&records, wanted.as_deref())).await??;
     drop(serving);

@@ -29,9 +29,15 @@ pub async fn up(
     if !options.simulator {
         requirements::check()?;
     }
-    places.make()?;
     let place = places.zone(&options.name);
-    let held = lock::take(&place.lock, BUSY).await?.ok_or_else(|| Error::Busy(options.name.clone()))?;
+    let held = loop {
+        places.make()?;
+        match lock::take(&place.lock, BUSY).await {
+            // The last other zone went meanwhile, and the directory of all with it.
+            Err(Error::Path { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            taken => break taken?.ok_or_else(|| Error::Busy(options.name.clone()))?,
+        }
+    };
     if let Some(process) = lock::holder(&place.serving()) {
         check_same(&place, options)?;
         wait_until_served(&place, options, process, std::future::pending()).await?;

@@ -1,5 +1,7 @@
 //! Copies of a zone's records, and their return. A copy is one file, whole or not there.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -15,6 +17,8 @@ impl Records {
     pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), RecordsError> {
         let new = beside(to);
         remove(&new)?;
+        // There beforehand, so that it is its owner's alone from its first byte on: it holds keys.
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(file(&new))?;
         let connection = open(from)?;
         connection.execute("vacuum into ?1", [new.to_string_lossy()]).map_err(sqlite(from))?;
         close(connection, from)?;
@@ -30,8 +34,13 @@ impl Records {
         // With its last connection the write-ahead log goes into the file. One that stayed behind would be taken for the
         // new file's.
         let connection = open(records)?;
-        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).map_err(sqlite(records))?;
+        let busy: i64 = connection
+            .query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))
+            .map_err(sqlite(records))?;
         close(connection, records)?;
+        if busy != 0 || with_ending(records, "-wal").exists() {
+            return Err(RecordsError::InUse { path: records.display().to_string() });
+        }
         let new = beside(records);
         remove(&new)?;
         std::fs::copy(copy.unwrap_or(records), &new).map_err(file(&new))?;
@@ -55,6 +64,12 @@ fn beside(path: &Path) -> PathBuf {
     path.with_extension("new")
 }
 
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
 fn open(path: &Path) -> Result<Connection, RecordsError> {
     use rusqlite::OpenFlags;
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite(path))
@@ -67,9 +82,7 @@ fn close(connection: Connection, path: &Path) -> Result<(), RecordsError> {
 /// Removes what an attempt that was cut off has left.
 fn remove(path: &Path) -> Result<(), RecordsError> {
     for ending in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        match std::fs::remove_file(&name) {
+        match std::fs::remove_file(with_ending(path, ending)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file(path)(error)),
             _ => {}
         }

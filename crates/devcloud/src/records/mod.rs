@@ -32,6 +32,12 @@ pub enum RecordsError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Somebody else has the file open, so that it cannot be put in another's place.
+    #[error("the zone's records in {path} are open elsewhere, in another program; close it, and try again")]
+    InUse {
+        /// The file.
+        path: String,
+    },
     /// The file's directory or mode could not be set up.
     #[error("the zone's records in {path}: {source}")]
     File {

@@ -14,7 +14,7 @@ use crate::own;
 /// Debian's package; `scripts/test.sh` looks at the same place to tell that this was left out.
 const PROGRAM: &str = "/usr/bin/chromium";
 /// How long the browser may take for all it does; it is ended then, and the test with it.
-const PATIENCE: &str = "150";
+const PATIENCE: &str = "300";
 
 const FLAGS: [&str; 10] = [
     "--headless",
@@ -48,7 +48,11 @@ impl Browser {
         assert!(made.success());
         // The browser reads from descriptor 3 and writes to 4.
         let process = Command::new("sh")
-            .args(["-c", r#"to=$1 from=$2; shift 2; exec timeout "$@" 3<"$to" 4>"$from""#, "sh"])
+            .args([
+                "-c",
+                r#"to=$1 from=$2; shift 2; exec timeout --kill-after=5 "$@" 3<"$to" 4>"$from""#,
+                "sh",
+            ])
             .args([&to, &from])
             .args([PATIENCE, PROGRAM])
             .args(FLAGS)

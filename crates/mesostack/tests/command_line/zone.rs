@@ -23,7 +23,10 @@ impl Drop for Zone<'_> {
 impl<'a> Zone<'a> {
     fn up(folder: &'a TempDir, label: &str) -> Self {
         let zone = Self { folder, name: format!("test-{label}-{}", std::process::id()) };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        // Not one of those that the kernel gives away: it stays free while the zone is down.
+        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let ports = std::iter::repeat_with(|| rand::random_range(11_000..32_000));
+        let port = ports.take(1_000).find(free).unwrap().to_string();
         zone.ok("up", &["--simulator", "--port", &port]);
         zone
     }

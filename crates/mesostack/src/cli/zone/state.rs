@@ -1,6 +1,6 @@
 //! What a zone's process says, and a simulated zone's state kept and brought back.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use devcloud::host::{self, SnapshotName, ZoneName};
 use serde_json::json;
@@ -10,9 +10,6 @@ use crate::{
     cli::{exit::Exit, report::While, run::Run},
     progress::readable,
 };
-
-/// How long a reset may take: the zone is served again at its end.
-const RESET: Duration = Duration::from_secs(3 * 60);
 
 /// Prints the end of the log of the process that serves the zone.
 pub(super) fn logs(run: &Run, zone: &ZoneName, lines: usize) -> miette::Result<Exit> {
@@ -43,14 +40,15 @@ pub(super) async fn reset(
 ) -> miette::Result<Exit> {
     let began = Instant::now();
     let places = places()?;
-    let status = run
-        .ask(run.deadline(RESET), async {
-            host::reset(&places, zone, snapshot).await.tried(format!("zone {zone} was not reset"))
-        })
-        .await?;
+    // Once begun it is not broken off: the zone might be left unserved.
+    let reset = run.carry_out(host::reset(&places, zone, snapshot)).await?;
+    let status = reset.tried(format!("zone {zone} was not reset"))?;
     run.conclude(&Zone::of(status), || {
-        let now = snapshot.map_or_else(|| "as new".to_owned(), |snapshot| format!("as it was at {snapshot}"));
-        format!("zone {zone} is {now}, with the same keys ({})", readable(began.elapsed()))
+        let now = match snapshot {
+            None => "as new, with the same keys".to_owned(),
+            Some(snapshot) => format!("as it was at {snapshot}, keys included"),
+        };
+        format!("zone {zone} is {now} ({})", readable(began.elapsed()))
     })?;
     Ok(Exit::Done)
 }
