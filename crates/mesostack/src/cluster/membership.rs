@@ -149,7 +149,21 @@ fn check_removals(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Ob
         return;
     }
     let names = remove.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let message = format!("without {names} there are {left} agents, and the file asks for {wanted}");
+    let there = match left {
+        1 => "there is 1 agent".to_owned(),
+        _ => format!("there are {left} agents"),
+    };
+    let agent = |number| NodeName { role: Role::Agent, number };
+    let leaving = standing(desired, observed).filter(|number| leaves_for_good(desired, observed, *number));
+    let leaving = leaving.map(agent).filter(|node| !remove.contains(node)).collect::<BTreeSet<_>>();
+    let leaving = match leaving.len() {
+        0 => String::new(),
+        _ => {
+            let names = leaving.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!(" and those that leave already ({names})")
+        }
+    };
+    let message = format!("without {names}{leaving} {there}, and the file asks for {wanted}");
     let help = match left < wanted {
         true => format!("`agents = {left}` in the file lets them go; as it is they would be made anew"),
         false => format!(

@@ -212,6 +212,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
                 };
                 let ensemble = node::Ensemble::of(desired.spec.cluster.masters);
                 let mark = desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts);
+                network(observed).tags.remove(&identity::leaving_tag(name));
                 network(observed).tags.insert(identity::set_up_tag(name), mark);
             }
         }
@@ -240,6 +241,7 @@ fn machine(
         named: Named { id, name: host_name.to_owned() },
         state,
         address: Some(node.address),
+        elsewhere: false,
         offering: offering.clone(),
         template: template.clone(),
     }

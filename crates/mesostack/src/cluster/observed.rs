@@ -221,6 +221,8 @@ pub struct Machine {
     pub state: MachineState,
     /// Its guest address in the network.
     pub address: Option<Ipv4Addr>,
+    /// Whether it is in other networks too.
+    pub elsewhere: bool,
     /// Its service offering.
     pub offering: Named,
     /// Its template.

@@ -4,8 +4,11 @@
 //! and machines are started last, all at once, so that the router boots once with everything in place. A network that
 //! runs already takes rules at any time except while its router starts; there each new machine goes its own way.
 
+mod builds;
+mod drift;
 mod ensemble;
 mod foreign;
+mod leaving;
 mod leftovers;
 mod machines;
 mod rules;
@@ -78,18 +81,20 @@ fn add_steps(
     let asleep = observed.asleep();
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
-    let discarded = machines::discard(desired, observed, machines, &before, plan);
+    let discarded = leaving::discard(desired, observed, machines, &before, plan);
     before.deploy = preparation_steps(desired, observed, machines, &before, &discarded, plan);
     before.address = match observed.public_address() {
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
     };
-    let ports = rules::openings(desired, observed, leftovers, &before, plan);
+    let pruned = strangers.remove_rules(desired, &before, plan);
+    let ports = rules::openings(desired, observed, leftovers, (&before, &pruned), plan);
     let balancers = rules::balancers(desired, observed, &before, plan);
     let deployed = machines::deploy(desired, observed, machines, &before, &discarded, plan);
     rules::assign(desired, observed, &balancers, &deployed, plan);
     let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
     let unforwarded = leftovers.remove(&before, &ports.closed, plan);
+    strangers.remove_others(desired, &before, &pruned.rules, plan);
     let written = (asleep && machines.any_to_start()).then(|| {
         let everything = 0..plan.steps.len();
         plan.add(Action::WrittenDown, [], everything)
@@ -100,8 +105,7 @@ fn add_steps(
     let reached = machines::Reached { started, forwards, openings: ports.opened, ways };
     machines::set_up(desired, observed, machines, &reached, plan);
     let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
-    machines::forget(desired, observed, machines, over.collect(), plan);
-    strangers.remove(desired, &before, plan);
+    leaving::forget(desired, observed, machines, over.collect(), plan);
 }
 
 /// Steps that remove what a repeated call has made beside the cluster's network.
@@ -151,17 +155,14 @@ fn preparation_steps(
     .filter(|(key, value)| observed.tag(key) != Some(value))
     .collect::<Vec<_>>();
     let host_keys = machines.missing.iter().map(|machine| machine.host_name.clone()).collect::<Vec<_>>();
-    // A predecessor's mark would say that the new machine is set up.
+    // What is left of a predecessor. That it was to go stays written until the new machine is set up: until that one is
+    // there, nothing else says that the node is to come back.
     let drop = host_keys
         .iter()
-        .flat_map(|name| {
-            [identity::host_key_tag(name), identity::set_up_tag(name), identity::leaving_tag(name)]
-        })
+        .flat_map(|name| [identity::host_key_tag(name), identity::set_up_tag(name)])
         .filter(|key| observed.tag(key).is_some())
         .collect::<BTreeSet<_>>();
-    // One of those may be written only now.
-    let leaving = machines.replaced.keys().map(|name| identity::leaving_tag(name));
-    let drop = drop.into_iter().chain(leaving).collect::<BTreeSet<_>>().into_iter().collect();
+    let drop = drop.into_iter().collect();
     let tags = (!set.is_empty() || !host_keys.is_empty()).then(|| {
         // As long as a machine is there that is to be made anew, its key is the one that counts.
         let replaced = machines.replaced.keys().filter_map(|name| discarded.get(*name));
@@ -262,8 +263,9 @@ fn describe_drift(
     plan: &mut Plan,
 ) -> foreign::Strangers {
     let mut strangers = foreign::Strangers::default();
-    machines::drift(desired, observed, machines, &mut strangers, plan);
-    rules::foreign(desired, observed, leftovers, &mut strangers);
+    let builds = builds::Builds::of(observed);
+    drift::machines(desired, observed, machines, &builds, &mut strangers, plan);
+    rules::foreign(desired, observed, leftovers, &builds, &mut strangers);
     strangers.add_addresses(observed);
     strangers.describe(desired, plan);
     if let Some(network) = &observed.network {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     desired::{Desired, WantedMachine},
-    observed::{Catalogue, Observed},
+    observed::{Catalogue, Machine, Observed},
     plan::Obstacle,
 };
 
@@ -111,15 +111,30 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// For the network, its address and the `missing` machines. An offering that the zone lacks has no size; it is
-    /// missed elsewhere.
+    /// For the network, its address and the `missing` machines; those that take the place of a machine which is there need
+    /// no more than they are larger. An offering that the zone lacks has no size; it is missed elsewhere.
     pub(crate) fn of(observed: &Observed, missing: &[&WantedMachine]) -> Self {
-        let sizes = |machine: &&WantedMachine| observed.catalogue.sizes.get(&machine.offering).copied();
-        let sizes = missing.iter().filter_map(sizes).collect::<Vec<_>>();
+        let sizes = &observed.catalogue.sizes;
+        // One whose first start failed has given back what it had.
+        let counts = |machine: &&Machine| machine.state.is_there_to_stay();
+        let gives_back = |wanted: &WantedMachine| observed.machine(&wanted.host_name).filter(counts);
+        let size_of = |machine: &Machine| {
+            let known = sizes.iter().find(|(offering, _)| machine.offering.is(offering));
+            known.map(|(_, size)| *size).unwrap_or_default()
+        };
+        let more = |wanted: &&WantedMachine| {
+            let size = sizes.get(&wanted.offering).copied().unwrap_or_default();
+            let given_back = gives_back(wanted).map(size_of).unwrap_or_default();
+            (
+                u64::from(size.processors.saturating_sub(given_back.processors)),
+                size.memory_mib.saturating_sub(given_back.memory_mib),
+            )
+        };
+        let (processors, memory_mib): (Vec<_>, Vec<_>) = missing.iter().map(more).unzip();
         Self {
-            machines: missing.len() as u64,
-            processors: sizes.iter().map(|size| u64::from(size.processors)).sum(),
-            memory_mib: sizes.iter().map(|size| size.memory_mib).sum(),
+            machines: missing.iter().filter(|wanted| gives_back(wanted).is_none()).count() as u64,
+            processors: processors.into_iter().sum(),
+            memory_mib: memory_mib.into_iter().sum(),
             networks: u64::from(observed.network.is_none()),
             addresses: u64::from(observed.public_address().is_none()),
             templates: 0,
@@ -183,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cluster::model::*;
+    use crate::cluster::{Changes, model::*};
 
     fn quota(resource: Resource, limit: u64, used: u64) -> Quota {
         Quota { resource, limit, used }
@@ -224,6 +239,29 @@ mod tests {
         observed.allowance.free_address = Some(false);
         let plan = crate::cluster::plan(&desired, &observed);
         assert!(plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
+    }
+
+    #[test]
+    fn a_machine_that_takes_anothers_place_needs_no_more_than_it_is_larger() {
+        let (before, mut desired) = (desired(1, 1), desired(1, 1));
+        let mut observed = whole(&before);
+        desired.spec.cluster.agent_offering = "t1.large".to_owned();
+        let replace = Some("agent-1".parse().expect("a node's name"));
+        let desired =
+            Desired::of(&desired.spec, desired.key).asking(Changes { replace, ..Changes::default() });
+        observed.catalogue.offerings.insert("t1.large".to_owned(), named("t1.large"));
+        for (offering, processors, memory_mib) in [("t1.medium", 2, 2048), ("t1.large", 4, 3072)] {
+            observed.catalogue.sizes.insert(offering.to_owned(), Size { processors, memory_mib });
+        }
+        let full = [quota(Resource::Machines, 2, 2), quota(Resource::Volumes, 2, 2)];
+        let larger = [quota(Resource::Processors, 6, 4), quota(Resource::Memory, 5120, 4096)];
+        observed.allowance = allowed(full.into_iter().chain(larger).collect());
+        let plan = crate::cluster::plan(&desired, &observed);
+        assert!(!plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
+        observed.allowance.quotas[2].used = 5;
+        let plan = crate::cluster::plan(&desired, &observed);
+        assert_eq!(plan.obstacles.len(), 1, "{plan}");
+        assert!(plan.obstacles[0].message.contains("2 more are needed, 1 too many"), "{plan}");
     }
 
     #[test]

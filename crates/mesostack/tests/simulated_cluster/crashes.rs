@@ -64,8 +64,8 @@ pub(crate) fn mortal<F: Future>(polls: usize, life: F) -> Mortal<F> {
 #[derive(Clone, Debug)]
 struct Story {
     name: &'static str,
-    /// What is there before, if anything.
-    before: Option<Asked>,
+    /// What was asked for before, one after the other.
+    before: Vec<Asked>,
     /// Whether something befell the cluster in between: a master lost, an agent stopped.
     befallen: bool,
     /// What is asked for then; nothing is a destruction.
@@ -74,12 +74,12 @@ struct Story {
 
 impl Story {
     fn file(&self) -> &Asked {
-        self.then.as_ref().or(self.before.as_ref()).expect("a file")
+        self.then.as_ref().or(self.before.last()).expect("a file")
     }
 
     async fn scene(&self) -> Bench {
         let bench = Bench::new().await;
-        if let Some(before) = &self.before {
+        for before in &self.before {
             bench.apply(before).await;
         }
         if self.befallen {
@@ -173,7 +173,7 @@ async fn kill_everywhere_and_run(story: Story, after: Option<Asked>, shard: usiz
 }
 
 fn first() -> Story {
-    Story { name: "first apply of 3 + 3", before: None, befallen: false, then: Some(file(3, 3).into()) }
+    Story { name: "first apply of 3 + 3", before: vec![], befallen: false, then: Some(file(3, 3).into()) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn a_first_apply_killed_at_every_odd_poll_ends_in_the_same_cluster() {
 async fn a_first_apply_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "first apply of 3 + 3 behind the masters",
-        before: None,
+        before: vec![],
         befallen: false,
         then: Some(file_behind(3, 3).into()),
     };
@@ -201,7 +201,7 @@ async fn a_first_apply_behind_the_masters_killed_at_every_poll_ends_in_the_same_
 async fn mending_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "growth and mending of 3 + 3 behind the masters",
-        before: Some(file_behind(3, 2).into()),
+        before: vec![file_behind(3, 2).into()],
         befallen: true,
         then: Some(file_behind(3, 4).into()),
     };
@@ -212,7 +212,7 @@ async fn mending_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluste
 async fn growth_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "growth from 3 + 3 to 3 + 5",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: false,
         then: Some(file(3, 5).into()),
     };
@@ -223,7 +223,7 @@ async fn growth_killed_at_every_poll_ends_in_the_same_cluster() {
 async fn taking_agents_behind_the_masters_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "3 + 3 going behind the masters",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: false,
         then: Some(file_behind(3, 3).into()),
     };
@@ -234,7 +234,7 @@ async fn taking_agents_behind_the_masters_killed_at_every_poll_ends_in_the_same_
 async fn shrinking_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "3 + 5 shrinking to 3 + 3",
-        before: Some(file(3, 5).into()),
+        before: vec![file(3, 5).into()],
         befallen: false,
         then: Some(file(3, 3).into()),
     };
@@ -245,7 +245,7 @@ async fn shrinking_killed_at_every_poll_ends_in_the_same_cluster() {
 async fn a_removal_by_name_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "3 + 3 without agent-1",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: false,
         then: Some(Asked::without(file(3, 2), &["agent-1"])),
     };
@@ -257,9 +257,21 @@ async fn a_removal_by_name_killed_at_every_poll_ends_in_the_same_cluster() {
 async fn a_replaced_agent_killed_at_every_poll_is_made_good_by_an_apply() {
     let story = Story {
         name: "3 + 3 with another agent-2",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: false,
         then: Some(Asked::replacing(file(3, 3), "agent-2")),
+    };
+    assert!(kill_everywhere_and_run(story, Some(file(3, 3).into()), 0, 1).await > 20);
+}
+
+/// Where there are lower numbers that nobody has: the one that was begun to be made anew comes back, and no other.
+#[tokio::test(start_paused = true)]
+async fn a_replaced_agent_with_free_numbers_below_it_killed_at_every_poll_is_made_good_by_an_apply() {
+    let story = Story {
+        name: "agents 2, 3 and 5 with another agent-5",
+        before: vec![file(3, 5).into(), Asked::without(file(3, 3), &["agent-1", "agent-4"])],
+        befallen: false,
+        then: Some(Asked::replacing(file(3, 3), "agent-5")),
     };
     assert!(kill_everywhere_and_run(story, Some(file(3, 3).into()), 0, 1).await > 20);
 }
@@ -268,7 +280,7 @@ async fn a_replaced_agent_killed_at_every_poll_is_made_good_by_an_apply() {
 async fn a_replaced_master_killed_at_every_poll_is_made_good_by_an_apply() {
     let story = Story {
         name: "3 + 1 with another master-3",
-        before: Some(file(3, 1).into()),
+        before: vec![file(3, 1).into()],
         befallen: false,
         then: Some(Asked::replacing(file(3, 1), "master-3")),
     };
@@ -279,7 +291,7 @@ async fn a_replaced_master_killed_at_every_poll_is_made_good_by_an_apply() {
 async fn more_masters_killed_at_every_poll_end_in_the_same_cluster() {
     let story = Story {
         name: "3 + 1 growing to 4 + 1",
-        before: Some(file(3, 1).into()),
+        before: vec![file(3, 1).into()],
         befallen: false,
         then: Some(file(4, 1).into()),
     };
@@ -291,7 +303,7 @@ async fn more_masters_killed_at_every_poll_end_in_the_same_cluster() {
 async fn three_masters_becoming_five_killed_again_and_again_end_in_the_same_cluster() {
     let story = Story {
         name: "3 + 1 growing to 5 + 1",
-        before: Some(file(3, 1).into()),
+        before: vec![file(3, 1).into()],
         befallen: false,
         then: Some(file(5, 1).into()),
     };
@@ -302,7 +314,7 @@ async fn three_masters_becoming_five_killed_again_and_again_end_in_the_same_clus
 #[tokio::test(start_paused = true)]
 async fn a_destruction_killed_at_every_poll_leaves_nothing() {
     let story =
-        Story { name: "destruction of 3 + 3", before: Some(file(3, 3).into()), befallen: false, then: None };
+        Story { name: "destruction of 3 + 3", before: vec![file(3, 3).into()], befallen: false, then: None };
     assert!(kill_everywhere(story, 0, 1).await > 20);
 }
 
@@ -310,7 +322,7 @@ async fn a_destruction_killed_at_every_poll_leaves_nothing() {
 async fn mending_killed_at_every_poll_ends_in_the_same_cluster() {
     let story = Story {
         name: "mending of 3 + 3",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: true,
         then: Some(file(3, 3).into()),
     };
@@ -370,7 +382,7 @@ pub(crate) fn seeds(usual: u64, thread: u64) -> impl Iterator<Item = u64> {
 async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluster_even_seeds() {
     let story = Story {
         name: "first apply of 3 + 20",
-        before: None,
+        before: vec![],
         befallen: false,
         then: Some(file(3, 20).into()),
     };
@@ -381,7 +393,7 @@ async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluste
 async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluster_odd_seeds() {
     let story = Story {
         name: "first apply of 3 + 20",
-        before: None,
+        before: vec![],
         befallen: false,
         then: Some(file(3, 20).into()),
     };
@@ -392,19 +404,19 @@ async fn three_and_twenty_killed_at_random_in_bad_weather_end_in_the_same_cluste
 async fn growth_and_destruction_killed_at_random_in_bad_weather_end_the_same() {
     let growth = Story {
         name: "growth from 3 + 3 to 3 + 9",
-        before: Some(file(3, 3).into()),
+        before: vec![file(3, 3).into()],
         befallen: true,
         then: Some(file(3, 9).into()),
     };
     kill_at_random(growth, 120, seeds(24, 0)).await;
     let behind = Story {
         name: "first apply of 3 + 20 behind the masters",
-        before: None,
+        before: vec![],
         befallen: false,
         then: Some(file_behind(3, 20).into()),
     };
     kill_at_random(behind, 160, seeds(24, 0)).await;
     let destruction =
-        Story { name: "destruction of 3 + 9", before: Some(file(3, 9).into()), befallen: false, then: None };
+        Story { name: "destruction of 3 + 9", before: vec![file(3, 9).into()], befallen: false, then: None };
     kill_at_random(destruction, 60, seeds(24, 1)).await;
 }

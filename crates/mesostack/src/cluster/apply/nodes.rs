@@ -157,13 +157,16 @@ impl Run<'_> {
         observed.serves(host_name) && ids.is_some_and(|(before, now)| before.named.id == now.id)
     }
 
-    /// Writes down for which machines and configurations the set-up was finished: one call for all that are healthy.
+    /// Writes down for which machines and configurations the set-up was finished: one call for all that are healthy. Only
+    /// then does it not matter any more which machines they took the places of.
     pub(super) async fn mark_set_up(&self, work: &Work, host_names: &[String]) -> Result<(), StepError> {
         let healthy = self.among(host_names, |known| &known.healthy);
         if healthy.is_empty() {
             return Err(StepError::Forgone { why: "none of its nodes is healthy" });
         }
         let ensemble = Ensemble::of(self.desired.spec.cluster.masters);
+        let replaced = healthy.iter().map(|machine| identity::leaving_tag(&machine.host_name));
+        let replaced = replaced.filter(|tag| self.known().tags.contains_key(tag)).collect::<Vec<_>>();
         let marks = healthy
             .into_iter()
             .map(|machine| {
@@ -172,6 +175,6 @@ impl Run<'_> {
                 Ok((identity::set_up_tag(name), mark))
             })
             .collect::<Result<_, StepError>>()?;
-        self.make_tags(work, &marks, &[]).await
+        self.make_tags(work, &marks, &replaced).await
     }
 }

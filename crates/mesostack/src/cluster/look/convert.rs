@@ -42,6 +42,7 @@ pub(in crate::cluster) fn machine(machine: resource::VirtualMachine, network: &I
     let nic = machine.nic.iter().find(|nic| nic.network_id == *network);
     Machine {
         address: nic.and_then(|nic| nic.ip_address),
+        elsewhere: machine.nic.iter().any(|nic| nic.network_id != *network),
         state: MachineState::of(machine.state.as_str()),
         named: Named { id: machine.id, name: machine.name },
         offering: Named { id: machine.service_offering_id, name: machine.service_offering_name },

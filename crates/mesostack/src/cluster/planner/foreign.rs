@@ -1,5 +1,7 @@
 //! What is in our network and nobody asked for: noted and left alone, or removed where that is asked for.
 
+use std::collections::BTreeMap;
+
 use cloudstack::Id;
 
 use super::Before;
@@ -29,11 +31,30 @@ pub(super) enum What {
 
 /// Where they are noted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strangers(Vec<Foreign>);
+pub(super) struct Strangers {
+    /// What goes where that is asked for.
+    removable: Vec<Foreign>,
+    /// What is left alone all the same, and why.
+    left_alone: Vec<(String, &'static str)>,
+}
+
+/// Steps that remove strangers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Removed<'a> {
+    /// Those that remove rules.
+    pub(super) rules: Vec<usize>,
+    /// Firewall rules that go, with their steps.
+    pub(super) firewall: BTreeMap<&'a Id, usize>,
+}
 
 impl Strangers {
     pub(super) fn add(&mut self, what: What, text: String) {
-        self.0.push(Foreign { what, text });
+        self.removable.push(Foreign { what, text });
+    }
+
+    /// Notes what is nobody's to remove here.
+    pub(super) fn leave(&mut self, text: String, why: &'static str) {
+        self.left_alone.push((text, why));
     }
 
     /// Notes public addresses that the cluster does not use.
@@ -45,10 +66,13 @@ impl Strangers {
 
     /// Shows them as drift.
     pub(super) fn describe(&self, desired: &Desired, plan: &mut Plan) {
+        for (text, why) in &self.left_alone {
+            plan.foreign(text.clone(), *why);
+        }
         if desired.changes.prune {
             return;
         }
-        for Foreign { what, text } in &self.0 {
+        for Foreign { what, text } in &self.removable {
             let note = match what {
                 What::Machine(..) => "not this cluster's; left alone (`--prune` destroys it)",
                 What::Rule(..) | What::Address(_) => "not in the file; left alone (`--prune` removes it)",
@@ -57,24 +81,27 @@ impl Strangers {
         }
     }
 
-    /// Removes them: rules before the address they are on.
-    pub(super) fn remove(&self, desired: &Desired, before: &Before, plan: &mut Plan) {
-        if !desired.changes.prune {
-            return;
+    /// Removes the rules among them. They go before anything is made: they may be in its way.
+    pub(super) fn remove_rules(&self, desired: &Desired, before: &Before, plan: &mut Plan) -> Removed<'_> {
+        let mut removed = Removed::default();
+        for Foreign { what, text } in self.removable.iter().filter(|_| desired.changes.prune) {
+            let What::Rule(kind, id) = what else { continue };
+            let action = Action::RemoveRule { rule: *kind, id: id.clone(), text: text.clone() };
+            let step = plan.add(action, before.network.clone(), []);
+            removed.rules.push(step);
+            removed.firewall.extend((*kind == RuleKind::Firewall).then_some((id, step)));
         }
-        let mut rules = before.network.clone();
-        for Foreign { what, text } in &self.0 {
-            if let What::Rule(kind, id) = what {
-                let action = Action::RemoveRule { rule: *kind, id: id.clone(), text: text.clone() };
-                rules.push(plan.add(action, before.network.clone(), []));
-            }
-        }
-        for Foreign { what, text } in &self.0 {
+        removed
+    }
+
+    /// Removes the others: an address after the rules on it.
+    pub(super) fn remove_others(&self, desired: &Desired, before: &Before, rules: &[usize], plan: &mut Plan) {
+        for Foreign { what, text } in self.removable.iter().filter(|_| desired.changes.prune) {
             match what {
                 What::Rule(..) => {}
                 What::Address(id) => {
                     let action = Action::ReleaseAddress { id: id.clone(), text: text.clone() };
-                    plan.add(action, rules.clone(), []);
+                    plan.add(action, before.network.iter().chain(rules).copied().collect::<Vec<_>>(), []);
                 }
                 What::Machine(id, name) => {
                     let why = "not this cluster's".to_owned();

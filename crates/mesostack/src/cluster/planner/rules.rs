@@ -6,7 +6,8 @@ use cloudstack::Id;
 
 use super::{
     Before, address_of,
-    foreign::{Strangers, What},
+    builds::Builds,
+    foreign::{Removed, Strangers, What},
     leftovers::Leftovers,
 };
 use crate::cluster::{
@@ -89,12 +90,13 @@ pub(super) struct Ports {
     pub(super) opened: Vec<usize>,
 }
 
-/// Steps that close and open ports, and let guests out.
+/// Steps that close and open ports, and let guests out. What somebody else's rule keeps open is opened by one of ours when
+/// theirs is `pruned`.
 pub(super) fn openings(
     desired: &Desired,
     observed: &Observed,
     leftovers: &Leftovers<'_>,
-    before: &Before,
+    (before, pruned): (&Before, &Removed<'_>),
     plan: &mut Plan,
 ) -> Ports {
     let rules =
@@ -104,7 +106,7 @@ pub(super) fn openings(
     let not_allowed = excessive.iter().map(|at| (rules[*at].0, "not in access.allow"));
     let left_over = leftovers.firewall.iter().map(|rule| (*rule, leftovers.why));
     let left_over = left_over.filter(|(rule, _)| excessive.iter().all(|at| rules[*at].0.id != rule.id));
-    let mut gone = BTreeSet::new();
+    let mut gone = pruned.firewall.keys().copied().collect::<BTreeSet<_>>();
     let mut closed = Vec::new();
     for (rule, why) in not_allowed.chain(left_over) {
         gone.insert(&rule.id);
@@ -114,7 +116,9 @@ pub(super) fn openings(
     }
     let kept = rules.iter().filter(|(rule, _)| !gone.contains(&rule.id));
     let kept = kept.map(|(_, opening)| opening.clone()).collect::<Vec<_>>();
-    let after = before.address.iter().chain(&closed).copied().collect::<Vec<_>>();
+    // The cloud refuses a rule that shares a port and a source with another one.
+    let after = before.address.iter().chain(&closed).chain(pruned.firewall.values());
+    let after = after.copied().collect::<Vec<_>>();
     let opened = openings::missing(&desired.openings, &kept)
         .into_iter()
         .map(|opening| plan.add(Action::OpenPorts { opening }, after.clone(), []))
@@ -208,6 +212,7 @@ pub(super) fn foreign(
     desired: &Desired,
     observed: &Observed,
     leftovers: &Leftovers<'_>,
+    builds: &Builds<'_>,
     strangers: &mut Strangers,
 ) {
     let among = |judge: fn(&[Opening], &[Opening]) -> BTreeSet<usize>, opening: &Opening| {
@@ -219,26 +224,45 @@ pub(super) fn foreign(
     let firewall = observed.firewall.iter().filter(|rule| !leftovers.has_rule(&rule.id));
     for rule in firewall.filter(|rule| rule.opening.as_ref().is_none_or(unasked)) {
         let text = format!("firewall rule {}", rule.text);
-        strangers.add(What::Rule(RuleKind::Firewall, rule.id.clone()), text);
+        match builds.has_rule(rule) {
+            true => strangers.leave(text, Builds::NOTE),
+            false => strangers.add(What::Rule(RuleKind::Firewall, rule.id.clone()), text),
+        }
     }
     for rule in observed.egress.iter().filter(|rule| !rule.everything) {
         let text = format!("egress rule {}", rule.text);
         strangers.add(What::Rule(RuleKind::Egress, rule.id.clone()), text);
     }
+    // Ours are all on one address; the same port of another one is somebody else's.
+    let our_address = address_of(observed).map(|(address, _)| address);
     let ports = desired.machines.iter().filter_map(|machine| machine.node.ssh_port).collect::<Vec<_>>();
     let wanted = |forward: &Forward| {
-        forward.protocol == "tcp"
+        Some(&forward.address) == our_address
+            && forward.protocol == "tcp"
             && ports.iter().any(|port| (forward.public.0..=forward.public.1).contains(port))
     };
     let forwards = observed.forwards.iter().filter(|forward| !leftovers.has_forward(&forward.id));
     for forward in forwards.filter(|forward| !wanted(forward)) {
-        let text = format!("port forwarding rule {} {}", forward.protocol, forward.public.0);
-        strangers.add(What::Rule(RuleKind::Forward, forward.id.clone()), text);
+        let (protocol, port) = (&forward.protocol, forward.public.0);
+        let text = format!("port forwarding rule {protocol} {port}{}", elsewhere(observed, &forward.address));
+        match builds.has_forward(forward) {
+            true => strangers.leave(text, Builds::NOTE),
+            false => strangers.add(What::Rule(RuleKind::Forward, forward.id.clone()), text),
+        }
     }
-    let ours =
-        |rule: &Balancer| desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port);
+    let ours = |rule: &Balancer| {
+        Some(&rule.address) == our_address
+            && desired.balancers.iter().any(|wanted| wanted.public_port == rule.public_port)
+    };
     for rule in observed.balancers.iter().filter(|rule| !ours(rule)) {
-        let text = format!("load balancer rule {}", rule.public_port);
+        let text = format!("load balancer rule {}{}", rule.public_port, elsewhere(observed, &rule.address));
         strangers.add(What::Rule(RuleKind::Balancer, rule.id.clone()), text);
     }
+}
+
+/// Which of the network's addresses a rule is on, where it is not the cluster's.
+fn elsewhere(observed: &Observed, address: &Id) -> String {
+    let mut others = observed.addresses.iter().filter(|other| !other.source_nat);
+    let other = others.find(|other| other.id == *address);
+    other.map(|other| format!(" of {}", other.address)).unwrap_or_default()
 }

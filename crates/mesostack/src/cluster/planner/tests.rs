@@ -387,6 +387,11 @@ fn an_agent_that_is_replaced_is_drained_and_keeps_its_name_address_and_port() {
         !matches!(next.steps[at].action, Action::WriteTags { .. })
     });
     assert_eq!(agents(&observed), ["2"]);
+    // And once more, right before it is made.
+    let rest = plan(&desired(3, 2), &observed);
+    carry_out_some(&desired(3, 2), &mut observed, &rest, |at| {
+        matches!(rest.steps[at].action, Action::WriteTags { .. })
+    });
     let rest = plan(&desired(3, 2), &observed);
     carry_out_all(&desired(3, 2), &mut observed, &rest);
     assert_eq!(agents(&observed), ["2", "3"]);
@@ -531,6 +536,126 @@ fn what_nobody_asked_for_is_removed_when_that_is_asked_for() {
     assert!(plan(&pruning, &observed).is_empty());
 }
 
+/// The same, with what nobody asked for to be removed.
+fn pruning(desired: &crate::cluster::Desired) -> crate::cluster::Desired {
+    desired.clone().asking(Changes { prune: true, ..Changes::default() })
+}
+
+#[test]
+fn a_rule_that_kept_our_ports_open_is_removed_before_ours_are_opened() {
+    let wanted = desired(1, 1);
+    let mut observed = whole(&wanted);
+    let everything = Opening::new(1, 65_535, ["0.0.0.0/0".parse().expect("a range")]);
+    let text = everything.to_string();
+    observed.firewall = vec![FirewallRule { id: Id::from("w"), opening: Some(everything), text }];
+    assert!(plan(&wanted, &observed).is_empty(), "they are open");
+    let next = plan(&pruning(&wanted), &observed);
+    let removed = next.steps.iter().position(|step| matches!(step.action, Action::RemoveRule { .. }));
+    let removed = removed.expect("it goes");
+    let opened = next.steps.iter().filter(|step| matches!(step.action, Action::OpenPorts { .. }));
+    let opened = opened.collect::<Vec<_>>();
+    assert_eq!(opened.len(), 4, "{next}");
+    assert!(opened.iter().all(|step| step.after.contains(&removed)));
+    carry_out_all(&pruning(&wanted), &mut observed, &next);
+    let after = plan(&pruning(&wanted), &observed);
+    assert!(after.is_empty() && after.drift.is_empty(), "{after}");
+}
+
+#[test]
+fn rules_in_our_ports_of_another_address_are_shown_and_go_with_it() {
+    let wanted = desired(1, 1);
+    let mut observed = whole(&wanted);
+    let before = observed.clone();
+    let (other, address) = (Id::from("a"), "198.18.0.11".parse().expect("an address"));
+    observed.addresses.push(Address { id: other.clone(), address, source_nat: false });
+    let forward = Forward { id: Id::from("f"), address: other.clone(), ..observed.forwards[0].clone() };
+    let balancer = Balancer { id: Id::from("b"), address: other, ..observed.balancers[0].clone() };
+    observed.forwards.push(forward);
+    observed.balancers.push(balancer);
+    let shown = plan(&wanted, &observed).drift.into_iter().map(|drift| drift.what).collect::<Vec<_>>();
+    assert_eq!(
+        shown,
+        [
+            "port forwarding rule tcp 1222 of 198.18.0.11",
+            "load balancer rule 5050 of 198.18.0.11",
+            "public address 198.18.0.11"
+        ]
+    );
+    let next = plan(&pruning(&wanted), &observed);
+    assert_eq!(next.totals().remove, 3, "{next}");
+    carry_out_all(&pruning(&wanted), &mut observed, &next);
+    assert_eq!((&observed.forwards, &observed.balancers), (&before.forwards, &before.balancers));
+}
+
+#[test]
+fn an_image_build_at_work_in_the_network_is_never_pruned() {
+    let wanted = desired(1, 1);
+    let mut observed = whole(&wanted);
+    let name = "mesostack-build-0123456789ab";
+    observed.machines.push(Machine { named: named(name), address: None, ..observed.machines[0].clone() });
+    let machine = named(name).id;
+    let at = |id: &str, port, machine: &Id| Forward {
+        id: Id::from(id),
+        public: (port, port),
+        machine: machine.clone(),
+        ..whole(&wanted).forwards[0].clone()
+    };
+    let theirs = observed.machines[0].named.id.clone();
+    observed.forwards.extend([at("build", 50_000, &machine), at("theirs", 50_007, &theirs)]);
+    let rule = |first, last| {
+        let opening = Opening::new(first, last, ["10.0.0.0/8".parse().expect("a range")]);
+        let text = opening.to_string();
+        FirewallRule { id: Id::from(text.clone()), opening: Some(opening), text }
+    };
+    observed.firewall.extend([rule(50_000, 50_001), rule(50_006, 50_007), rule(49_000, 51_000)]);
+    let next = plan(&pruning(&wanted), &observed);
+    assert_eq!(
+        lines(&next),
+        [
+            "- firewall rule tcp 50006-50007 from 10.0.0.0/8 (not in the file)",
+            "- firewall rule tcp 49000-51000 from 10.0.0.0/8 (not in the file)",
+            "- port forwarding rule tcp 50007 (not in the file)",
+        ]
+    );
+    let left = next.drift.iter().map(|drift| drift.what.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        left,
+        [
+            "virtual machine mesostack-build-0123456789ab",
+            "firewall rule tcp 50000-50001 from 10.0.0.0/8",
+            "port forwarding rule tcp 50000",
+        ]
+    );
+    assert!(next.drift.iter().all(|drift| drift.note.contains("mesostack image gc")), "{next}");
+}
+
+#[test]
+fn a_machine_that_is_in_another_network_too_is_shown_and_never_pruned() {
+    let wanted = desired(1, 1);
+    let mut observed = whole(&wanted);
+    let shared =
+        Machine { named: named("gateway"), address: None, elsewhere: true, ..observed.machines[0].clone() };
+    observed.machines.push(shared);
+    for desired in [wanted.clone(), pruning(&wanted)] {
+        let next = plan(&desired, &observed);
+        assert!(next.is_empty(), "{next}");
+        assert_eq!(next.drift[0].what, "virtual machine gateway");
+        assert!(next.drift[0].note.contains("in another network too"), "{next}");
+    }
+}
+
+#[test]
+fn an_agent_is_drained_by_the_address_it_has() {
+    let mut observed = whole(&desired(3, 1));
+    observed.machines[3].address = "172.16.0.7".parse().ok();
+    let next = plan(&replacing(3, 1, "agent-1"), &observed);
+    let drained = next.steps.iter().find_map(|step| match &step.action {
+        Action::Drain { node, .. } => Some(node.address),
+        _ => None,
+    });
+    assert_eq!(drained, observed.machines[3].address);
+}
+
 #[test]
 fn a_narrower_allow_closes_what_is_not_allowed_any_more() {
     let wide = desired_from("masters = 1\nagents = 0", "\"10.0.0.0/8\", \"192.168.0.0/16\"");
@@ -550,6 +675,7 @@ fn what_nobody_asked_for_is_shown_and_left_alone() {
         named: named("jumphost"),
         state: MachineState::Running,
         address: Some("172.16.0.200".parse().expect("an address")),
+        elsewhere: false,
         offering: named("t1.small"),
         template: named("other"),
     };
@@ -652,6 +778,19 @@ fn a_removal_that_the_file_does_not_ask_for_is_refused() {
     refused(1, &["agent-1"], "without agent-1 there are 2 agents, and the file asks for 1");
     refused(2, &["master-1"], "masters are not removed one by one");
     blocked(&plan(&desired(1, 3), &observed), "masters are not taken away");
+}
+
+#[test]
+fn who_leaves_already_is_named_where_another_is_asked_to_go() {
+    let mut observed = whole(&desired(3, 3));
+    let begun = plan(&without(3, 2, &["agent-1"]), &observed);
+    carry_out_some(&without(3, 2, &["agent-1"]), &mut observed, &begun, |at| {
+        matches!(begun.steps[at].action, Action::MarkLeaving { .. })
+    });
+    let refused = plan(&without(3, 2, &["agent-2"]), &observed);
+    let told =
+        "without agent-2 and those that leave already (agent-1) there is 1 agent, and the file asks for 2";
+    blocked(&refused, told);
 }
 
 #[test]
@@ -790,6 +929,40 @@ fn for_what_is_set_up(action: &Action, plan: &Plan, happened: &[bool]) -> Action
 }
 
 proptest! {
+    #[test]
+    fn any_plan_cut_to_the_infrastructure_refers_to_what_is_before_it(
+        agents in 0u16..5, more in 0u16..4, prune in any::<bool>(), lost in prop::collection::vec(any::<bool>(), 8),
+        theirs in prop::collection::vec(any::<bool>(), 4),
+    ) {
+        let mut observed = whole(&desired(1, agents));
+        let mut lost = lost.into_iter();
+        observed.machines.retain(|_| !lost.next().unwrap_or(false));
+        let there = observed.clone();
+        let theirs = |kind: usize| theirs[kind];
+        if let (true, Some(machine)) = (theirs(0), there.machines.first()) {
+            observed.machines.push(Machine { named: named("jumphost"), address: None, ..machine.clone() });
+        }
+        if theirs(1) {
+            observed.egress.push(foreign_egress_rule());
+        }
+        if theirs(2) {
+            let address = "198.18.0.11".parse().expect("an address");
+            observed.addresses.push(Address { id: Id::from("a"), address, source_nat: false });
+        }
+        if theirs(3) {
+            let everything = Opening::new(1, 65_535, ["0.0.0.0/0".parse().expect("a range")]);
+            let text = everything.to_string();
+            observed.firewall = vec![FirewallRule { id: Id::from("w"), opening: Some(everything), text }];
+        }
+        let wanted = desired(1, more).asking(Changes { prune, ..Changes::default() });
+        let whole = plan(&wanted, &observed);
+        for plan in [whole.clone().only_infrastructure(), whole] {
+            for (at, step) in plan.steps.iter().enumerate() {
+                prop_assert!(step.after.iter().chain(&step.once_over).all(|before| *before < at), "{}", plan);
+            }
+        }
+    }
+
     #[test]
     fn interrupted_anywhere_and_planned_again_it_ends_in_the_same_cluster(
         masters in 1u16..5, agents in 0u16..5,
