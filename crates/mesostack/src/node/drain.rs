@@ -1,9 +1,11 @@
 //! Taking an agent out of service before its machine goes: its tasks end in order, and their frameworks start them elsewhere.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use mesos::{Address, Connect, Master, Reply};
-use tokio::time::Instant;
+use async_trait::async_trait;
+use futures::{StreamExt, stream::FuturesUnordered};
+use mesos::{Address, Connect, Master, RegisteredAgent, Reply};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     SshNodes, Tell, Whereabouts,
@@ -19,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LEADER: Duration = Duration::from_secs(60);
 
 /// How a draining ended. A machine may go after any of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drained {
     /// No task is left on it, and the master does not know it any more.
     Gone,
@@ -29,24 +31,40 @@ pub enum Drained {
     TooLate,
     /// No master led, so nobody could be asked.
     NoLeader,
+    /// The leading master would not, or could not be brought to it in time: why.
+    Refused(String),
 }
 
-impl Drained {
-    /// As a reader is told it.
-    pub fn text(self) -> &'static str {
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone => "no task is left",
-            Self::Away => "nothing to drain: the masters have no connection to it",
-            Self::TooLate => "gave up waiting: tasks or their frameworks did not end in time",
-            Self::NoLeader => "not drained: no master leads",
+            Self::Gone => f.write_str("no task is left"),
+            Self::Away => f.write_str("nothing to drain: the masters have no connection to it"),
+            Self::TooLate => f.write_str("gave up waiting: tasks or their frameworks did not end in time"),
+            Self::NoLeader => f.write_str("not drained: no master leads"),
+            Self::Refused(why) => write!(f, "not drained: {why}"),
         }
+    }
+}
+
+/// How masters are reached.
+#[async_trait]
+pub(super) trait Way: Sync {
+    /// What connects as if from that master; none if it is not reached by `deadline`.
+    async fn to(&self, master: &Whereabouts, deadline: Instant) -> Option<Arc<dyn Connect>>;
+}
+
+#[async_trait]
+impl Way for SshNodes {
+    async fn to(&self, master: &Whereabouts, deadline: Instant) -> Option<Arc<dyn Connect>> {
+        Some(Arc::new(ThroughSession(self.reach(master, deadline).await.ok()?)))
     }
 }
 
 /// Drains an agent, asked for through whichever of the masters leads. What was begun before is gone on with. Tasks get
 /// half of the time to end by themselves.
 pub(super) async fn drain(
-    nodes: &SshNodes,
+    way: &impl Way,
     masters: &[Whereabouts],
     agent: &Node,
     deadline: Instant,
@@ -55,7 +73,7 @@ pub(super) async fn drain(
     let began = Instant::now();
     let grace = deadline.saturating_duration_since(began) / 2;
     let address = Address::new(agent.address.to_string(), AGENT_PORT);
-    let mut asked = false;
+    let (mut asked, mut failed) = (false, None);
     let mut told = "";
     let mut say = |what: &'static str| {
         if told != what {
@@ -64,7 +82,7 @@ pub(super) async fn drain(
         }
     };
     loop {
-        let led = leader(nodes, masters, deadline).await;
+        let led = leader(way, masters, deadline).await;
         let known = led
             .as_ref()
             .map(|(_, agents)| agents.iter().find(|known| known.address.as_ref() == Some(&address)).cloned());
@@ -76,7 +94,12 @@ pub(super) async fn drain(
             (Some((leader, _)), Some(known)) if !asked => {
                 say("its tasks to end");
                 let soon = deadline.min(Instant::now() + ANSWER);
-                asked = matches!(leader.drain(&known.id, grace, soon).await, Ok(Reply::Leading(())));
+                match leader.drain(&known.id, grace, soon).await {
+                    Ok(reply) => asked = matches!(reply, Reply::Leading(())),
+                    // It will not be of another mind in a second.
+                    Err(error) if is_refusal(&error) => return Drained::Refused(error.to_string()),
+                    Err(error) => failed = Some(error.to_string()),
+                }
             }
             (Some(_), Some(_)) => say("its tasks to end"),
         }
@@ -84,26 +107,39 @@ pub(super) async fn drain(
             return Drained::NoLeader;
         }
         if Instant::now() + PAUSE >= deadline {
-            return if asked { Drained::TooLate } else { Drained::NoLeader };
+            return match (asked, failed) {
+                (true, _) => Drained::TooLate,
+                (false, Some(why)) => Drained::Refused(why),
+                (false, None) => Drained::NoLeader,
+            };
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The master that leads, with the agents it knows.
+/// Whether a master has said that the question is wrong, and not that it cannot answer at the moment.
+fn is_refusal(error: &mesos::Error) -> bool {
+    matches!(error, mesos::Error::Status { status: 400..=499, .. })
+}
+
+/// The master that leads, with the agents it knows. All are asked side by side, so that one which is lost keeps nobody from
+/// another; and none is waited for beyond its time, whoever else waits for the same session.
 async fn leader(
-    nodes: &SshNodes,
+    way: &impl Way,
     masters: &[Whereabouts],
     deadline: Instant,
-) -> Option<(Master, Vec<mesos::RegisteredAgent>)> {
-    let soon = deadline.min(Instant::now() + ANSWER);
-    for at in masters {
-        let Ok(session) = nodes.reach(at, soon.min(Instant::now() + ANSWER)).await else { continue };
-        let connect: Arc<dyn Connect> = Arc::new(ThroughSession(session));
-        let master = Master::new(connect, Address::new(at.node.address.to_string(), MASTER_PORT));
-        if let Ok(Reply::Leading(agents)) = master.agents(deadline.min(Instant::now() + ANSWER)).await {
-            return Some((master, agents));
-        }
-    }
-    None
+) -> Option<(Master, Vec<RegisteredAgent>)> {
+    let asked = masters.iter().map(|at| ask(way, at, deadline)).collect::<FuturesUnordered<_>>();
+    let mut leading = std::pin::pin!(asked.filter_map(std::future::ready));
+    leading.next().await
+}
+
+/// The agents a master knows, if it leads.
+async fn ask(way: &impl Way, at: &Whereabouts, deadline: Instant) -> Option<(Master, Vec<RegisteredAgent>)> {
+    let soon = || deadline.min(Instant::now() + ANSWER);
+    let reached_by = soon();
+    let connect = timeout_at(reached_by, way.to(at, reached_by)).await.ok()??;
+    let master = Master::new(connect, Address::new(at.node.address.to_string(), MASTER_PORT));
+    let agents = master.agents(soon()).await.ok().and_then(Reply::leading)?;
+    Some((master, agents))
 }

@@ -116,6 +116,6 @@ impl Run<'_> {
         let masters = masters.collect::<Vec<_>>();
         let tell = |what: &str| self.waiting_for(work, node, what);
         let drained = self.nodes()?.drain(&masters, node, deadline, &tell).await;
-        Ok(drained.text().to_owned())
+        Ok(drained.to_string())
     }
 }

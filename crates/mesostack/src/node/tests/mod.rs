@@ -1,5 +1,6 @@
 //! What every rendered node has to be, whatever the cluster's size; and one cluster, written out to be read.
 
+mod draining;
 mod judging;
 mod putting_into_force;
 mod reaching;
