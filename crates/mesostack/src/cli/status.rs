@@ -50,6 +50,7 @@ fn role(role: ZooKeeperRole) -> &'static str {
         ZooKeeperRole::Standalone => "is alone",
         ZooKeeperRole::Observer => "observes",
         ZooKeeperRole::NotServing => "has no quorum",
+        ZooKeeperRole::Down => "does not run",
         _ => "does not answer",
     }
 }
@@ -88,9 +89,9 @@ mod tests {
                 ZooKeeperStatus { node: "master-2".into(), role: ZooKeeperRole::Unreachable },
             ],
             masters: vec![
-                MasterStatus { node: "master-1".into(), answers: true, leading: true },
-                MasterStatus { node: "master-2".into(), answers: false, leading: false },
-                MasterStatus { node: "master-3".into(), answers: true, leading: false },
+                MasterStatus { node: "master-1".into(), answers: true, recovered: true, leading: true },
+                MasterStatus { node: "master-2".into(), answers: false, recovered: false, leading: false },
+                MasterStatus { node: "master-3".into(), answers: true, recovered: true, leading: false },
             ],
             leading_master: Some("master-1".into()),
             agents: vec![

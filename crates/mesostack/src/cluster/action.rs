@@ -108,6 +108,9 @@ pub enum Action {
     MarkSetUp { host_names: Vec<String> },
     /// Removes the tags of nodes that are no more.
     ForgetNodes { host_names: Vec<String>, tags: Vec<String> },
+    /// Removes the tags that say what the masters know: a run that takes them down may be broken off, and whoever applies
+    /// afterwards begins anew.
+    Disband { tags: Vec<String> },
     /// Destroys a machine for good.
     Destroy { host_name: String, machine: Id },
     /// Removes the masters' anti-affinity group.
@@ -140,6 +143,16 @@ pub struct Stage {
     pub ensemble: Ensemble,
     /// Which masters are told.
     pub nodes: Vec<Node>,
+}
+
+impl Stage {
+    /// The master that is new in it, where it takes one in.
+    pub(crate) fn takes_in(&self) -> Option<&Node> {
+        match self.nodes.as_slice() {
+            [one] if one.number == self.ensemble.masters => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// Which of the run's phases a step belongs to.
@@ -222,6 +235,7 @@ impl Action {
             Self::AwaitHealth { .. } => "await_health",
             Self::MarkSetUp { .. } => "mark_set_up",
             Self::ForgetNodes { .. } => "forget_nodes",
+            Self::Disband { .. } => "disband",
             Self::Destroy { .. } => "destroy",
             Self::DeleteAffinityGroup { .. } => "delete_affinity_group",
             Self::DeleteKeyPair { .. } => "delete_key_pair",
@@ -242,6 +256,10 @@ impl Action {
             | Self::Start { host_name, .. }
             | Self::SetUp { host_name, .. }
             | Self::Destroy { host_name, .. } => Some(host_name),
+            Self::RollOut { host_names, .. } => match host_names.as_slice() {
+                [one] => Some(one),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -273,10 +291,14 @@ impl Action {
             Self::WrittenDown => "everything written down".to_owned(),
             Self::Start { host_name, .. } => format!("start {host_name}"),
             Self::SetUp { host_name, .. } => format!("set up {host_name}"),
-            Self::RollOut { .. } => "set up masters one at a time".to_owned(),
+            Self::RollOut { host_names, .. } => match host_names.as_slice() {
+                [one] => format!("set up {one}"),
+                _ => "set up masters one at a time".to_owned(),
+            },
             Self::AwaitHealth { .. } => "await health".to_owned(),
             Self::MarkSetUp { .. } => "mark nodes as set up".to_owned(),
             Self::ForgetNodes { .. } => "forget nodes".to_owned(),
+            Self::Disband { .. } => "disband the masters".to_owned(),
             Self::Destroy { host_name, .. } => format!("destroy {host_name}"),
             Self::DeleteAffinityGroup { name, .. } => format!("delete affinity group {name}"),
             Self::DeleteKeyPair { name } => format!("delete key pair {name}"),
@@ -328,6 +350,9 @@ impl Action {
             Self::CheckQuorum { host_name, .. } => {
                 changed(format!("quorum: has to outlive {host_name}, or nothing is done to it"))
             }
+            Self::RollOut { host_names, .. } if host_names.len() == 1 => {
+                changed(format!("node {}: set up, once the others can do without it", host_names[0]))
+            }
             Self::RollOut { host_names, .. } => {
                 changed(format!("nodes {}: set up, one at a time, who leads last", host_names.join(", ")))
             }
@@ -338,6 +363,7 @@ impl Action {
                 removed(format!("network {name}, with its rules and public address"))
             }
             Self::AwaitNetwork
+            | Self::Disband { .. }
             | Self::WriteTags { .. }
             | Self::AssignBalancer { .. }
             | Self::MarkLeaving { .. }
@@ -355,7 +381,8 @@ impl Action {
             Self::SetUp { .. } | Self::RollOut { .. } | Self::AwaitHealth { .. } | Self::MarkSetUp { .. } => {
                 Phase::Nodes
             }
-            Self::Destroy { .. }
+            Self::Disband { .. }
+            | Self::Destroy { .. }
             | Self::DeleteAffinityGroup { .. }
             | Self::DeleteKeyPair { .. }
             | Self::DeleteNetwork { .. } => Phase::Destruction,

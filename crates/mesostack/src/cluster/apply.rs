@@ -312,8 +312,20 @@ impl<'a> Run<'a> {
         look: impl AsyncFn() -> Result<Option<T>, StepError>,
         make: impl AsyncFn() -> Result<T, cloudstack::Error>,
     ) -> Result<T, StepError> {
+        self.settle_if(work, async || Ok(()), look, make).await
+    }
+
+    /// The same, if `may` says so right before each attempt.
+    async fn settle_if<T>(
+        &self,
+        work: &Work,
+        may: impl AsyncFn() -> Result<(), StepError>,
+        look: impl AsyncFn() -> Result<Option<T>, StepError>,
+        make: impl AsyncFn() -> Result<T, cloudstack::Error>,
+    ) -> Result<T, StepError> {
         let mut attempt = 1;
         loop {
+            may().await?;
             let error = match make().await {
                 Ok(made) => return Ok(made),
                 Err(error) => error,

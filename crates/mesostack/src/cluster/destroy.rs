@@ -11,7 +11,8 @@ use super::{
 
 /// What has to be done so that nothing of the cluster is left. A pure function.
 ///
-/// The network goes last: its tags say what else is the cluster's, so a run that is broken off can be taken up.
+/// The network goes last: its tags say what else is the cluster's, so a run that is broken off can be taken up. What they say
+/// of the masters goes first: a cluster that was begun to be taken down is begun anew by an apply, and not missed.
 pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan {
         cluster: desired.cluster().to_owned(),
@@ -37,12 +38,16 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
         return plan;
     }
     delete_twins(desired, observed, &mut plan);
+    let tags = observed.network.iter().flat_map(|network| network.tags.keys());
+    let tags = tags.filter(|key| identity::tells_of_masters(desired.cluster(), key)).cloned();
+    let tags = tags.collect::<Vec<_>>();
+    let disbanded = (!tags.is_empty()).then(|| plan.add(Action::Disband { tags }, [], []));
     let gone = ours
         .into_iter()
         .filter(|machine| machine.state != MachineState::Going)
         .map(|machine| {
             let (host_name, id) = (machine.named.name.clone(), machine.named.id.clone());
-            plan.add(Action::Destroy { host_name, machine: id }, [], [])
+            plan.add(Action::Destroy { host_name, machine: id }, [], disbanded)
         })
         .collect::<Vec<_>>();
     let mut before = gone.clone();
@@ -53,7 +58,7 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
     before.extend(key_pair(desired, observed, &gone, &mut plan));
     if let Some(network) = &observed.network {
         let (name, network) = (network.named.name.clone(), network.named.id.clone());
-        plan.add(Action::DeleteNetwork { name, network }, before, []);
+        plan.add(Action::DeleteNetwork { name, network }, before, disbanded);
     }
     plan
 }

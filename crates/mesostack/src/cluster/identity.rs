@@ -2,12 +2,23 @@
 //!
 //! The cloud is the only memory there is. What is written here is what the next run, by whomever, knows.
 
-use crate::spec::NodeName;
+use crate::spec::{NodeName, Role};
 
 /// The network's tag that says whose it is; its value is the cluster's name.
 pub(crate) const CLUSTER: &str = "mesostack.cluster";
 /// The network's tag that says which key pair was registered for the cluster, and goes with it.
 pub(crate) const KEY_PAIR: &str = "mesostack.keypair";
+/// What the name of the tag begins with that says of how many masters the ensemble is.
+const MASTERS: &str = "mesostack.masters.";
+/// The value of that tag, and of the next.
+pub(crate) const TOLD: &str = "told";
+/// The network's tag that says that masters are being told something else than their marks say. A tag of its own, because a
+/// mark is changed by removing it first, and says as well who was ever healthy.
+pub(crate) const TELLING: &str = "mesostack.telling";
+/// In the mark of a master whose machine is made anew: what its predecessor knew is gone, and it has to learn it first.
+pub(crate) const EMPTY: &str = "new";
+/// In a mark, in place of the configuration: another one is on its way to the node.
+const UNKNOWN: &str = "-";
 /// Why masters share a group: no two of them on one host.
 pub(crate) const ANTI_AFFINITY: &str = "host anti-affinity";
 
@@ -19,6 +30,17 @@ const SET_UP: &str = "mesostack.node.";
 /// The network's tag that holds a node's public host key, written before the node is made.
 pub fn host_key_tag(host_name: &str) -> String {
     format!("{HOST_KEY}{host_name}")
+}
+
+/// The network's tag that says of how many masters the ensemble is. Written before any of them is told, and another when
+/// one more is known to all. Two names and not two values: a tag is changed by removing it first.
+pub(crate) fn masters_tag(masters: u16) -> String {
+    format!("{MASTERS}{masters}")
+}
+
+/// Of how many masters the ensemble is, if that is what a tag says.
+pub(crate) fn masters_of_tag(key: &str) -> Option<u16> {
+    key.strip_prefix(MASTERS)?.parse().ok()
 }
 
 /// What the names of tags of agents that are about to go begin with.
@@ -65,6 +87,12 @@ pub(crate) fn marked_machine(mark: &str) -> Option<&str> {
     mark.split(' ').next()
 }
 
+/// The same mark while its node is being told something else: whoever comes next does not take the old for granted.
+pub(crate) fn being_told(mark: &str) -> String {
+    let words = mark.split(' ').enumerate();
+    words.map(|(at, word)| if at == 1 { UNKNOWN } else { word }).collect::<Vec<_>>().join(" ")
+}
+
 /// Of how many masters one is, going by its mark.
 pub(crate) fn marked_masters(mark: &str) -> Option<u16> {
     mark.split(' ').nth(2)?.parse().ok()
@@ -95,6 +123,12 @@ pub(crate) fn node_of(cluster: &str, name: &str) -> Option<NodeName> {
 pub(crate) fn node_of_tag(cluster: &str, key: &str) -> Option<NodeName> {
     let name = [HOST_KEY, SET_UP, LEAVING].iter().find_map(|prefix| key.strip_prefix(prefix))?;
     node_of(cluster, name)
+}
+
+/// Whether a tag of the network says something of what the masters know: which of them were set up, of how many.
+pub(crate) fn tells_of_masters(cluster: &str, key: &str) -> bool {
+    let set_up = key.strip_prefix(SET_UP).and_then(|name| node_of(cluster, name));
+    key == TELLING || masters_of_tag(key).is_some() || set_up.is_some_and(|node| node.role == Role::Master)
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ pub struct Changes {
     pub prune: bool,
 }
 
+impl Changes {
+    /// Whether this node's machine is to be made anew.
+    pub(crate) fn replaces(&self, node: &Node) -> bool {
+        self.replace == Some(NodeName { role: node.role, number: node.number })
+    }
+}
+
 /// The agents the cluster is to have, given what is there.
 pub fn agents(desired: &Desired, observed: &Observed) -> Vec<Node> {
     let numbers = numbers(desired, observed).into_iter();

@@ -140,6 +140,7 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             assert!(host_names.iter().all(|name| observed.machine(name).is_none()), "one of them is there");
             network(observed).tags.retain(|key, _| !tags.contains(key));
         }
+        Action::Disband { tags } => network(observed).tags.retain(|key, _| !tags.contains(key)),
         Action::Deploy { host_name, node, offering, template, apart } => {
             assert!(!apart || observed.affinity_group.is_some());
             let state = MachineState::Stopped;
@@ -214,6 +215,16 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
                 let mark = desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts);
                 network(observed).tags.remove(&identity::leaving_tag(name));
                 network(observed).tags.insert(identity::set_up_tag(name), mark);
+            }
+            let masters = desired.spec.cluster.masters;
+            let knows = |master: &crate::cluster::desired::WantedMachine| {
+                let mark = observed.tag(&identity::set_up_tag(&master.host_name));
+                mark.and_then(identity::marked_masters) == Some(masters)
+            };
+            if desired.masters().all(knows) {
+                let tags = &mut network(observed).tags;
+                tags.retain(|key, _| identity::masters_of_tag(key).is_none() && key != identity::TELLING);
+                tags.insert(identity::masters_tag(masters), identity::TOLD.to_owned());
             }
         }
         Action::DeleteAffinityGroup { .. } => observed.affinity_group = None,

@@ -68,6 +68,8 @@ struct Before {
     address: Vec<usize>,
     /// Machines can be written down: their host keys are known, their key pair and group exist.
     deploy: Vec<usize>,
+    /// The network's tags are as they have to be before any node is told something.
+    tags: Option<usize>,
 }
 
 fn add_steps(
@@ -82,7 +84,7 @@ fn add_steps(
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
     let discarded = leaving::discard(desired, observed, machines, &before, plan);
-    before.deploy = preparation_steps(desired, observed, machines, &before, &discarded, plan);
+    (before.deploy, before.tags) = preparation_steps(desired, observed, machines, &before, &discarded, plan);
     before.address = match observed.public_address() {
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
@@ -102,7 +104,8 @@ fn add_steps(
     let started =
         machines::start((desired, observed), machines, (&before, &discarded), &deployed, written, plan);
     let ways = machines::ways(desired, &deployed);
-    let reached = machines::Reached { started, forwards, openings: ports.opened, ways };
+    let reached =
+        machines::Reached { started, forwards, openings: ports.opened, ways, unmarked: before.tags };
     machines::set_up(desired, observed, machines, &reached, plan);
     let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
     leaving::forget(desired, observed, machines, over.collect(), plan);
@@ -142,28 +145,52 @@ fn preparation_steps(
     before: &Before,
     discarded: &BTreeMap<String, usize>,
     plan: &mut Plan,
-) -> Vec<usize> {
+) -> (Vec<usize>, Option<usize>) {
     let mut ready = before.network.clone();
     let key_pair = &desired.spec.access.key_pair;
     let register = observed.key_pair.is_none() && !machines.missing.is_empty();
+    let standing = ensemble::Standing::of(desired, observed);
+    let masters = match standing.masters {
+        0 => desired.spec.cluster.masters,
+        written => written,
+    };
+    let masters = identity::masters_tag(masters);
+    let missing = machines
+        .missing
+        .iter()
+        .map(|machine| identity::set_up_tag(&machine.host_name))
+        .collect::<BTreeSet<_>>();
+    let new = machines
+        .missing
+        .iter()
+        .filter(|machine| machine.is_master() && standing.is_successor(machine.node.number));
+    let new = new.map(|machine| (identity::set_up_tag(&machine.host_name), identity::EMPTY.to_owned()));
     let set = [
         (identity::CLUSTER, Some(desired.cluster())),
         (identity::KEY_PAIR, register.then_some(key_pair.as_str())),
+        (&masters, Some(identity::TOLD)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+    .chain(machines::being_told(desired, observed).into_iter().filter(|(key, _)| !missing.contains(key)))
+    .chain(new)
     .filter(|(key, value)| observed.tag(key) != Some(value))
-    .collect::<Vec<_>>();
+    .collect::<BTreeMap<_, _>>();
     let host_keys = machines.missing.iter().map(|machine| machine.host_name.clone()).collect::<Vec<_>>();
+    // What is not so any more.
+    let stale = ensemble::written_masters(observed).map(identity::masters_tag).filter(|tag| *tag != masters);
     // What is left of a predecessor. That it was to go stays written until the new machine is set up: until that one is
     // there, nothing else says that the node is to come back.
     let drop = host_keys
         .iter()
         .flat_map(|name| [identity::host_key_tag(name), identity::set_up_tag(name)])
         .filter(|key| observed.tag(key).is_some())
+        .chain(stale)
+        .filter(|key| !set.contains_key(key))
         .collect::<BTreeSet<_>>();
-    let drop = drop.into_iter().collect();
-    let tags = (!set.is_empty() || !host_keys.is_empty()).then(|| {
+    let set = set.into_iter().collect::<Vec<_>>();
+    let drop = drop.into_iter().collect::<Vec<_>>();
+    let tags = (!set.is_empty() || !host_keys.is_empty() || !drop.is_empty()).then(|| {
         // As long as a machine is there that is to be made anew, its key is the one that counts.
         let replaced = machines.replaced.keys().filter_map(|name| discarded.get(*name));
         let after = before.network.iter().chain(replaced).copied().collect::<Vec<_>>();
@@ -177,7 +204,7 @@ fn preparation_steps(
     if observed.affinity_group.is_none() && machines.missing.iter().any(|machine| machine.is_master()) {
         ready.push(plan.add(Action::CreateAffinityGroup { name: desired.affinity_group.clone() }, [], []));
     }
-    ready
+    (ready, tags)
 }
 
 fn check_network(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {

@@ -41,6 +41,10 @@ async fn master(connect: Arc<dyn Connect>, own: Ipv4Addr) -> Result<(), Lacks> {
     if !matches!(master.leader(soon()).await, Ok(Some(_))) {
         return Err("the masters to elect a leader".to_owned());
     }
+    // Until then it is one that answers and has no vote: the next master must not go yet.
+    if !master.metrics(soon()).await.is_ok_and(|metrics| metrics.log_recovered()) {
+        return Err("its registry to catch up with the other masters'".to_owned());
+    }
     let marathon = Marathon::new(Arc::clone(&connect), here(MARATHON_PORT));
     match marathon.ping(soon()).await {
         Ok(Ping::Leading | Ping::Proxied { .. }) => {}

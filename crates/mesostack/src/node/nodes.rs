@@ -50,6 +50,12 @@ pub type Tell<'a> = dyn Fn(&str) + Send + Sync + 'a;
 /// What the engine does with nodes. Calls for different nodes are made side by side.
 #[async_trait]
 pub trait Nodes: Send + Sync + std::fmt::Debug {
+    /// Waits until the node answers.
+    ///
+    /// # Errors
+    /// When it is not reached by `deadline`.
+    async fn answers(&self, at: &Whereabouts, deadline: Instant) -> Result<(), Error>;
+
     /// Reaches the node as soon as it answers, and brings it to the configuration.
     ///
     /// # Errors
@@ -90,6 +96,10 @@ pub trait Nodes: Send + Sync + std::fmt::Debug {
 
 #[async_trait]
 impl Nodes for SshNodes {
+    async fn answers(&self, at: &Whereabouts, deadline: Instant) -> Result<(), Error> {
+        self.reach(at, deadline).await.map(drop)
+    }
+
     async fn set_up(
         &self,
         at: &Whereabouts,

@@ -1,6 +1,6 @@
 //! Whether the quorum outlives what is about to be done to a master. Judged from a [`Status`] asked right before.
 
-use super::{Status, ZooKeeperRole, ZooKeeperStatus};
+use super::{MasterStatus, Status, ZooKeeperRole, ZooKeeperStatus};
 use crate::spec::majority;
 
 impl Status {
@@ -32,21 +32,33 @@ impl Status {
         check("ZooKeeper servers", servers.collect())?;
         check(
             "Mesos masters",
-            self.masters.iter().map(|other| (other.node.as_str(), other.answers)).collect(),
+            self.masters.iter().map(|other| (other.node.as_str(), other.recovered)).collect(),
         )?;
         match self.leading_master {
             Some(_) => Ok(()),
+            // It may be the one that leads and cannot be asked.
+            None if self.masters.iter().any(|other| other.node == master && !other.answers) => Ok(()),
             None => Err("no Mesos master leads at the moment".to_owned()),
         }
     }
 
-    /// Whether ZooKeeper has a quorum now.
-    pub fn has_quorum(&self) -> bool {
-        let serves = |server: &&ZooKeeperStatus| {
-            matches!(server.role, ZooKeeperRole::Leader | ZooKeeperRole::Follower)
+    /// Whether ZooKeeper is known to have no quorum: most servers have said so, or do not run. Those that could not be
+    /// asked may well serve.
+    pub fn lacks_quorum(&self) -> bool {
+        let idle = |server: &&ZooKeeperStatus| {
+            matches!(server.role, ZooKeeperRole::NotServing | ZooKeeperRole::Down)
         };
         let all = u16::try_from(self.zookeeper.len()).unwrap_or(u16::MAX);
-        self.zookeeper.iter().filter(serves).count() >= usize::from(majority(all))
+        self.zookeeper.iter().filter(idle).count() >= usize::from(majority(all))
+    }
+
+    /// The same, with a master that was not asked because it is not there.
+    #[must_use]
+    pub fn with_absent(mut self, node: String) -> Self {
+        let role = ZooKeeperRole::Unreachable;
+        self.zookeeper.push(ZooKeeperStatus { node: node.clone(), role });
+        self.masters.push(MasterStatus { node, answers: false, recovered: false, leading: false });
+        self
     }
 
     /// Whether this master leads ZooKeeper's ensemble or the Mesos masters.
@@ -59,9 +71,8 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::MasterStatus;
 
-    /// Masters by whether they serve and answer; the first one leads.
+    /// Masters by whether they serve and have caught up; the first one leads.
     fn status(well: &[(bool, bool)]) -> Status {
         let node = |at: usize| format!("master-{}", at + 1);
         let role = |at, serves| match (at, serves) {
@@ -72,9 +83,10 @@ mod tests {
         let zookeeper = well.iter().enumerate();
         let zookeeper =
             zookeeper.map(|(at, (serves, _))| ZooKeeperStatus { node: node(at), role: role(at, *serves) });
-        let masters = well.iter().enumerate().map(|(at, (_, answers))| MasterStatus {
+        let masters = well.iter().enumerate().map(|(at, (_, recovered))| MasterStatus {
             node: node(at),
-            answers: *answers,
+            answers: true,
+            recovered: *recovered,
             leading: at == 0,
         });
         Status {
@@ -110,6 +122,35 @@ mod tests {
         }
         let leaderless = Status { leading_master: None, ..status(&[well; 3]) };
         assert!(leaderless.survives_without("master-2").is_err());
+    }
+
+    #[test]
+    fn one_that_is_not_there_counts_as_one_that_cannot_stand_in() {
+        let well = (true, true);
+        let two = |rest| status(&[well, rest]).with_absent("master-3".to_owned());
+        assert_eq!(two(well).survives_without("master-3"), Ok(()));
+        assert!(two(well).survives_without("master-1").is_err());
+        let leads_itself = Status { leading_master: None, ..two(well) };
+        assert_eq!(leads_itself.survives_without("master-3"), Ok(()));
+        assert!(
+            two((true, false)).survives_without("master-3").is_err(),
+            "an empty replica answers, and has no vote"
+        );
+    }
+
+    #[test]
+    fn whoever_could_not_be_asked_may_serve() {
+        let roles = |roles: &[ZooKeeperRole]| {
+            let mut status = status(&vec![(true, true); roles.len()]);
+            status.zookeeper.iter_mut().zip(roles).for_each(|(server, role)| server.role = *role);
+            status.lacks_quorum()
+        };
+        use ZooKeeperRole::{Down, Follower, Leader, NotServing, Unreachable};
+        assert!(!roles(&[Unreachable; 3]), "a link that dropped");
+        assert!(!roles(&[Unreachable, Unreachable, NotServing]));
+        assert!(!roles(&[Leader, Follower, Down]));
+        assert!(roles(&[NotServing, Down, Unreachable]));
+        assert!(roles(&[Down; 3]));
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub enum ZooKeeperRole {
     Observer,
     /// It runs, but has no quorum.
     NotServing,
+    /// Its machine was reached, and it does not run there.
+    Down,
     /// It does not answer.
     Unreachable,
 }
@@ -82,6 +84,8 @@ pub struct MasterStatus {
     pub node: String,
     /// Whether it answers.
     pub answers: bool,
+    /// Whether its replica of the registry has caught up with the others: until then it has no vote.
+    pub recovered: bool,
     /// Whether it is the elected one.
     pub leading: bool,
 }
@@ -114,11 +118,27 @@ pub struct MarathonStatus {
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     pub(super) node: Node,
-    pub(super) zookeeper: Result<Monitor, String>,
-    pub(super) elected: Result<bool, String>,
+    pub(super) zookeeper: Result<Monitor, NoAnswer>,
+    pub(super) master: Result<Standing, String>,
     /// The agents, from the one master that leads.
     pub(super) agents: Option<Vec<RegisteredAgent>>,
     pub(super) marathon: Result<Ping, String>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// The daemon's own machine was asked, and refused the connection.
+    Down(String),
+    /// Whatever else: the daemon may do well.
+    NotAsked(String),
+}
+
+/// What a Mesos master says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) elected: bool,
+    pub(super) recovered: bool,
 }
 
 /// Asks all masters, each through its own session; then those that could not be reached through another's, because a master
@@ -135,6 +155,7 @@ pub async fn status(nodes: &SshNodes, masters: &[Whereabouts], agents: &[Node], 
         };
         one_is_there.cancel();
         let answers = ask(Arc::new(ThroughSession(session.clone())), &at.node, deadline).await;
+        let answers = if session.is_closed() { answers.asked_from_afar() } else { answers };
         Ok((session, answers))
     }))
     .await;
@@ -147,7 +168,9 @@ pub async fn status(nodes: &SshNodes, masters: &[Whereabouts], agents: &[Node], 
         async move {
             match (asked, other) {
                 (Ok((_, answers)), _) => answers,
-                (Err(_), Some(session)) => ask(Arc::new(ThroughSession(session)), &at.node, deadline).await,
+                (Err(_), Some(session)) => {
+                    ask(Arc::new(ThroughSession(session)), &at.node, deadline).await.asked_from_afar()
+                }
                 (Err(reason), None) => Answers::none(&at.node, &reason),
             }
         }
@@ -163,11 +186,19 @@ async fn behind(one_is_there: &CancellationToken) {
 }
 
 impl Answers {
+    /// The same, asked over a way that may itself have failed.
+    fn asked_from_afar(self) -> Self {
+        let zookeeper = self
+            .zookeeper
+            .map_err(|(NoAnswer::Down(reason) | NoAnswer::NotAsked(reason))| NoAnswer::NotAsked(reason));
+        Self { zookeeper, ..self }
+    }
+
     fn none(node: &Node, reason: &str) -> Self {
         Self {
             node: node.clone(),
-            zookeeper: Err(reason.to_owned()),
-            elected: Err(reason.to_owned()),
+            zookeeper: Err(NoAnswer::NotAsked(reason.to_owned())),
+            master: Err(reason.to_owned()),
             agents: None,
             marathon: Err(reason.to_owned()),
         }
@@ -184,8 +215,13 @@ async fn ask(connect: Arc<dyn Connect>, node: &Node, deadline: Instant) -> Answe
         tokio::join!(server.mntr(until), master.metrics(until), master.agents(until), marathon.ping(until));
     Answers {
         node: node.clone(),
-        zookeeper: zookeeper.map_err(|e| e.to_string()),
-        elected: metrics.map(|metrics| metrics.elected()).map_err(|e| e.to_string()),
+        zookeeper: zookeeper.map_err(|error| match &error {
+            mesos::Error::Connect { .. } => NoAnswer::Down(error.to_string()),
+            _ => NoAnswer::NotAsked(error.to_string()),
+        }),
+        master: metrics
+            .map(|metrics| Standing { elected: metrics.elected(), recovered: metrics.log_recovered() })
+            .map_err(|e| e.to_string()),
         agents: agents.ok().and_then(Reply::leading),
         marathon: ping.map_err(|e| e.to_string()),
     }
@@ -232,9 +268,13 @@ fn judge_zookeeper(answers: &[Answers], problems: &mut Vec<String>) -> Vec<ZooKe
         let node = answer.node.name();
         let role = match &answer.zookeeper {
             Ok(monitor) => role(monitor.mode),
-            Err(reason) => {
+            Err(NoAnswer::NotAsked(reason)) => {
                 problems.push(format!("ZooKeeper of {node} does not answer: {reason}"));
                 ZooKeeperRole::Unreachable
+            }
+            Err(NoAnswer::Down(reason)) => {
+                problems.push(format!("ZooKeeper of {node} does not run: {reason}"));
+                ZooKeeperRole::Down
             }
         };
         if role == ZooKeeperRole::NotServing {
@@ -271,13 +311,19 @@ fn judge_masters(answers: &[Answers], problems: &mut Vec<String>) -> Vec<MasterS
         .iter()
         .map(|answer| {
             let node = answer.node.name();
-            if let Err(reason) = &answer.elected {
-                problems.push(format!("the Mesos master of {node} does not answer: {reason}"));
+            match &answer.master {
+                Err(reason) => problems.push(format!("the Mesos master of {node} does not answer: {reason}")),
+                Ok(standing) if !standing.recovered => {
+                    problems.push(format!("the registry on {node} has not caught up with the others"));
+                }
+                Ok(_) => {}
             }
+            let standing = answer.master.clone().unwrap_or_default();
             MasterStatus {
                 node,
-                answers: answer.elected.is_ok(),
-                leading: answer.elected.as_ref().is_ok_and(|elected| *elected),
+                answers: answer.master.is_ok(),
+                recovered: standing.recovered,
+                leading: standing.elected,
             }
         })
         .collect()

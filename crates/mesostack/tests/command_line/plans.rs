@@ -28,6 +28,10 @@ struct Obedient;
 
 #[async_trait]
 impl Nodes for Obedient {
+    async fn answers(&self, _: &Whereabouts, _: Instant) -> Result<(), node::Error> {
+        Ok(())
+    }
+
     async fn set_up(&self, _: &Whereabouts, _: &Configuration, _: Instant) -> Result<SetUp, node::Error> {
         Ok(SetUp::Changed { restarted: Vec::new() })
     }

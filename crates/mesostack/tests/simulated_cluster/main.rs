@@ -12,6 +12,8 @@ mod mess;
 mod names;
 mod numbers;
 mod operators;
+mod quorum;
 mod twice;
+mod voters;
 mod wire;
 mod zone;

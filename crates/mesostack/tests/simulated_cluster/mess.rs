@@ -65,6 +65,8 @@ struct Meddler<'a> {
     random: StdRng,
     /// What is not the cluster's.
     foreign: BTreeSet<String>,
+    /// How many masters may still be lost: a cluster that lost most of them is refused, and not this story.
+    masters_to_lose: u16,
 }
 
 fn soon() -> Instant {
@@ -80,6 +82,13 @@ impl Meddler<'_> {
     async fn ours(&mut self) -> Option<VirtualMachine> {
         let machines = self.client.list(&ListVirtualMachines::new()).await.expect("a list");
         self.any(machines.into_iter().filter(|machine| !self.foreign.contains(machine.id.as_str())).collect())
+    }
+
+    fn may_lose(&mut self, machine: &VirtualMachine) -> Option<()> {
+        if machine.name.contains("-master-") {
+            self.masters_to_lose = self.masters_to_lose.checked_sub(1)?;
+        }
+        Some(())
     }
 
     /// Any thing of a list that is the cluster's.
@@ -110,6 +119,7 @@ impl Meddler<'_> {
         match mess {
             Mess::MachineGone => {
                 let machine = self.ours().await?;
+                self.may_lose(&machine)?;
                 let destroy = DestroyVirtualMachine::new(&machine.id).expunge(true);
                 let _ = client.run(&destroy, Expect::Long, soon()).await;
             }
@@ -119,6 +129,7 @@ impl Meddler<'_> {
             }
             Mess::MachineInError => {
                 let machine = self.ours().await?;
+                self.may_lose(&machine)?;
                 self.stop(&machine.id).await;
                 let fault = Faults::seeded(1).machine("*", When::nth(1), MachineFault::Error);
                 self.bench.zone.set_faults(&fault);
@@ -254,6 +265,7 @@ async fn play(seed: u64) {
     let (was_behind, behind) = (random.random(), random.random());
     let bench = Bench::new().await;
     bench.nodes.careless.store(true, std::sync::atomic::Ordering::Relaxed);
+    bench.nodes.voters.lock().expect("no panic").meddled = true;
     let masters = before.0;
     let before = asked_for(before, was_behind);
     // Begun from nothing, from a run that stopped halfway, or from a whole cluster.
@@ -268,7 +280,13 @@ async fn play(seed: u64) {
         _ => drop(bench.apply(&before).await),
     }
     let (client, messes) = (bench.client(), random.random_range(0..=6));
-    let mut meddler = Meddler { bench: &bench, client, random, foreign: BTreeSet::new() };
+    let mut meddler = Meddler {
+        bench: &bench,
+        client,
+        random,
+        foreign: BTreeSet::new(),
+        masters_to_lose: (masters.div_ceil(2) - 1).max(u16::from(masters == 1)),
+    };
     let mut done = Vec::new();
     for number in 0..messes {
         let mess = ALL[meddler.random.random_range(0..ALL.len())];

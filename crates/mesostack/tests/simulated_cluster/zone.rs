@@ -27,10 +27,7 @@ use mesostack::{
         plan, plan_destruction,
     },
     events::Silent,
-    node::{
-        self, Configuration, Drained, MasterStatus, Nodes, SetUp, Status, Tell, Whereabouts, ZooKeeperRole,
-        ZooKeeperStatus,
-    },
+    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
     spec::{Document, Node, Role},
 };
 use remote::Identity;
@@ -38,7 +35,10 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::{Fault, Weather, Wire};
+use crate::{
+    voters::Voters,
+    wire::{Fault, Weather, Wire},
+};
 
 /// One operator in all tests, so that what two zones have can be compared.
 static OPERATOR: OnceLock<OperatorKey> = OnceLock::new();
@@ -60,6 +60,8 @@ pub(crate) struct Remembering {
     pub(crate) silent: Mutex<BTreeSet<String>>,
     /// Whether masters may restart side by side: those of a mess may never have served.
     pub(crate) careless: AtomicBool,
+    /// What the masters believe and know.
+    pub(crate) voters: Mutex<Voters>,
     /// Masters that restart at the moment.
     restarting: Mutex<BTreeSet<String>>,
 }
@@ -83,9 +85,6 @@ impl Drop for Restart<'_> {
     }
 }
 
-/// The master that leads everything.
-pub(crate) const LEADER: &str = "master-2";
-
 impl Remembering {
     /// How often each node was told something new.
     pub(crate) fn changes(&self) -> BTreeMap<String, usize> {
@@ -99,6 +98,15 @@ fn unhealthy(at: &Whereabouts, lacks: &str) -> node::Error {
 
 #[async_trait]
 impl Nodes for Remembering {
+    async fn answers(&self, at: &Whereabouts, deadline: Instant) -> Result<(), node::Error> {
+        sleep(Duration::from_secs(1)).await;
+        if self.deaf.lock().expect("no panic").contains(&at.node.name()) {
+            sleep_until(deadline).await;
+            return Err(unhealthy(at, "SSH to answer"));
+        }
+        Ok(())
+    }
+
     async fn set_up(
         &self,
         at: &Whereabouts,
@@ -119,6 +127,9 @@ impl Nodes for Remembering {
         }
         // Who has no port of its own can be reached only through masters.
         assert!(at.node.ssh_port.is_some() || !at.masters.is_empty(), "no way to {}", at.node.name());
+        if at.node.role == Role::Master {
+            self.voters.lock().expect("no panic").told(at, configuration);
+        }
         let mut told = self.told.lock().expect("no panic");
         let entry = told.entry(at.node.name()).or_default();
         if entry.0 == configuration.digest {
@@ -140,31 +151,26 @@ impl Nodes for Remembering {
             sleep_until(deadline).await;
             return Err(unhealthy(at, "the agent to answer"));
         }
+        while at.node.role == Role::Master && !self.voters.lock().expect("no panic").votes(at) {
+            if Instant::now() >= deadline {
+                return Err(unhealthy(at, "its registry to catch up with the other masters'"));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
         Ok(())
     }
 
     async fn status(&self, masters: &[Whereabouts], _: &[Node], _: Instant) -> Status {
         sleep(Duration::from_secs(1)).await;
         let silent = self.silent.lock().expect("no panic");
-        let zookeeper = masters.iter().map(|at| ZooKeeperStatus {
-            node: at.node.name(),
-            role: match at.node.name() {
-                name if silent.contains(&name) => ZooKeeperRole::Unreachable,
-                name if name == LEADER => ZooKeeperRole::Leader,
-                _ => ZooKeeperRole::Follower,
-            },
-        });
-        let mesos = masters.iter().map(|at| MasterStatus {
-            node: at.node.name(),
-            answers: !silent.contains(&at.node.name()),
-            leading: at.node.name() == LEADER,
-        });
+        let mut voters = self.voters.lock().expect("no panic");
+        let (zookeeper, mesos, leading_master) = voters.status(masters, |name| silent.contains(name));
         Status {
             healthy: silent.is_empty(),
             problems: Vec::new(),
-            zookeeper: zookeeper.collect(),
-            masters: mesos.collect(),
-            leading_master: Some(LEADER.to_owned()),
+            zookeeper,
+            masters: mesos,
+            leading_master,
             agents: Vec::new(),
             unexpected_agents: Vec::new(),
             marathon: Vec::new(),
@@ -284,7 +290,8 @@ impl Bench {
         let config = self.zone.config();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let told = self.nodes.told.lock().expect("no panic").clone();
-        let nodes = Arc::new(Remembering { told: Mutex::new(told), ..Remembering::default() });
+        let voters = Mutex::new(self.nodes.voters.lock().expect("no panic").clone());
+        let nodes = Arc::new(Remembering { told: Mutex::new(told), voters, ..Remembering::default() });
         let turns = AtomicU64::new(self.turns.load(Ordering::Relaxed));
         Self { zone: zone.expect("a zone"), simulator, nodes, key: self.key.clone(), records, turns }
     }
@@ -442,7 +449,11 @@ impl Bench {
             let observed = Observed::read_existing(&lease.client(), &desired).await.expect("a look");
             let plan = plan_destruction(&desired, &observed);
             assert!(plan.obstacles.is_empty(), "{plan}");
-            apply(&plan, &self.context_of(lease, desired, observed)).await
+            let ended = apply(&plan, &self.context_of(lease, desired, observed)).await;
+            if ended.is_ok() {
+                self.nodes.voters.lock().expect("no panic").forget();
+            }
+            ended
         };
         self.alone(&client, &self.terms(), run).await.expect("a turn")
     }
@@ -485,6 +496,7 @@ impl Bench {
             }
             None => {
                 lease.expect_remains();
+                self.nodes.voters.lock().expect("no panic").give_up();
                 let observed = Observed::read_existing(&client, &desired).await;
                 let observed = observed.map_err(|error| error.to_string())?;
                 (plan_destruction(&desired, &observed), observed)
@@ -494,6 +506,9 @@ impl Bench {
             return Err(plan.to_string());
         }
         let ended = apply(&plan, &self.context_of(lease, desired, observed)).await;
+        if then.is_none() && ended.is_ok() {
+            self.nodes.voters.lock().expect("no panic").forget();
+        }
         ended.map(|_| ()).map_err(|unfinished| format!("{unfinished}: {:?}", unfinished.failures))
     }
 

@@ -48,7 +48,7 @@ impl Run<'_> {
             Action::Destroy { host_name, machine } => {
                 self.destroy(work, host_name, machine).await.map(|()| None)
             }
-            Action::ForgetNodes { tags, .. } => {
+            Action::ForgetNodes { tags, .. } | Action::Disband { tags } => {
                 self.make_tags(work, &BTreeMap::new(), tags).await.map(|()| None)
             }
             Action::Deploy { host_name, node, offering, template, apart } => {

@@ -65,6 +65,18 @@ pub enum StepError {
         /// What would become of the quorum.
         why: String,
     },
+    /// A master that is to be one more does not answer.
+    #[error(
+        "{node} is not taken in: {source}; nobody was told of it, and the cluster has {masters} masters as before"
+    )]
+    NotTakenIn {
+        /// The master, by its short name.
+        node: String,
+        /// How many masters the cluster has.
+        masters: u16,
+        /// Why it is not reached.
+        source: Box<node::Error>,
+    },
     /// The cloud keeps a destroyed machine's name and address for some time.
     #[error(
         "{host_name} is left as it is: this cloud does not let its users remove machines for good, and keeps their names \

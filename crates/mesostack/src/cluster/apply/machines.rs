@@ -13,6 +13,17 @@ impl Run<'_> {
 
     /// Destroys a machine for good; where the cloud does not let us, for it to remove in its own time.
     pub(super) async fn destroy(&self, work: &Work, host_name: &str, id: &Id) -> Result<(), StepError> {
+        self.destroy_if(work, host_name, id, async || Ok(())).await
+    }
+
+    /// The same, if `may` says so right before each attempt.
+    pub(super) async fn destroy_if(
+        &self,
+        work: &Work,
+        host_name: &str,
+        id: &Id,
+        may: impl AsyncFn() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
         let client = &self.context.client;
         let look = async || {
             let machines = client.list(&ListVirtualMachines::new().id(id)).await;
@@ -35,7 +46,7 @@ impl Run<'_> {
                 other => other.map(|_| ()),
             }
         };
-        self.settle(work, look, make).await?;
+        self.settle_if(work, may, look, make).await?;
         self.known().machines.remove(host_name);
         Ok(())
     }

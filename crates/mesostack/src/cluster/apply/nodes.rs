@@ -1,6 +1,10 @@
 //! Nodes: set up as each answers, waited for until the cluster works, and then marked.
 
-use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
@@ -150,7 +154,7 @@ impl Run<'_> {
     }
 
     /// Whether a machine that served before this run is still there.
-    fn serves_still(&self, host_name: &str) -> bool {
+    pub(super) fn serves_still(&self, host_name: &str) -> bool {
         let observed = &self.context.observed;
         let known = self.known();
         let ids = observed.machine(host_name).zip(known.machines.get(host_name));
@@ -175,6 +179,30 @@ impl Run<'_> {
                 Ok((identity::set_up_tag(name), mark))
             })
             .collect::<Result<_, StepError>>()?;
-        self.make_tags(work, &marks, &replaced).await
+        self.make_tags(work, &marks, &replaced).await?;
+        if self.all_masters_know(ensemble) {
+            self.write_ensemble(work, ensemble.masters).await?;
+            self.make_tags(work, &BTreeMap::new(), &[identity::TELLING.to_owned()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether each master's mark is one of this ensemble. As long as one may believe in a smaller one, that is what counts:
+    /// no two may differ by more than one master.
+    fn all_masters_know(&self, ensemble: Ensemble) -> bool {
+        self.desired.masters().all(|master| {
+            let mark = self.known().tags.get(&identity::set_up_tag(&master.host_name)).cloned();
+            let wanted = self.set_up_mark(&master.host_name, &master.node, ensemble).ok();
+            mark.is_some() && mark == wanted
+        })
+    }
+
+    /// Writes down of how many masters the ensemble is.
+    pub(super) async fn write_ensemble(&self, work: &Work, masters: u16) -> Result<(), StepError> {
+        let tag = identity::masters_tag(masters);
+        self.make_tags(work, &[(tag.clone(), identity::TOLD.to_owned())].into(), &[]).await?;
+        let others = self.known().tags.keys().cloned().collect::<Vec<_>>();
+        let others = others.into_iter().filter(|key| identity::masters_of_tag(key).is_some() && *key != tag);
+        self.make_tags(work, &BTreeMap::new(), &others.collect::<Vec<_>>()).await
     }
 }

@@ -70,7 +70,8 @@ impl Run<'_> {
 
     /// Destroys a machine, and with it everything that leads to it.
     pub(super) async fn discard(&self, work: &Work, host_name: &str, machine: &Id) -> Result<(), StepError> {
-        self.destroy(work, host_name, machine).await?;
+        // Its step may have waited for its turn, and does so between attempts: the quorum may not be what it was.
+        self.destroy_if(work, host_name, machine, async || self.check_goes(host_name).await).await?;
         if !self.known().cannot_expunge {
             // The cloud removes its rules together with it.
             return Ok(());

@@ -130,7 +130,11 @@ impl Run<'_> {
         // The private half of an earlier run's key is nowhere any more.
         if !self.known().host_keys.contains_key(host_name) {
             let old = [identity::host_key_tag(host_name), identity::set_up_tag(host_name)];
-            self.write_tags(work, &[], &[host_name.to_owned()], &old).await?;
+            // A master in the place of one that knew something has to learn that first.
+            let knew = wanted.is_master() && self.known().tags.contains_key(&old[1]);
+            let new = knew.then(|| (old[1].clone(), identity::EMPTY.to_owned()));
+            let new = new.into_iter().collect::<Vec<_>>();
+            self.write_tags(work, &new, &[host_name.to_owned()], &old).await?;
         }
         self.deploy_wanted(work, wanted).await?;
         let _turn = self.network_queue.lock().await;

@@ -231,6 +231,8 @@ pub(super) struct Reached {
     pub(super) openings: Vec<usize>,
     /// Those that make the masters, where there is none yet: whoever is behind them is reached through any of them.
     pub(super) ways: Vec<usize>,
+    /// The step after which no mark says of a node that is told something else what it had before.
+    pub(super) unmarked: Option<usize>,
 }
 
 /// The steps that make the masters, where all of them are made.
@@ -248,44 +250,57 @@ pub(super) fn set_up(
     reached: &Reached,
     plan: &mut Plan,
 ) {
-    let from = ensemble::set_up_with(desired, observed);
-    let masters = desired.spec.cluster.masters;
+    let standing = ensemble::Standing::of(desired, observed);
+    let (from, masters) = (standing.masters, desired.spec.cluster.masters);
     let grows = from > 0 && from < masters;
-    let lacking = desired.machines.iter().filter(|wanted| {
-        !is_set_up(desired, wanted, observed, Ensemble::of(masters))
-            || reached.started.contains_key(&wanted.host_name)
-    });
+    let is_fresh =
+        |wanted: &WantedMachine| machines.missing.iter().any(|missing| missing.host_name == wanted.host_name);
+    // Made in the place of one that knew something: it learns that from the others.
+    let is_empty = |wanted: &WantedMachine| is_fresh(wanted) || !standing.holds(wanted.node.number);
+    let starts = |wanted: &WantedMachine| reached.started.contains_key(&wanted.host_name);
+    let lacking = desired
+        .machines
+        .iter()
+        .filter(|wanted| !is_set_up(desired, wanted, observed, Ensemble::of(masters)) || starts(wanted));
     let (rolled, others): (Vec<_>, Vec<_>) = lacking.partition(|wanted| {
-        let serves =
-            || observed.serves(&wanted.host_name) && !reached.started.contains_key(&wanted.host_name);
+        let serves = || !starts(wanted) && (observed.serves(&wanted.host_name) || standing.teaches());
         // One alone has nobody to wait for.
-        wanted.is_master() && masters > 1 && (grows || serves())
+        wanted.is_master() && masters > 1 && (grows || serves() || standing.teaches() && is_empty(wanted))
     });
     let (first, last): (Vec<_>, Vec<_>) = others.into_iter().partition(|wanted| wanted.is_master());
     let mut done = Vec::new();
-    let one = |wanted: &WantedMachine, roll: Option<usize>, plan: &mut Plan| {
+    let one = |wanted: &WantedMachine, rolls: &[usize], plan: &mut Plan| {
         let name = &wanted.host_name;
-        let fresh = machines.missing.iter().any(|missing| missing.host_name == *name);
-        let action = Action::SetUp { host_name: name.clone(), node: wanted.node.clone(), fresh };
+        let action =
+            Action::SetUp { host_name: name.clone(), node: wanted.node.clone(), fresh: is_fresh(wanted) };
         // Masters that could not be made or told keep no other node from being set up.
         let ways = reached.ways.iter().filter(|_| wanted.node.ssh_port.is_none()).copied();
-        plan.add(action, reached.before(wanted).collect::<Vec<_>>(), ways.chain(roll))
+        plan.add(action, reached.before(wanted).collect::<Vec<_>>(), ways.chain(rolls.iter().copied()))
     };
-    done.extend(first.iter().map(|wanted| one(wanted, None, plan)));
-    let roll = (!rolled.is_empty()).then(|| {
-        let nodes = rolled.iter().map(|wanted| wanted.node.clone()).collect();
+    done.extend(first.iter().map(|wanted| one(wanted, &[], plan)));
+    let mut rolls = Vec::new();
+    let mut roll = |those: &[&WantedMachine], done: &[usize], plan: &mut Plan| {
+        let nodes = those.iter().map(|wanted| wanted.node.clone()).collect();
         let stages = match grows {
             true => ensemble::stages(&desired.spec, from, masters),
             false => vec![Stage { ensemble: Ensemble::of(masters), nodes }],
         };
-        let after = rolled.iter().flat_map(|wanted| reached.before(wanted)).chain(done.iter().copied());
-        let after = after.collect::<BTreeSet<_>>();
-        let host_names = rolled.iter().map(|wanted| wanted.host_name.clone()).collect();
-        plan.add(Action::RollOut { host_names, stages }, after, [])
-    });
-    done.extend(roll);
+        let after = those.iter().flat_map(|wanted| reached.before(wanted)).collect::<BTreeSet<_>>();
+        let host_names = those.iter().map(|wanted| wanted.host_name.clone()).collect();
+        let once_over = done.iter().chain(&rolls).copied().collect::<Vec<_>>();
+        rolls.push(plan.add(Action::RollOut { host_names, stages }, after, once_over));
+    };
+    // Those that know nothing first, each for itself: the more serve, the better can one be missed. One that cannot be had
+    // keeps the others from nothing.
+    let (empty, knowing): (Vec<_>, Vec<_>) =
+        rolled.iter().copied().partition(|wanted| !grows && is_empty(wanted));
+    empty.iter().for_each(|wanted| roll(&[wanted], &done, plan));
+    if !knowing.is_empty() {
+        roll(&knowing, &done, plan);
+    }
+    done.extend(&rolls);
     // Agents ask the masters they are told of.
-    done.extend(last.iter().map(|wanted| one(wanted, roll, plan)));
+    done.extend(last.iter().map(|wanted| one(wanted, &rolls, plan)));
     if done.is_empty() {
         return;
     }
@@ -301,12 +316,31 @@ impl Reached {
     fn before(&self, wanted: &WantedMachine) -> impl Iterator<Item = usize> {
         let steps = [&self.started, &self.forwards].into_iter();
         let own = steps.filter_map(|steps| steps.get(&wanted.host_name));
-        own.chain(&self.openings).copied()
+        own.chain(&self.openings).chain(&self.unmarked).copied()
     }
+}
+
+/// What the tags have to say while nodes are told something else than they have. An agent's mark says so itself.
+pub(super) fn being_told(desired: &Desired, observed: &Observed) -> Vec<(String, String)> {
+    let ensemble = Ensemble::of(desired.spec.cluster.masters);
+    let told = desired.machines.iter().filter(|wanted| !is_set_up(desired, wanted, observed, ensemble));
+    let marks = told.filter_map(|wanted| {
+        let (key, machine) = (identity::set_up_tag(&wanted.host_name), observed.machine(&wanted.host_name)?);
+        let mark = observed.tag(&key)?;
+        let this = identity::marked_machine(mark) == Some(machine.named.id.as_str());
+        this.then(|| match wanted.is_master() {
+            true => (identity::TELLING.to_owned(), identity::TOLD.to_owned()),
+            false => (key, identity::being_told(mark)),
+        })
+    });
+    marks.collect()
 }
 
 /// Whether the mark says that this very machine has this very configuration, for such an ensemble of masters.
 fn is_set_up(desired: &Desired, wanted: &WantedMachine, observed: &Observed, ensemble: Ensemble) -> bool {
+    if wanted.is_master() && observed.tag(identity::TELLING).is_some() {
+        return false;
+    }
     let (Some(machine), Some(address)) = (observed.machine(&wanted.host_name), observed.public_address())
     else {
         return false;

@@ -252,12 +252,15 @@ fn a_machine_that_was_lost_is_made_anew_with_a_new_key_and_put_back_behind_the_b
     let destroy = Action::Destroy { host_name: "mesos-master-2".to_owned(), machine: lost };
     carry_out(&desired, &mut observed, &destroy);
     let next = plan(&desired, &observed);
-    assert_eq!(lines(&next).len(), 4, "{next}");
-    let dropped = next.steps.iter().find_map(|step| match &step.action {
-        Action::WriteTags { drop, .. } => Some(drop.clone()),
+    assert_eq!(lines(&next).len(), 5, "{next}");
+    let tags = next.steps.iter().find_map(|step| match &step.action {
+        Action::WriteTags { set, drop, .. } => Some((set.clone(), drop.clone())),
         _ => None,
     });
-    assert_eq!(dropped.expect("tags").len(), 2, "its old key and its old mark");
+    let (set, drop) = tags.expect("tags");
+    assert_eq!(drop, [identity::host_key_tag("mesos-master-2")], "its old key");
+    let mark = (identity::set_up_tag("mesos-master-2"), identity::EMPTY.to_owned());
+    assert_eq!(set, [mark], "and a mark that it knows nothing yet");
     assert!(has(
         &next,
         |action| matches!(action, Action::AssignBalancer { machines, .. } if machines == &["mesos-master-2"])
@@ -449,6 +452,7 @@ fn a_master_is_replaced_right_after_the_quorum_was_asked_and_put_behind_the_rule
             "~ load balancer rule 5050: members mesos-master-2",
             "~ load balancer rule 8080: members mesos-master-2",
             "+ port forwarding rule 1223 → mesos-master-2:22",
+            "~ node mesos-master-2: set up, once the others can do without it",
         ]
     );
     let asked = next.steps.iter().position(|step| matches!(step.action, Action::CheckQuorum { .. }));
@@ -1122,7 +1126,8 @@ fn destroying_removes_everything_and_the_network_last() {
     assert_eq!(down.totals().to_string(), "0 to add, 0 to change, 9 to remove");
     let last = down.steps.last().expect("steps");
     assert!(matches!(last.action, Action::DeleteNetwork { .. }));
-    assert_eq!(last.after.len(), down.steps.len() - 1, "its tags say what else is ours, so it goes last");
+    let before = last.after.len() + last.once_over.len();
+    assert_eq!(before, down.steps.len() - 1, "its tags say what else is ours, so it goes last");
     carry_out_all(&desired, &mut observed, &down);
     assert!(crate::cluster::plan_destruction(&desired, &observed).is_empty());
     assert!(observed.network.is_none() && observed.key_pair.is_none() && observed.affinity_group.is_none());

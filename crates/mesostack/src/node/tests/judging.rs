@@ -6,7 +6,7 @@ use mesos::{
 };
 
 use super::{
-    super::status::{Answers, Status, ZooKeeperRole, judge},
+    super::status::{Answers, NoAnswer, Standing, Status, ZooKeeperRole, judge},
     spec,
 };
 use crate::spec::{Node, Spec};
@@ -38,7 +38,7 @@ fn well(spec: &Spec) -> Vec<Answers> {
                 } else {
                     monitor(Mode::Follower, None)
                 }),
-                elected: Ok(leads),
+                master: Ok(Standing { elected: leads, recovered: true }),
                 agents: leads.then(|| spec.agents().iter().map(agent).collect()),
                 marathon: Ok(if leads { Ping::Leading } else { Ping::Proxied { via: "x".to_owned() } }),
                 node,
@@ -70,8 +70,8 @@ fn a_cluster_where_all_is_well_is_healthy() {
 fn a_lost_master_is_a_problem_though_the_rest_goes_on() {
     let spec = spec(3, 2);
     let mut answers = well(&spec);
-    answers[0].zookeeper = Err("no route".to_owned());
-    answers[0].elected = Err("no route".to_owned());
+    answers[0].zookeeper = Err(NoAnswer::NotAsked("no route".to_owned()));
+    answers[0].master = Err("no route".to_owned());
     answers[0].marathon = Err("no route".to_owned());
     answers[1].zookeeper = Ok(monitor(Mode::Leader, Some(1)));
     let status = judge(&spec.agents(), &answers);
@@ -80,6 +80,25 @@ fn a_lost_master_is_a_problem_though_the_rest_goes_on() {
     assert!(!status.masters[0].answers && !status.marathon[0].answers);
     assert_eq!(status.leading_master.as_deref(), Some("master-2"));
     assert_eq!(status.problems.len(), 4, "{:?}", status.problems);
+}
+
+#[test]
+fn a_master_that_answers_has_no_vote_before_it_has_caught_up() {
+    let spec = spec(3, 2);
+    let mut answers = well(&spec);
+    answers[0].master = Ok(Standing { elected: false, recovered: false });
+    answers[2].zookeeper = Err(NoAnswer::Down("refused".to_owned()));
+    let status = judge(&spec.agents(), &answers);
+    assert!(status.masters[0].answers && !status.masters[0].recovered);
+    assert_eq!(status.zookeeper[2].role, ZooKeeperRole::Down);
+    assert_eq!(
+        status.problems,
+        [
+            "ZooKeeper of master-3 does not run: refused",
+            "the registry on master-1 has not caught up with the others",
+        ]
+    );
+    assert!(status.survives_without("master-3").is_err());
 }
 
 #[test]
@@ -110,7 +129,7 @@ fn a_disconnected_or_deactivated_agent_is_a_problem() {
 fn a_cluster_without_a_leader_says_what_cannot_be_known() {
     let spec = spec(3, 2);
     let mut answers = well(&spec);
-    answers[1].elected = Ok(false);
+    answers[1].master = Ok(Standing { elected: false, recovered: true });
     answers[1].agents = None;
     let status = judge(&spec.agents(), &answers);
     assert_eq!(status.leading_master, None);
@@ -124,7 +143,7 @@ fn a_cluster_without_a_leader_says_what_cannot_be_known() {
 fn two_that_say_they_lead_are_no_leader() {
     let spec = spec(3, 1);
     let mut answers = well(&spec);
-    answers[0].elected = Ok(true);
+    answers[0].master = Ok(Standing { elected: true, recovered: true });
     let status = judge(&spec.agents(), &answers);
     assert_eq!(only_problem(&status), "more than one Mesos master says that it leads: master-1, master-2");
 }
@@ -153,7 +172,7 @@ fn a_cluster_of_one_master_is_healthy_on_its_own() {
     let spec = spec(1, 1);
     let mut answers = well(&spec);
     answers[0].zookeeper = Ok(monitor(Mode::Standalone, None));
-    answers[0].elected = Ok(true);
+    answers[0].master = Ok(Standing { elected: true, recovered: true });
     answers[0].agents = Some(vec![agent(&spec.agents()[0])]);
     answers[0].marathon = Ok(Ping::Leading);
     assert!(judge(&spec.agents(), &answers).healthy);
