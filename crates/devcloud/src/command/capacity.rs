@@ -8,7 +8,6 @@ use super::call::{View, object};
 use super::network_view::{VLANS, vlan};
 use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::error::ApiError;
-use crate::model::AddressState;
 
 pub(super) const COMMANDS: &[Command] = &[Command::list(
     "listCapacity",
@@ -41,7 +40,7 @@ struct Capacity {
 
 fn of_zone(view: View<'_>) -> [Capacity; 2] {
     let addresses = &view.model.public_ip_addresses;
-    let taken = addresses.iter().filter(|address| address.state != AddressState::Free).count();
+    let taken = view.model.addresses_taken();
     let standing = view.model.networks.iter().filter(|network| vlan(network).is_some()).count();
     [
         Capacity { number: 4, name: "VIRTUAL_NETWORK_PUBLIC_IP", used: taken, total: addresses.len() },

@@ -269,6 +269,11 @@ impl Model {
         found.filter(move |machine| machine.nic_in(network).is_some())
     }
 
+    /// How many public addresses are somebody's.
+    pub(crate) fn addresses_taken(&self) -> usize {
+        self.public_ip_addresses.iter().filter(|address| address.state != AddressState::Free).count()
+    }
+
     /// What the router of `network` does has changed.
     pub(crate) fn touch(&mut self, network: Uuid) {
         if let Some(network) = self.networks.edit(network) {

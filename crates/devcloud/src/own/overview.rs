@@ -1,7 +1,6 @@
 //! What exists, as the page shows it: names, states and addresses of everything in the zone, whoever owns it. Keys,
 //! passwords, user-data, tags, details and the results of jobs are no part of it.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::rules::{Rule, rules};
-use crate::model::{AddressState, Event, Job, JobStatus, Model, Network, Template, VirtualMachine};
+use crate::model::{Event, Job, JobStatus, Model, Network, Template, VirtualMachine};
 use crate::zone::Zone;
 
 /// How many of a kind are told; a zone can hold ten thousand machines, and a page that is looked at cannot.
@@ -125,28 +124,25 @@ impl Overview {
         let driver = core.driver().hypervisor();
         core.read(|model| {
             let names = Names { model };
-            let mut in_network: BTreeMap<Uuid, usize> = BTreeMap::new();
-            for nic in model.virtual_machines.iter().flat_map(|machine| &machine.nics) {
-                *in_network.entry(nic.network).or_default() += 1;
-            }
-            let taken =
-                model.public_ip_addresses.iter().filter(|address| address.state != AddressState::Free);
             let rules = rules(model);
             Self {
                 zone: settings.config.name.clone(),
                 now,
                 driver,
                 faults,
-                addresses: Addresses { taken: taken.count(), total: model.public_ip_addresses.len() },
+                addresses: Addresses {
+                    taken: model.addresses_taken(),
+                    total: model.public_ip_addresses.len(),
+                },
                 machines: Listed::last(
                     model.virtual_machines.len(),
                     model.virtual_machines.iter().rev(),
                     |machine| names.machine(machine),
                 ),
                 networks: Listed::last(model.networks.len(), model.networks.iter().rev(), |network| {
-                    names.network(network, in_network.get(&network.id).copied().unwrap_or_default())
+                    names.network(network)
                 }),
-                rules: Listed::last(rules.len(), rules.into_iter().rev(), |(_, rule)| rule),
+                rules: Listed::last(rules.len(), rules.iter().rev(), |made| made.row(model)),
                 templates: Listed::last(model.templates.len(), model.templates.iter().rev(), |template| {
                     names.template(template)
                 }),
@@ -192,14 +188,14 @@ impl Names<'_> {
         }
     }
 
-    fn network(&self, network: &Network, machines: usize) -> NetworkRow {
+    fn network(&self, network: &Network) -> NetworkRow {
         NetworkRow {
             id: network.id,
             name: network.name.clone(),
             state: network.state.name(),
             range: network.range.to_string(),
             source_nat: self.model.source_nat_of(network.id).map(|address| address.address),
-            machines,
+            machines: self.model.machines_in(network.id).count(),
             account: self.account(network.account),
         }
     }

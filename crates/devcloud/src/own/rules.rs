@@ -7,7 +7,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::driver::Protocol;
-use crate::model::{Direction, FirewallRule, Matcher, Model, PortRange};
+use crate::model::{
+    Direction, FirewallRule, LoadBalancerRule, Matcher, Model, PortForwardingRule, PortRange,
+    PublicIpAddress, StaticNat,
+};
 
 /// A rule as the page shows it.
 #[derive(Debug, Serialize)]
@@ -21,66 +24,88 @@ pub(super) struct Rule {
     state: &'static str,
 }
 
-/// All rules in the order they were made, each with its number; static NAT, which is none by itself, where its address
-/// stands.
-pub(super) fn rules(model: &Model) -> Vec<(u64, Rule)> {
-    let mut rules: Vec<(u64, Rule)> = Vec::new();
-    rules.extend(model.firewall_rules.iter().map(|rule| (rule.number, firewall(model, rule))));
-    rules.extend(model.port_forwarding_rules.iter().map(|rule| {
-        let line = Rule {
-            id: rule.id,
-            kind: "port forwarding",
-            network: network(model, rule.network),
-            traffic: format!(
-                "{} {}:{}",
-                protocol(rule.protocol),
-                address(model, rule.address),
-                ports(rule.public)
-            ),
-            from: anywhere(&rule.sources),
-            to: format!("{}:{}", machine(model, rule.virtual_machine, rule.guest), ports(rule.private)),
-            state: rule.state.name(),
-        };
-        (rule.number, line)
-    }));
-    rules.extend(model.load_balancer_rules.iter().map(|rule| {
-        let members = rule.members.iter().map(|member| machine(model, member.virtual_machine, member.guest));
-        let members = members.collect::<Vec<_>>().join(", ");
-        let line = Rule {
-            id: rule.id,
-            kind: "load balancer",
-            network: network(model, rule.network),
-            traffic: format!(
-                "{} {}:{}",
-                protocol(rule.protocol),
-                address(model, rule.address),
-                rule.public_port
-            ),
-            from: rule.source_list.clone().unwrap_or_else(|| "anywhere".to_owned()),
-            to: if members.is_empty() {
-                "nobody".to_owned()
-            } else {
-                format!("{members} :{}", rule.private_port)
-            },
-            state: rule.state_name(),
-        };
-        (rule.number, line)
-    }));
-    rules.extend(model.public_ip_addresses.iter().filter_map(|public| {
-        let nat = public.static_nat.as_ref()?;
-        let line = Rule {
-            id: public.id,
-            kind: "static NAT",
-            network: public.network.and_then(|id| network(model, id)),
-            traffic: format!("all {}", public.address),
-            from: "anywhere".to_owned(),
-            to: machine(model, nat.virtual_machine, nat.guest),
-            state: "Active",
-        };
-        Some((public.number, line))
-    }));
-    rules.sort_by_key(|(number, _)| *number);
+/// What is told as a rule: static NAT, which is none by itself, where its address stands.
+pub(super) enum Made<'a> {
+    Firewall(&'a FirewallRule),
+    Forward(&'a PortForwardingRule),
+    Balancer(&'a LoadBalancerRule),
+    StaticNat(&'a PublicIpAddress, &'a StaticNat),
+}
+
+/// All rules in the order they were made. A zone may have many more than are shown: none is put into words yet.
+pub(super) fn rules(model: &Model) -> Vec<Made<'_>> {
+    let nats =
+        model.public_ip_addresses.iter().filter_map(|address| Some((address, address.static_nat.as_ref()?)));
+    let mut rules: Vec<Made<'_>> = (model.firewall_rules.iter().map(Made::Firewall))
+        .chain(model.port_forwarding_rules.iter().map(Made::Forward))
+        .chain(model.load_balancer_rules.iter().map(Made::Balancer))
+        .chain(nats.map(|(address, nat)| Made::StaticNat(address, nat)))
+        .collect();
+    rules.sort_by_key(Made::number);
     rules
+}
+
+impl Made<'_> {
+    fn number(&self) -> u64 {
+        match self {
+            Self::Firewall(rule) => rule.number,
+            Self::Forward(rule) => rule.number,
+            Self::Balancer(rule) => rule.number,
+            Self::StaticNat(address, _) => address.number,
+        }
+    }
+
+    pub(super) fn row(&self, model: &Model) -> Rule {
+        match self {
+            Self::Firewall(rule) => firewall(model, rule),
+            Self::Forward(rule) => forward(model, rule),
+            Self::Balancer(rule) => balancer(model, rule),
+            Self::StaticNat(public, nat) => Rule {
+                id: public.id,
+                kind: "static NAT",
+                network: public.network.and_then(|id| network(model, id)),
+                traffic: format!("all {}", public.address),
+                from: "anywhere".to_owned(),
+                to: machine(model, nat.virtual_machine, nat.guest),
+                state: "Active",
+            },
+        }
+    }
+}
+
+fn forward(model: &Model, rule: &PortForwardingRule) -> Rule {
+    Rule {
+        id: rule.id,
+        kind: "port forwarding",
+        network: network(model, rule.network),
+        traffic: format!(
+            "{} {}:{}",
+            protocol(rule.protocol),
+            address(model, rule.address),
+            ports(rule.public)
+        ),
+        from: anywhere(&rule.sources),
+        to: format!("{}:{}", machine(model, rule.virtual_machine, rule.guest), ports(rule.private)),
+        state: rule.state.name(),
+    }
+}
+
+fn balancer(model: &Model, rule: &LoadBalancerRule) -> Rule {
+    let members = rule.members.iter().map(|member| machine(model, member.virtual_machine, member.guest));
+    let members = members.collect::<Vec<_>>().join(", ");
+    Rule {
+        id: rule.id,
+        kind: "load balancer",
+        network: network(model, rule.network),
+        traffic: format!("{} {}:{}", protocol(rule.protocol), address(model, rule.address), rule.public_port),
+        from: rule.source_list.clone().unwrap_or_else(|| "anywhere".to_owned()),
+        to: if members.is_empty() {
+            "nobody".to_owned()
+        } else {
+            format!("{members} :{}", rule.private_port)
+        },
+        state: rule.state_name(),
+    }
 }
 
 fn firewall(model: &Model, rule: &FirewallRule) -> Rule {

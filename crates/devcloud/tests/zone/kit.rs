@@ -220,6 +220,17 @@ impl Caller {
     }
 }
 
+/// What forwards an address's SSH port to a machine's.
+pub(crate) fn ssh_forward<'a>(address: &'a str, machine: &'a str) -> [(&'a str, &'a str); 5] {
+    [
+        ("ipaddressid", address),
+        ("protocol", "tcp"),
+        ("publicport", "22"),
+        ("privateport", "22"),
+        ("virtualmachineid", machine),
+    ]
+}
+
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }

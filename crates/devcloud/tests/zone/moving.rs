@@ -60,13 +60,7 @@ async fn what_keeps_a_machine_with_its_account_is_said() {
     let foreign = vec![("networkids".to_owned(), network.clone())];
     assert_eq!(refused("other", foreign).await.0, 531, "a network of the old account");
     let address = user.address(&network).await;
-    let forward = [
-        ("ipaddressid", address.as_str()),
-        ("protocol", "tcp"),
-        ("publicport", "22"),
-        ("privateport", "22"),
-        ("virtualmachineid", machine.as_str()),
-    ];
+    let forward = kit::ssh_forward(&address, &machine);
     let rule = text(&user.run("createPortForwardingRule", &forward).await.0["id"]);
     let (_, _, why) = refused("other", Vec::new()).await;
     assert_eq!(why, "Remove the Port forwarding rules for this VM before assigning to another user.");

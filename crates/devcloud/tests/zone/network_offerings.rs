@@ -92,29 +92,22 @@ async fn a_network_has_its_offering_s_services_and_no_others() {
     user.only("listNetworks", "network", &[("supportedservices", "Dhcp,PortForwarding")]).await;
     let machine = user.deploy(&network, "m", &[("startvm", "false")]).await;
     let address = user.address(&network).await;
-    let balancer = [
-        ("publicipid", address.as_str()),
-        ("algorithm", "roundrobin"),
-        ("name", "lb"),
-        ("publicport", "80"),
-        ("privateport", "80"),
-    ];
-    assert_eq!(user.refused("createLoadBalancerRule", &balancer).await.0, 530);
-    let (_, _, why) = admin.refused("createLoadBalancerRule", &balancer).await;
+    assert_eq!(user.refused("createLoadBalancerRule", &balancer(&address)).await.0, 530);
+    let (_, _, why) = admin.refused("createLoadBalancerRule", &balancer(&address)).await;
     assert!(why.starts_with("Service Lb is not supported in the network id="), "{why}");
     let second = user.address(&network).await;
     let nat = [("ipaddressid", second.as_str()), ("virtualmachineid", machine.as_str())];
     assert_eq!(user.refused("enableStaticNat", &nat).await.0, 530);
-    user.run("createPortForwardingRule", &forward(&address, &machine)).await;
+    user.run("createPortForwardingRule", &kit::ssh_forward(&address, &machine)).await;
 }
 
-fn forward<'a>(address: &'a str, machine: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![
-        ("ipaddressid", address),
-        ("protocol", "tcp"),
-        ("publicport", "22"),
-        ("privateport", "22"),
-        ("virtualmachineid", machine),
+fn balancer(address: &str) -> [(&str, &str); 5] {
+    [
+        ("publicipid", address),
+        ("algorithm", "roundrobin"),
+        ("name", "lb"),
+        ("publicport", "80"),
+        ("privateport", "80"),
     ]
 }
 
@@ -128,19 +121,13 @@ async fn without_conserve_mode_an_address_serves_one_purpose() {
     assert_eq!(view["networkofferingconservemode"], json!(false));
     let source_nat = user.address(&network).await;
     let machine = user.deploy(&network, "m", &[("startvm", "false")]).await;
-    let (code, _, why) = user.refused("createPortForwardingRule", &forward(&source_nat, &machine)).await;
+    let (code, _, why) =
+        user.refused("createPortForwardingRule", &kit::ssh_forward(&source_nat, &machine)).await;
     assert_eq!(code, 431);
     assert!(why.ends_with("is already used as SourceNat rather than PortForwarding"), "{why}");
     let address = user.address(&network).await;
-    user.run("createPortForwardingRule", &forward(&address, &machine)).await;
-    let balancer = [
-        ("publicipid", address.as_str()),
-        ("algorithm", "roundrobin"),
-        ("name", "lb"),
-        ("publicport", "80"),
-        ("privateport", "80"),
-    ];
-    let (_, _, why) = user.refused("createLoadBalancerRule", &balancer).await;
+    user.run("createPortForwardingRule", &kit::ssh_forward(&address, &machine)).await;
+    let (_, _, why) = user.refused("createLoadBalancerRule", &balancer(&address)).await;
     assert!(why.ends_with("is already used as PortForwarding rather than Lb"), "{why}");
     let opened =
         [("ipaddressid", address.as_str()), ("protocol", "tcp"), ("startport", "80"), ("endport", "80")];

@@ -27,13 +27,7 @@ async fn everything_answered_for_is_there_again_with_the_same_keys() {
     let network = user.network("n").await;
     let address = user.address(&network).await;
     let machine = user.deploy(&network, "m", &[]).await;
-    let forward = [
-        ("ipaddressid", address.as_str()),
-        ("protocol", "tcp"),
-        ("publicport", "22"),
-        ("privateport", "22"),
-        ("virtualmachineid", machine.as_str()),
-    ];
+    let forward = kit::ssh_forward(&address, &machine);
     let (made, _) = user.run("createPortForwardingRule", &forward).await;
     let lists = [
         ("listZones", vec![]),
