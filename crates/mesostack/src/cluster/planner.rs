@@ -22,6 +22,7 @@ use std::{
 
 use cloudstack::Id;
 
+use self::ensemble::Standing;
 use super::{
     action::Action,
     desired::Desired,
@@ -45,7 +46,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     check_affinity_group(desired, observed, &mut obstacles);
     membership::check(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
-    ensemble::check(desired, observed, &mut obstacles);
+    let standing = Standing::of(desired, observed);
+    ensemble::check(desired, observed, &standing, &mut obstacles);
     check_catalogue(observed, &machines, &mut obstacles);
     quota::check(&quota::Needs::of(observed, &machines.missing), &observed.allowance, &mut obstacles);
     let leftovers = leftovers::Leftovers::of(desired, observed);
@@ -54,7 +56,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     plan.remarks.clone_from(&observed.allowance.unseen);
     let strangers = describe_drift(desired, observed, &machines, &leftovers, &mut plan);
     if plan.obstacles.is_empty() {
-        add_steps(desired, observed, &machines, &leftovers, &strangers, &mut plan);
+        add_steps(desired, observed, (&machines, &standing), &leftovers, &strangers, &mut plan);
     }
     plan
 }
@@ -75,7 +77,7 @@ struct Before {
 fn add_steps(
     desired: &Desired,
     observed: &Observed,
-    machines: &machines::Sorted<'_>,
+    (machines, standing): (&machines::Sorted<'_>, &Standing),
     leftovers: &leftovers::Leftovers<'_>,
     strangers: &foreign::Strangers,
     plan: &mut Plan,
@@ -84,7 +86,8 @@ fn add_steps(
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
     let discarded = leaving::discard(desired, observed, machines, &before, plan);
-    (before.deploy, before.tags) = preparation_steps(desired, observed, machines, &before, &discarded, plan);
+    (before.deploy, before.tags) =
+        preparation_steps(desired, observed, (machines, standing), &before, &discarded, plan);
     before.address = match observed.public_address() {
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
@@ -106,7 +109,7 @@ fn add_steps(
     let ways = machines::ways(desired, &deployed);
     let reached =
         machines::Reached { started, forwards, openings: ports.opened, ways, unmarked: before.tags };
-    machines::set_up(desired, observed, machines, &reached, plan);
+    machines::set_up(desired, observed, (machines, standing), &reached, plan);
     let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
     leaving::forget(desired, observed, machines, over.collect(), plan);
 }
@@ -141,7 +144,7 @@ fn network_steps(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Vec
 fn preparation_steps(
     desired: &Desired,
     observed: &Observed,
-    machines: &machines::Sorted<'_>,
+    (machines, standing): (&machines::Sorted<'_>, &Standing),
     before: &Before,
     discarded: &BTreeMap<String, usize>,
     plan: &mut Plan,
@@ -149,7 +152,6 @@ fn preparation_steps(
     let mut ready = before.network.clone();
     let key_pair = &desired.spec.access.key_pair;
     let register = observed.key_pair.is_none() && !machines.missing.is_empty();
-    let standing = ensemble::Standing::of(desired, observed);
     let masters = match standing.masters {
         0 => desired.spec.cluster.masters,
         written => written,

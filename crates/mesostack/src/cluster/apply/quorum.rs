@@ -99,8 +99,7 @@ impl Run<'_> {
         let newest = self.desired.spec.node(Role::Master, stage.ensemble.masters);
         let newest = newest.ok_or_else(|| StepError::unknown("the newest master"))?;
         let host_name = node::host_name(&self.desired.spec, &newest);
-        let mark = self.set_up_mark(&host_name, &newest, stage.ensemble)?;
-        self.make_tags(work, &[(identity::set_up_tag(&host_name), mark)].into(), &[]).await?;
+        self.mark_told(work, &host_name, &newest, stage.ensemble).await?;
         self.write_ensemble(work, stage.ensemble.masters).await
     }
 
@@ -111,10 +110,11 @@ impl Run<'_> {
             // Asked anew each time: who leads changes with every restart.
             let status = self.masters_status(serving).await?;
             // Followers first; and of them one that can be missed, which may be the one that is down for want of this.
-            let mut order = (0..left.len()).collect::<Vec<_>>();
-            order.sort_by_key(|at| status.leads(&left[*at].name()));
-            let followers = order.iter().filter(|at| !status.leads(&left[**at].name())).count();
-            order.truncate(followers.max(1));
+            let (mut order, leaders): (Vec<_>, Vec<_>) =
+                (0..left.len()).partition(|at| !status.leads(&left[*at].name()));
+            if order.is_empty() {
+                order.extend(leaders.first());
+            }
             let mut first = None;
             for at in order {
                 match self.can_be_told(&status, &left[at], serving) {
@@ -170,8 +170,19 @@ impl Run<'_> {
             return Ok(());
         }
         // At once: it counts among those that know what the cluster knows, whatever becomes of this run.
-        let mark = self.set_up_mark(&host_name, node, stage.ensemble)?;
-        self.make_tags(work, &[(identity::set_up_tag(&host_name), mark)].into(), &[]).await
+        self.mark_told(work, &host_name, node, stage.ensemble).await
+    }
+
+    /// Writes down that a master was told of an ensemble.
+    async fn mark_told(
+        &self,
+        work: &Work,
+        host_name: &str,
+        node: &Node,
+        ensemble: Ensemble,
+    ) -> Result<(), StepError> {
+        let mark = self.set_up_mark(host_name, node, ensemble)?;
+        self.make_tags(work, &[(identity::set_up_tag(host_name), mark)].into(), &[]).await
     }
 
     /// Takes an agent out of service; says how that ended.

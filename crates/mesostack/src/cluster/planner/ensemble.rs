@@ -140,8 +140,12 @@ pub(super) fn stages(spec: &Spec, from: u16, to: u16) -> Vec<Stage> {
 }
 
 /// What makes growth, or a master's replacement, impossible for now.
-pub(super) fn check(desired: &Desired, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
-    let standing = Standing::of(desired, observed);
+pub(super) fn check(
+    desired: &Desired,
+    observed: &Observed,
+    standing: &Standing,
+    obstacles: &mut Vec<Obstacle>,
+) {
     if standing.is_lost(obstacles) {
         return;
     }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Before, ensemble};
+use super::{
+    Before,
+    ensemble::{self, Standing},
+};
 use crate::{
     cluster::{
         action::{Action, Stage},
@@ -246,11 +249,10 @@ pub(super) fn ways(desired: &Desired, deployed: &BTreeMap<String, usize>) -> Vec
 pub(super) fn set_up(
     desired: &Desired,
     observed: &Observed,
-    machines: &Sorted<'_>,
+    (machines, standing): (&Sorted<'_>, &Standing),
     reached: &Reached,
     plan: &mut Plan,
 ) {
-    let standing = ensemble::Standing::of(desired, observed);
     let (from, masters) = (standing.masters, desired.spec.cluster.masters);
     let grows = from > 0 && from < masters;
     let is_fresh =
