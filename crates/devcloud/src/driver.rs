@@ -5,6 +5,8 @@
 //! and a restart is the same as a first start. Two drivers exist: `machines` (systemd-nspawn, nftables, dnsmasq,
 //! HAProxy) and `simulator` (records only).
 
+mod word;
+
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
@@ -13,6 +15,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::word::{CookieName, HostName, MacAddress, NetworkDomain, NotAWord};
 use crate::simulator::{Capacity, Latencies};
 
 /// One immutable layer of a root disk; templates and machines are stacks of these.
@@ -25,7 +28,7 @@ pub struct Machine {
     /// The virtual machine's id.
     pub id: Uuid,
     /// Its host name, unique within its network.
-    pub host_name: String,
+    pub host_name: HostName,
     /// The root disk's volume id; the writable layer belongs to it.
     pub volume: Uuid,
     /// The read-only layers below the writable one, lowest first.
@@ -43,8 +46,8 @@ pub struct Machine {
 pub struct Interface {
     /// The network it is in.
     pub network: Uuid,
-    /// Its hardware address, `02:…` in lower-case hexadecimal.
-    pub mac: String,
+    /// Its hardware address.
+    pub mac: MacAddress,
     /// Its address within the guest range.
     pub address: Ipv4Addr,
 }
@@ -59,7 +62,7 @@ pub struct Network {
     /// The router's address in the guest range.
     pub gateway: Ipv4Addr,
     /// The domain its guests' names are in.
-    pub domain: String,
+    pub domain: NetworkDomain,
     /// Public addresses the router holds.
     pub addresses: Vec<PublicAddress>,
     /// Machines that may ask for an address, a name or metadata, running or not.
@@ -93,9 +96,9 @@ pub struct Guest {
     /// The virtual machine's id.
     pub machine: Uuid,
     /// Its host name.
-    pub host_name: String,
+    pub host_name: HostName,
     /// Its hardware address in this network.
-    pub mac: String,
+    pub mac: MacAddress,
     /// Its address in this network.
     pub address: Ipv4Addr,
     /// What the metadata service answers under `/latest/meta-data/<name>`; empty data is left out by the zone.
@@ -231,9 +234,9 @@ pub struct Balancer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stickiness {
     /// By a cookie that the load balancer sets.
-    BalancerCookie(String),
+    BalancerCookie(CookieName),
     /// By a cookie that the members set.
-    MemberCookie(String),
+    MemberCookie(CookieName),
     /// By its address.
     Source,
 }

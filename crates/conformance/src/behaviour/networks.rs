@@ -20,6 +20,8 @@ behaviours! { "networks":
         Recorded("error: createNetwork, public range"), ["createNetwork"];
     network_address "A gateway that is its network's own address is refused",
         Read("NetworkServiceImpl, createGuestNetwork"), ["createNetwork"];
+    domain_checked "A network's domain is labels of letters, digits and hyphens, or the network is refused",
+        Read("NetworkServiceImpl, createGuestNetwork; NetUtils, verifyDomainName"), ["createNetwork"];
     odd_netmask "A netmask with a hole is refused",
         Recorded("error: createNetwork, bad netmask"), ["createNetwork"];
     allocated_until_started "A network stays Allocated while its machines are only deployed, and has no router's address",
@@ -44,6 +46,23 @@ behaviours! { "networks":
         Read("CreateNetworkOfferingCmd; NetworkOrchestrator, createGuestNetwork"), [];
     offering_in_use "An offering that a network is of is not deleted, only disabled",
         Read("ConfigurationManagerImpl, deleteNetworkOffering"), [];
+}
+
+async fn domain_checked(stage: &Stage) -> Verdict {
+    for bad in ["two words", "-leading.example", "line\nbreak"] {
+        let name = stage.name();
+        let parameters = [
+            ("name", name.as_str()),
+            ("displaytext", &name),
+            ("zoneid", &stage.ground.zone),
+            ("networkofferingid", &stage.ground.network_offering),
+            ("networkdomain", bad),
+        ];
+        let wanted = refusal(431, 4350, "Invalid network domain");
+        stage.user.refused("createNetwork", &parameters, wanted).await?;
+    }
+    let network = stage.network(&[("networkdomain", "conform.example")], Keep::Behaviour).await?;
+    is(&network, "networkdomain", "conform.example")
 }
 
 /// An offering of isolated networks with all that a virtual router does.

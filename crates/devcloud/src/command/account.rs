@@ -237,7 +237,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
         domain,
         standing: Standing::Enabled,
         project: None,
-        network_domain: arguments.text("networkdomain").map(str::to_owned),
+        network_domain: arguments.changed_network_domain(None)?,
         created: call.now,
         limits: BTreeMap::new(),
         users: vec![user],
@@ -276,12 +276,12 @@ fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if let Some(name) = name.filter(|name| !name.eq_ignore_ascii_case(&account.name)) {
         free_name(call, account.domain, name)?;
     }
-    let domain = call.arguments.text("networkdomain").map(str::to_owned);
+    let domain = call.arguments.changed_network_domain(account.network_domain.as_ref())?;
     let account = call.model.accounts.edit(id).ok_or_else(gone)?;
     if let Some(name) = name {
         name.clone_into(&mut account.name);
     }
-    account.network_domain = domain.or(account.network_domain.take());
+    account.network_domain = domain;
     (account.root_admin, account.domain_admin) = (kind == 1, kind == 2);
     answer(call, id)
 }

@@ -172,15 +172,10 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
     must_be_in_reach(call, parent)?;
     let name = call.arguments.required_text("name")?.to_owned();
     free_name(call, parent, &name)?;
+    let network_domain = call.arguments.changed_network_domain(None)?;
     let id = call.model.next_id();
-    let domain = Domain {
-        number: call.model.next_number(),
-        id,
-        name,
-        parent,
-        network_domain: call.arguments.text("networkdomain").map(str::to_owned),
-        created: call.now,
-    };
+    let domain =
+        Domain { number: call.model.next_number(), id, name, parent, network_domain, created: call.now };
     call.model.domains.insert(domain);
     Ok(json!({ "domain": view(call.view(), Some(id)) }))
 }
@@ -198,12 +193,12 @@ fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if let Some(name) = name {
         free_name(call, before.parent, name)?;
     }
-    let network_domain = call.arguments.text("networkdomain").map(str::to_owned);
+    let network_domain = call.arguments.changed_network_domain(before.network_domain.as_ref())?;
     let edited = call.model.domains.edit(id).ok_or_else(gone)?;
     if let Some(name) = name {
         name.clone_into(&mut edited.name);
     }
-    edited.network_domain = network_domain.or(edited.network_domain.take());
+    edited.network_domain = network_domain;
     Ok(json!({ "domain": view(call.view(), domain) }))
 }
 

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::call::{View, object};
 use super::load_balancer_rule::{network_of, put_back};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
+use crate::driver::CookieName;
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{LoadBalancerRule, Model, StickinessPolicy};
@@ -162,16 +163,6 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let parameters: BTreeMap<String, String> = pairs
         .filter_map(|map| Some((field(map, "name")?, field(map, "value").unwrap_or_default())))
         .collect();
-    let cookie = parameters.get("cookie-name").or_else(|| parameters.get("cookiename"));
-    let plain = |name: &String| {
-        !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    if cookie.is_some_and(|name| !plain(name)) {
-        return Err(ApiError::invalid(
-            "Failed to validate the cookie's name: use letters, digits, '-', '_' and '.'",
-        ));
-    }
     let id = call.model.next_id();
     let policy = StickinessPolicy {
         id,
@@ -180,6 +171,11 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         method: method.to_owned(),
         parameters,
     };
+    if policy.cookie().is_some_and(|name| name.parse::<CookieName>().is_err()) {
+        return Err(ApiError::invalid(
+            "Failed to validate the cookie's name: use letters, digits, '-', '_' and '.'",
+        ));
+    }
     Ok(Begun::making(id, "None", Lane::Network(network), move |running| async move {
         let core = &running.core;
         let before = core.read(|model| model.load_balancer_rules.get(rule).cloned());

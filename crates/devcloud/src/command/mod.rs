@@ -26,6 +26,7 @@ mod load_balancer_member;
 mod load_balancer_policy;
 mod load_balancer_rule;
 mod network;
+mod network_domain;
 mod network_offering;
 mod network_view;
 mod none;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::network_view::{NETWORK, view};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::catalogue::range_of;
+use crate::driver::NetworkDomain;
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{Network, NetworkState, Resource, Service};
@@ -100,7 +101,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
     super::network_offering::usable(call, offering)?;
     let (gateway, range) = chosen_range(call)?;
     let display_text = call.arguments.text("displaytext").unwrap_or(&name).to_owned();
-    let domain = call.arguments.text("networkdomain").map(str::to_owned);
+    let domain = call.arguments.network_domain()?;
     let network = make(call, account, Wanted { name, display_text, offering, gateway, range, domain })?;
     let network =
         call.model.networks.get(network).ok_or_else(|| ApiError::internal("The network is gone"))?;
@@ -113,12 +114,15 @@ struct Wanted {
     offering: Uuid,
     gateway: Ipv4Addr,
     range: Ipv4Net,
-    domain: Option<String>,
+    domain: Option<NetworkDomain>,
 }
 
 fn make(call: &mut Call<'_>, account: Uuid, wanted: Wanted) -> Result<Uuid, ApiError> {
     call.within_limit(account, Resource::Networks, 1)?;
-    let owner = call.model.accounts.get(account).map_or(0, |account| account.number);
+    let domain = match wanted.domain {
+        Some(domain) => domain,
+        None => default_domain(call, account)?,
+    };
     let id = call.model.next_id();
     let number = call.model.next_number();
     call.model.networks.insert(Network {
@@ -130,12 +134,24 @@ fn make(call: &mut Call<'_>, account: Uuid, wanted: Wanted) -> Result<Uuid, ApiE
         offering: wanted.offering,
         range: wanted.range,
         gateway: wanted.gateway,
-        domain: wanted.domain.unwrap_or_else(|| format!("cs{owner:x}cloud.internal")),
+        domain,
         state: NetworkState::Allocated,
         created: call.now,
         revision: 0,
     });
     Ok(id)
+}
+
+/// As its account's or its domain's networks are called, else after the account.
+fn default_domain(call: &Call<'_>, account: Uuid) -> Result<NetworkDomain, ApiError> {
+    if let Some(domain) = call.model.network_domain_of(account) {
+        return Ok(domain.clone());
+    }
+    let owner = call.model.accounts.get(account).map_or(0, |account| account.number);
+    let domain = format!("cs{owner:x}cloud.internal");
+    domain
+        .parse()
+        .map_err(|error| ApiError::internal(format!("{domain} as the domain of a network: {error}")))
 }
 
 /// The network a machine goes into when none is named: the account's only one, or a new one.
@@ -255,6 +271,7 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         running
             .core
             .change(|model, _| {
+                let domain = arguments.network_domain()?;
                 let has_machines = model.machines_in(id).next().is_some();
                 let gone = || ApiError::invalid("Unable to find network");
                 let network = model.networks.edit(id).ok_or_else(gone)?;
@@ -264,13 +281,13 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 if let Some(text) = arguments.text("displaytext") {
                     text.clone_into(&mut network.display_text);
                 }
-                if let Some(domain) = arguments.text("networkdomain") {
+                if let Some(domain) = domain {
                     if has_machines {
                         return Err(ApiError::invalid(
                             "All user vm/vr in network should be stopped for updating domain suffix",
                         ));
                     }
-                    domain.clone_into(&mut network.domain);
+                    network.domain = domain;
                     network.revision += 1;
                 }
                 Ok(())

@@ -112,7 +112,18 @@ impl Disks {
             fs::create_dir_all(&unfinished).at("make", &unfinished)?;
             let (from, to) = (archive.display().to_string(), unfinished.display().to_string());
             let unpacked = Program::new("curl")
-                .args(["-fsSL", "--proto", "=http,https,ftp", "--max-time", "3000", "-o", &from, "--", url])
+                .args([
+                    "-fsSL",
+                    "--globoff",
+                    "--proto",
+                    "=http,https,ftp",
+                    "--max-time",
+                    "3000",
+                    "-o",
+                    &from,
+                    "--",
+                    url,
+                ])
                 .run()
                 .and_then(|_| {
                     Program::new("tar").args(["-x", "--numeric-owner", "-f", &from, "-C", &to]).run()

@@ -270,7 +270,7 @@ mod tests {
             id: Uuid::nil(),
             range: "172.16.0.0/24".parse().expect("range"),
             gateway: Ipv4Addr::new(172, 16, 0, 1),
-            domain: "cs1.internal".into(),
+            domain: "cs1.internal".parse().expect("a domain"),
             addresses: vec![PublicAddress { address: public, source_nat: true }],
             guests: Vec::new(),
             ingress: vec![IngressRule {

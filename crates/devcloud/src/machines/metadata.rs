@@ -121,8 +121,8 @@ mod tests {
     fn guest(user_data: Option<&[u8]>) -> Guest {
         Guest {
             machine: Uuid::nil(),
-            host_name: "node-1".into(),
-            mac: "02:00:00:00:00:01".into(),
+            host_name: "node-1".parse().expect("a host name"),
+            mac: "02:00:00:00:00:01".parse().expect("a hardware address"),
             address: Ipv4Addr::new(172, 16, 0, 20),
             metadata: vec![("instance-id".into(), "i-1".into()), ("local-hostname".into(), "node-1".into())],
             user_data: user_data.map(Into::into),

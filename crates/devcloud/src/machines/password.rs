@@ -107,8 +107,8 @@ mod tests {
     fn guest(password: Option<&str>) -> Guest {
         Guest {
             machine: Uuid::from_u128(7),
-            host_name: "node-1".into(),
-            mac: "02:00:00:00:00:01".into(),
+            host_name: "node-1".parse().expect("a host name"),
+            mac: "02:00:00:00:00:01".parse().expect("a hardware address"),
             address: Ipv4Addr::new(172, 16, 0, 20),
             metadata: Vec::new(),
             user_data: None,

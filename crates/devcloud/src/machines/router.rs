@@ -15,7 +15,7 @@ use super::names::guest_link;
 use super::program::{Program, ip, ip_in};
 use super::uplink::Uplink;
 use super::{dnsmasq, files, haproxy, namespace};
-use crate::driver::Network;
+use crate::driver::{MacAddress, Network};
 use crate::host::ZoneName;
 
 /// One network's router and what it needs of the zone.
@@ -132,7 +132,7 @@ impl Router<'_> {
         machine: &str,
         name: &str,
         address: Ipv4Addr,
-        mac: &str,
+        mac: &MacAddress,
         mtu: u32,
     ) -> Result<()> {
         let (router, link) = (&self.namespace(), &guest_link(address));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::{Entity, Model, secret};
+use crate::driver::NetworkDomain;
 
 /// Who owns things.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ pub(crate) struct Account {
     /// The project whose things belong to it; nobody logs in to such an account.
     #[serde(default)]
     pub(crate) project: Option<Uuid>,
-    #[serde(default)]
-    pub(crate) network_domain: Option<String>,
+    #[serde(default, deserialize_with = "NetworkDomain::some_from_records")]
+    pub(crate) network_domain: Option<NetworkDomain>,
     pub(crate) created: Timestamp,
     /// Limits that `updateResourceLimit` set, by the number of the resource type.
     pub(crate) limits: BTreeMap<u8, i64>,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Entity, Model};
 use crate::catalogue::DOMAIN;
+use crate::driver::NetworkDomain;
 
 /// A domain below ROOT.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,7 +17,8 @@ pub(crate) struct Domain {
     pub(crate) name: String,
     /// The domain it is in; none is ROOT.
     pub(crate) parent: Option<Uuid>,
-    pub(crate) network_domain: Option<String>,
+    #[serde(default, deserialize_with = "NetworkDomain::some_from_records")]
+    pub(crate) network_domain: Option<NetworkDomain>,
     pub(crate) created: Timestamp,
 }
 
@@ -48,6 +50,14 @@ impl Model {
     /// The domain's own name.
     pub(crate) fn domain_name(&self, domain: Option<Uuid>) -> &str {
         domain.and_then(|domain| self.domains.get(domain)).map_or(DOMAIN, |domain| &domain.name)
+    }
+
+    /// What the networks of an account are called where nothing else is said: as its own record says, else as the
+    /// innermost of its domains that says anything does.
+    pub(crate) fn network_domain_of(&self, account: Uuid) -> Option<&NetworkDomain> {
+        let account = self.accounts.get(account)?;
+        let above = || self.domains_up_from(account.domain).find_map(|domain| domain.network_domain.as_ref());
+        account.network_domain.as_ref().or_else(above)
     }
 
     /// How many domains there are above it.

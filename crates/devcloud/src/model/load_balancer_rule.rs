@@ -46,15 +46,18 @@ pub(crate) struct StickinessPolicy {
 }
 
 impl StickinessPolicy {
+    /// What its cookie is called, where that is said.
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        let named = self.parameters.get("cookie-name").or_else(|| self.parameters.get("cookiename"));
+        named.map(String::as_str)
+    }
+
     /// What the router is to do for it.
     pub(super) fn for_driver(&self) -> Option<Stickiness> {
-        let cookie = |default: &str| {
-            let named = self.parameters.get("cookie-name").or_else(|| self.parameters.get("cookiename"));
-            named.cloned().unwrap_or_else(|| default.to_owned())
-        };
+        let cookie = |default: &str| self.cookie().unwrap_or(default).parse().ok();
         match self.method.as_str() {
-            "LbCookie" => Some(Stickiness::BalancerCookie(cookie("SERVERID"))),
-            "AppCookie" => Some(Stickiness::MemberCookie(cookie("JSESSIONID"))),
+            "LbCookie" => cookie("SERVERID").map(Stickiness::BalancerCookie),
+            "AppCookie" => cookie("JSESSIONID").map(Stickiness::MemberCookie),
             "SourceBased" => Some(Stickiness::Source),
             _ => None,
         }

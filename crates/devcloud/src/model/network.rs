@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Entity;
+use crate::driver::NetworkDomain;
 
 /// An isolated network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,7 +23,8 @@ pub(crate) struct Network {
     pub(crate) range: Ipv4Net,
     pub(crate) gateway: Ipv4Addr,
     /// The domain its guests' names are in.
-    pub(crate) domain: String,
+    #[serde(deserialize_with = "NetworkDomain::from_records")]
+    pub(crate) domain: NetworkDomain,
     pub(crate) state: NetworkState,
     pub(crate) created: Timestamp,
     /// Goes up with everything that changes what its router does, so that a router is programmed only when it is behind.

@@ -131,7 +131,7 @@ impl Model {
         ];
         Some(driver::Guest {
             machine: machine.id,
-            host_name: machine.name.clone(),
+            host_name: machine.name.parse().ok()?,
             mac: nic.mac.clone(),
             address: nic.address,
             metadata: metadata.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
@@ -150,7 +150,7 @@ impl Model {
         let size = self.size_of(machine);
         Some(driver::Machine {
             id: machine.id,
-            host_name: machine.name.clone(),
+            host_name: machine.name.parse().ok()?,
             volume: volume.id,
             layers: volume.layers.clone(),
             interfaces: machine

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Entity, Key, Size};
-use crate::driver::Password;
+use crate::driver::{MacAddress, Password};
 
 /// A machine, from its deployment until it is expunged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ pub(crate) struct Nic {
     pub(crate) id: Uuid,
     pub(crate) network: Uuid,
     pub(crate) address: Ipv4Addr,
-    pub(crate) mac: String,
+    pub(crate) mac: MacAddress,
     /// More addresses, each with the id it is removed by.
     #[serde(default)]
     pub(crate) secondary: Vec<(Uuid, Ipv4Addr)>,

@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use devcloud::driver::{
-    BaseTemplate, Driver, EgressDefault, Forward, Guest, IngressRule, Interface, LayerId, Machine, Network,
-    Ports, Protocol, PublicAddress,
+    BaseTemplate, Driver, EgressDefault, Forward, Guest, HostName, IngressRule, Interface, LayerId,
+    MacAddress, Machine, Network, Ports, Protocol, PublicAddress,
 };
 use devcloud::host::ZoneName;
 use devcloud::machines::{Machines, MachinesConfig, remove_everything};
@@ -236,7 +236,7 @@ pub(crate) fn network(number: u128, public: Ipv4Addr) -> Network {
         id: Uuid::from_u128(0x1000 + number),
         range: "172.16.0.0/24".parse().expect("a range"),
         gateway: Ipv4Addr::new(172, 16, 0, 1),
-        domain: "cs1cloud.internal".into(),
+        domain: "cs1cloud.internal".parse().expect("a domain"),
         addresses: vec![PublicAddress { address: public, source_nat: true }],
         guests: Vec::new(),
         ingress: Vec::new(),
@@ -259,10 +259,11 @@ pub(crate) fn add_machine(
 ) -> Machine {
     let id = Uuid::from_u128(network.id.as_u128() * 256 + u128::from(last));
     let address = Ipv4Addr::new(172, 16, 0, last);
-    let mac = format!("02:00:00:00:00:{last:02x}");
+    let mac: MacAddress = format!("02:00:00:00:00:{last:02x}").parse().expect("a hardware address");
+    let host_name: HostName = name.parse().expect("a host name");
     network.guests.push(Guest {
         machine: id,
-        host_name: name.into(),
+        host_name: host_name.clone(),
         mac: mac.clone(),
         address,
         metadata: [
@@ -282,7 +283,7 @@ pub(crate) fn add_machine(
     network.ingress.push(open(public, port, port, "0.0.0.0/0"));
     Machine {
         id,
-        host_name: name.into(),
+        host_name,
         volume: id,
         layers: layers.to_vec(),
         interfaces: vec![Interface { network: network.id, mac, address }],

@@ -105,7 +105,10 @@ async fn a_balancer_keeps_clients_as_its_policy_says_and_has_no_health_checks_of
         (&json!("LbCookie"), &json!("sid"))
     );
     let told = world.driver.router(network.parse().expect("an id")).expect("a router");
-    assert_eq!(told.balancers[0].stickiness, Some(Stickiness::BalancerCookie("sid".to_owned())));
+    assert_eq!(
+        told.balancers[0].stickiness,
+        Some(Stickiness::BalancerCookie("sid".parse().expect("a cookie's name")))
+    );
     let (code, cs_code, why) = user.refused("createLBHealthCheckPolicy", &[of]).await;
     assert_eq!((code, cs_code), (430, Some(9999)), "{why}");
     let none = user.only("listLBHealthCheckPolicies", "healthcheckpolicies", &[of]).await;

@@ -50,6 +50,65 @@ async fn a_domain_admin_sees_and_does_everything_in_its_domain_and_nothing_besid
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_network_domain_is_a_domain_or_refused_wherever_one_is_given() {
+    let world = kit::world().await;
+    let admin = world.admin();
+    let network = world.user().network("n").await;
+    let account = text(&world.user().only("listAccounts", "account", &[]).await["id"]);
+    let domain = text(&admin.call("createDomain", &[("name", "sales")]).await["domain"]["id"]);
+    let zone = admin.zone_id().await;
+    let isolated = [("name", "DefaultIsolatedNetworkOfferingWithSourceNatService")];
+    let offering = text(&admin.only("listNetworkOfferings", "networkoffering", &isolated).await["id"]);
+    let long = format!("{0}.{0}.{0}", "a".repeat(63));
+    let before = world.user().only("listNetworks", "network", &[]).await["networkdomain"].clone();
+    for bad in ["x\nconf-script=/bin/sh", "x\raddn-hosts=/etc/shadow", "a b", "-a", "a..b", "a_b", "ä", &long]
+    {
+        let wanted = ("networkdomain", bad);
+        let person =
+            [("password", "p"), ("email", "e"), ("firstname", "f"), ("lastname", "l"), ("username", "new")];
+        let person: Vec<_> = person.into_iter().chain([wanted]).collect();
+        let made = [("name", "x"), ("zoneid", zone.as_str()), ("networkofferingid", &offering), wanted];
+        for (command, parameters) in [
+            ("createNetwork", made.as_slice()),
+            ("createAccount", &person),
+            ("updateAccount", &[("id", &account), wanted]),
+            ("createDomain", &[("name", "below"), wanted]),
+            ("updateDomain", &[("id", &domain), wanted]),
+        ] {
+            let (code, finer, said) = admin.refused(command, parameters).await;
+            assert_eq!((code, finer), (431, Some(4350)), "{command} {bad:?}: {said}");
+            assert!(said.starts_with("Invalid network domain. Total length"), "{command} {bad:?}: {said}");
+        }
+        let (code, said) = world.user().fails("updateNetwork", &[("id", &network), wanted]).await;
+        assert_eq!((code, said.starts_with("Invalid network domain. Total length")), (431, true), "{said}");
+    }
+    assert_eq!(world.user().only("listNetworks", "network", &[]).await["networkdomain"], before);
+    assert_eq!(admin.call("listNetworks", &[]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_is_in_its_account_s_domain_or_in_that_of_the_innermost_domain_that_has_one() {
+    let world = kit::world().await;
+    let admin = world.admin();
+    let outer = [("name", "sales"), ("networkdomain", "sales.example")];
+    let outer = text(&admin.call("createDomain", &outer).await["domain"]["id"]);
+    let inner = [("name", "team"), ("parentdomainid", outer.as_str())];
+    let inner = text(&admin.call("createDomain", &inner).await["domain"]["id"]);
+    let clerk = account(&world, &admin, "clerk", &[("domainid", &inner)]).await;
+    let domain_of = async |name| {
+        let network = clerk.network(name).await;
+        clerk.only("listNetworks", "network", &[("id", &network)]).await["networkdomain"].clone()
+    };
+    assert_eq!(domain_of("a").await, "sales.example");
+    let id = text(&clerk.only("listAccounts", "account", &[]).await["id"]);
+    admin.call("updateAccount", &[("id", &id), ("networkdomain", "clerk.example")]).await;
+    assert_eq!(domain_of("b").await, "clerk.example");
+    admin.call("updateAccount", &[("id", &id), ("networkdomain", "")]).await;
+    admin.call("updateDomain", &[("id", &outer), ("networkdomain", "")]).await;
+    assert!(domain_of("c").await.as_str().is_some_and(|domain| domain.ends_with("cloud.internal")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_disabled_is_not_known_any_more() {
     let world = kit::world().await;
     let admin = world.admin();

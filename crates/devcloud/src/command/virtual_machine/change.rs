@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::deploy::{keys, unique_name, wanted_size};
 use super::{user_data, view};
 use crate::command::{Begun, Call};
+use crate::driver::HostName;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{MachineState, Model, Resource, VirtualMachine, is_host_name};
+use crate::model::{MachineState, Model, Resource, VirtualMachine};
 
 pub(super) fn find<'a>(call: &'a Call<'_>, id: Uuid) -> Result<&'a VirtualMachine, ApiError> {
     let machine = call.model.virtual_machines.get(id);
@@ -44,7 +45,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let machine = find(call, id)?;
     let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
     if let Some(name) = arguments.text("name") {
-        if !is_host_name(name) {
+        if name.parse::<HostName>().is_err() {
             return Err(ApiError::invalid(format!("Invalid name {name}: it is not a legal host name")));
         }
         for network in networks {

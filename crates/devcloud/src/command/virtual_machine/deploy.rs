@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::{MACHINE, password, user_data};
 use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network, volume};
+use crate::driver::{HostName, MacAddress};
 use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::job::Lane;
 use crate::model::{
     Key, MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind,
-    first_free, is_host_name, usable,
+    first_free, usable,
 };
 
 pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
@@ -74,7 +75,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let account = call.owner()?;
     let named = arguments.text("name").filter(|name| !name.is_empty()).map(str::to_owned);
-    if named.as_deref().is_some_and(|name| !is_host_name(name)) {
+    if named.as_deref().is_some_and(|name| name.parse::<HostName>().is_err()) {
         return Err(ApiError::parameter(NAME_RULE));
     }
     let offering = arguments.required_id("serviceofferingid")?;
@@ -404,27 +405,26 @@ pub(super) fn new_nic(
     call: &mut Call<'_>,
     network: Uuid,
     wanted: Option<Ipv4Addr>,
-    mac: Option<String>,
+    mac: Option<MacAddress>,
 ) -> Result<Nic, ApiError> {
     let known = call.model.networks.get(network);
     let known = known.ok_or_else(|| ApiError::invalid("Unable to find network"))?;
     let address = guest_address(call, known, wanted)?;
-    let mac = mac.unwrap_or_else(|| {
-        let [a, b, c, d] = u32::try_from(call.model.next_number()).unwrap_or(u32::MAX).to_be_bytes();
-        format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-    });
+    let mac = match mac {
+        Some(mac) => mac,
+        None => {
+            let [a, b, c, d] = u32::try_from(call.model.next_number()).unwrap_or(u32::MAX).to_be_bytes();
+            let mac = format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+            mac.parse().map_err(|error| ApiError::internal(format!("{mac} for an interface: {error}")))?
+        }
+    };
     Ok(Nic { id: call.model.next_id(), network, address, mac, secondary: Vec::new() })
 }
 
-pub(super) fn checked_mac(call: &Call<'_>, mac: &str) -> Result<String, ApiError> {
-    let mac = mac.to_lowercase();
-    let bytes: Vec<Option<u8>> =
-        mac.split(':').map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2)).collect();
-    let unicast =
-        bytes.len() == 6 && bytes.iter().all(Option::is_some) && bytes[0].is_some_and(|first| first & 1 == 0);
-    if !unicast {
-        return Err(ApiError::invalid(format!("Mac address is not valid or not unicast: {mac}")));
-    }
+pub(super) fn checked_mac(call: &Call<'_>, mac: &str) -> Result<MacAddress, ApiError> {
+    let parsed = mac.to_lowercase().parse::<MacAddress>().ok().filter(MacAddress::is_unicast);
+    let mac =
+        parsed.ok_or_else(|| ApiError::invalid(format!("Mac address is not valid or not unicast: {mac}")))?;
     if call.model.virtual_machines.iter().any(|machine| machine.nics.iter().any(|nic| nic.mac == mac)) {
         return Err(ApiError::invalid(format!("Mac address {mac} is already in use")));
     }
