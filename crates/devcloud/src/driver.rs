@@ -285,6 +285,17 @@ pub struct Recovered {
     pub raised: Vec<Uuid>,
 }
 
+/// What a driver keeps, templates of its own left out: whatever of it no record names any more is to be removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Layers that are whole.
+    pub layers: Vec<LayerId>,
+    /// Volumes that something was written to.
+    pub volumes: Vec<Uuid>,
+    /// Machines of which there is more than the volume: a console, or that they have taken their password.
+    pub machines: Vec<Uuid>,
+}
+
 /// Why a driver could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
@@ -331,8 +342,8 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
         ))
     }
 
-    /// Finds what stands from an earlier process, raises missing routers of `raised` networks, and removes whatever
-    /// carries this zone's name but is in neither list.
+    /// Finds what stands from an earlier process, raises missing routers of `raised` networks, and removes what runs under
+    /// this zone's name but is in neither list, and what was left half made.
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError>;
 
     /// Makes the network's router, and programs everything in it.
@@ -350,6 +361,9 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
 
     /// Stops the machine and keeps its disk.
     async fn stop_machine(&self, machine: Uuid, how: Stop) -> Result<(), DriverError>;
+
+    /// Stops the machine at once and removes everything of it but its volume.
+    async fn remove_machine(&self, machine: Uuid) -> Result<(), DriverError>;
 
     /// Removes a stopped machine's volume (its writable layer).
     async fn remove_volume(&self, volume: Uuid) -> Result<(), DriverError>;
@@ -369,6 +383,9 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
 
     /// Removes a layer that no template or machine uses any more.
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError>;
+
+    /// What is kept at this moment.
+    async fn stored(&self) -> Result<Stored, DriverError>;
 
     /// Machines that run at this moment.
     async fn running(&self) -> Result<Vec<Uuid>, DriverError>;

@@ -172,14 +172,12 @@ fn revert(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                     }
                     let volume = model.volumes.edit(volume);
                     let volume = volume.ok_or_else(|| ApiError::invalid("The snapshot's volume is gone"))?;
+                    // What it had written above the old layers; the next start makes it anew above the snapshot's.
+                    volume.stale = true;
                     Ok(std::mem::replace(&mut volume.layers, layers))
                 })
                 .await?;
-            // What it had written above the old layers; the next start makes it anew above the snapshot's.
-            core.driver()
-                .remove_volume(volume)
-                .await
-                .map_err(|error| ApiError::internal(format!("Failed to revert snapshot: {error}")))?;
+            core.empty_volume(volume).await?;
             core.remove_unused(layers).await;
             running.snapshot_answer(id)
         },

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
-use crate::driver::LayerId;
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{Format, MachineState, Resource, Template, TemplateKind};
@@ -275,7 +274,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     template.details = keys.into_iter().chain(std::mem::take(&mut template.details)).collect();
     template.bytes = volume.bytes;
     template.source = Some(source);
-    template.capture = Some((volume.id, LayerId(format!("template-{id}"))));
+    template.capture = Some((volume.id, Template::own_layer(id)));
     call.model.templates.insert(template);
     Ok(Begun::making(id, "Template", Lane::Machine(machine), move |running| capture(running, id)))
 }

@@ -231,6 +231,7 @@ pub(super) fn new_data_disk(
         attached: None,
         destroyed: false,
         delete_protection: false,
+        stale: false,
         layers: Vec::new(),
         bytes,
         created: call.now,

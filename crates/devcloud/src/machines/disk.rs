@@ -175,6 +175,18 @@ impl Disks {
         files::remove_tree(&self.volume(volume))
     }
 
+    /// The layers that are whole.
+    pub(crate) fn whole_layers(&self) -> Result<Vec<LayerId>> {
+        let names = files::names(&self.layers())?.into_iter();
+        Ok(names.filter(|name| !files::half_made(name)).map(LayerId).collect())
+    }
+
+    /// Removes what a killed process was making or removing.
+    pub(crate) fn remove_half_made(&self) -> Result<()> {
+        files::remove_half_made(&self.layers())?;
+        files::remove_half_made(&self.state.join("volumes"))
+    }
+
     /// Removes a layer.
     pub(crate) fn remove_layer(&self, layer: &LayerId) -> Result<()> {
         files::remove_tree(&self.layer(layer)?)
@@ -241,6 +253,24 @@ mod tests {
             let layers = [LayerId("base".into()), LayerId(layer.into())];
             assert!(disks.mount(Uuid::nil(), &layers, &root).is_err(), "{layer:?} was accepted");
         }
+    }
+
+    #[test]
+    fn what_was_half_made_or_half_removed_is_no_layer_and_goes() {
+        let (_directory, disks) = disks();
+        for name in [".snapshot-1.unfinished", "template-2.removed", "template-3"] {
+            fs::create_dir_all(disks.layers().join(name).join("etc")).expect("a tree");
+        }
+        fs::write(disks.layers().join(".template-4.tar"), "half").expect("a file");
+        let whole = || {
+            let mut whole = disks.whole_layers().expect("layers");
+            whole.sort();
+            whole
+        };
+        assert_eq!(whole(), ["base", "template-3"].map(|name| LayerId(name.into())));
+        disks.remove_half_made().expect("removed");
+        assert_eq!(whole(), ["base", "template-3"].map(|name| LayerId(name.into())));
+        assert_eq!(files::names(&disks.layers()).expect("names").len(), 2);
     }
 
     #[test]

@@ -54,7 +54,7 @@ use self::password::Taken;
 use self::router::Router;
 use self::uplink::Uplink;
 use crate::driver::{
-    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
+    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
 };
 use crate::host::ZoneName;
 
@@ -197,12 +197,15 @@ impl Machines {
     }
 }
 
-/// Makes this process one of the zone's own: taking the zone down then ends it too, with every program it is running.
+/// Makes this process one of the zone's own: taking the zone down then ends it too, with every program it is running. What
+/// an earlier one of the zone was running when it was killed is ended first: it would go on making what nobody knows of.
 ///
 /// # Errors
-/// When the host has no unified control groups, or keeps them for itself.
+/// When the host has no unified control groups, or keeps them for itself, and when something cannot be ended.
 pub fn join_zone(zone: &ZoneName) -> Result<(), HostError> {
-    Hierarchies::find()?.zone(zone).child("daemon").join()
+    let daemon = Hierarchies::find()?.zone(zone).child("daemon");
+    daemon.kill()?;
+    daemon.join()
 }
 
 /// Fails when something else on this host uses the range.
@@ -277,7 +280,7 @@ impl Host {
             .collect()
     }
 
-    /// Removes machines and routers that no record names, and what machines that no longer run have left.
+    /// Stops machines and removes routers that are not among these, and what machines that no longer run have left.
     fn remove_leftovers(&self, machines: &BTreeSet<Uuid>, raised: &BTreeSet<Uuid>) -> Result<Vec<Uuid>> {
         let (running, unknown): (Vec<_>, Vec<_>) =
             self.running().into_iter().partition(|id| machines.contains(id));
@@ -291,11 +294,11 @@ impl Host {
             }
         }
         for id in stopped {
-            match machines.contains(&id) {
-                true => self.place(id).stop(Stop::Forced, Duration::ZERO)?,
-                false => self.place(id).forget()?,
-            }
+            self.place(id).stop(Stop::Forced, Duration::ZERO)?;
         }
+        let directories = files::names(&self.config.state.join("routers"))?;
+        let made = directories.iter().filter_map(|name| Uuid::try_parse(name).ok());
+        routers.extend(made.filter(|id| !raised.contains(id)));
         for id in routers {
             self.router(id).lower()?;
         }
@@ -319,8 +322,11 @@ impl Driver for Machines {
         let running = self
             .on_host(move |host| {
                 host.prepare()?;
-                host.taken().keep(|machine| known.contains(&machine))?;
-                host.remove_leftovers(&known, &wanted)
+                let running = host.remove_leftovers(&known, &wanted)?;
+                host.disks.remove_half_made()?;
+                files::remove_half_made(&host.config.state.join("machines"))?;
+                files::remove_half_made(&host.config.state.join("passwords"))?;
+                Ok(running)
             })
             .await?;
         let routers =
@@ -383,6 +389,18 @@ impl Driver for Machines {
         self.on_host(move |host| host.place(machine).stop(how, host.config.stop_grace)).await
     }
 
+    async fn remove_machine(&self, machine: Uuid) -> Result<(), DriverError> {
+        let turn = self.turn(machine).await;
+        self.on_host(move |host| {
+            host.place(machine).forget()?;
+            host.taken().forget(machine)
+        })
+        .await?;
+        drop(turn);
+        self.forget_turn(machine);
+        Ok(())
+    }
+
     async fn remove_volume(&self, volume: Uuid) -> Result<(), DriverError> {
         let turn = self.turn(volume).await;
         self.on_host(move |host| host.disks.remove(volume)).await?;
@@ -418,6 +436,24 @@ impl Driver for Machines {
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
         let layer = layer.clone();
         self.on_host(move |host| host.disks.remove_layer(&layer)).await
+    }
+
+    async fn stored(&self) -> Result<Stored, DriverError> {
+        self.on_host(|host| {
+            let ids = |directory: &str| -> Result<BTreeSet<Uuid>> {
+                let names = files::names(&host.config.state.join(directory))?;
+                Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
+            };
+            let own = host.config.base_templates.iter().flat_map(|template| &template.layers);
+            let own: BTreeSet<&LayerId> = own.collect();
+            let layers = host.disks.whole_layers()?;
+            Ok(Stored {
+                layers: layers.into_iter().filter(|layer| !own.contains(layer)).collect(),
+                volumes: ids("volumes")?.into_iter().collect(),
+                machines: ids("machines")?.union(&ids("passwords")?).copied().collect(),
+            })
+        })
+        .await
     }
 
     async fn running(&self) -> Result<Vec<Uuid>, DriverError> {

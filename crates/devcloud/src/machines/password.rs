@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::error::{At, Result};
+use super::error::Result;
 use super::files;
 use super::metadata::Guests;
 use crate::driver::{Guest, Password};
@@ -45,16 +45,9 @@ impl Taken {
         files::write_whole(&self.file(machine), &digest(password))
     }
 
-    /// Forgets the machines that are not among these.
-    pub(super) fn keep(&self, known: impl Fn(Uuid) -> bool) -> Result<()> {
-        for entry in fs::read_dir(&self.directory).at("list", &self.directory)? {
-            let path = entry.at("list", &self.directory)?.path();
-            let machine = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-            if machine.is_some_and(|machine| !known(machine)) {
-                files::remove(&path)?;
-            }
-        }
-        Ok(())
+    /// Forgets a machine.
+    pub(super) fn forget(&self, machine: Uuid) -> Result<()> {
+        files::remove(&self.file(machine))
     }
 }
 
@@ -130,9 +123,9 @@ mod tests {
         let later = Taken::new(directory.path().to_owned());
         assert_eq!(answer(&first, "send_my_password", &later).expect("answered"), SAVED);
         assert_eq!(ask(&guest(Some("two")), "send_my_password"), "two");
-        taken.keep(|_| true).expect("kept");
+        taken.forget(Uuid::from_u128(8)).expect("another one");
         assert_eq!(ask(&first, "send_my_password"), SAVED);
-        taken.keep(|_| false).expect("forgotten");
+        taken.forget(first.machine).expect("forgotten");
         assert_eq!(ask(&first, "send_my_password"), "one", "its machine was gone");
     }
 

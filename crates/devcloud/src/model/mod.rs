@@ -256,7 +256,7 @@ impl Model {
 
     /// Whether anything still needs a layer.
     pub(crate) fn layer_in_use(&self, layer: &LayerId) -> bool {
-        self.templates.iter().any(|template| template.layers.contains(layer))
+        self.templates.iter().any(|template| template.rests_on(layer))
             || self.volumes.iter().any(|volume| volume.layers.contains(layer))
             || self.snapshots.iter().any(|snapshot| snapshot.layers.contains(layer))
     }

@@ -128,6 +128,16 @@ impl Entity for Template {
 }
 
 impl Template {
+    /// The name of the layer that is made for it.
+    pub(crate) fn own_layer(id: Uuid) -> LayerId {
+        LayerId(format!("template-{id}"))
+    }
+
+    /// Whether it needs a layer, or will as soon as it is made.
+    pub(crate) fn rests_on(&self, layer: &LayerId) -> bool {
+        self.layers.contains(layer) || (!self.ready && *layer == Self::own_layer(self.id))
+    }
+
     /// Whether an account may make machines of it.
     pub(crate) fn usable_by(&self, account: Uuid) -> bool {
         self.public || self.account == Some(account) || self.shared_with.contains(&account)

@@ -34,6 +34,9 @@ pub(crate) struct Volume {
     pub(crate) destroyed: bool,
     #[serde(default)]
     pub(crate) delete_protection: bool,
+    /// Whether what it has written above its layers is to be thrown away before anything uses it again: it was reverted.
+    #[serde(default)]
+    pub(crate) stale: bool,
     /// The read-only layers below what it writes, lowest first.
     pub(crate) layers: Vec<LayerId>,
     pub(crate) bytes: u64,

@@ -17,7 +17,7 @@ pub use self::latency::Latency;
 pub use self::pace::Pace;
 use crate::dice::Dice;
 use crate::driver::{
-    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop,
+    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
 };
 
 /// How long each of the driver's operations takes. What the API server itself takes beyond that is a [`Pace`].
@@ -293,6 +293,10 @@ impl Driver for Simulator {
         Ok(())
     }
 
+    async fn remove_machine(&self, machine: Uuid) -> Result<(), DriverError> {
+        self.stop_machine(machine, Stop::Forced).await
+    }
+
     async fn remove_volume(&self, _volume: Uuid) -> Result<(), DriverError> {
         self.take("volume", None, self.tuning().latencies.volume).await
     }
@@ -318,6 +322,11 @@ impl Driver for Simulator {
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {
         self.state().layers.remove(layer);
         Ok(())
+    }
+
+    async fn stored(&self) -> Result<Stored, DriverError> {
+        let layers = self.state().layers.iter().cloned().collect();
+        Ok(Stored { layers, ..Stored::default() })
     }
 
     async fn running(&self) -> Result<Vec<Uuid>, DriverError> {

@@ -1,5 +1,5 @@
 //! What nobody asks for: noticing machines that stopped by themselves, expunging what was destroyed long ago, taking down
-//! routers nobody needs, forgetting old jobs.
+//! routers nobody needs, forgetting old jobs, removing what is kept for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ impl Core {
                 self.expunge_destroyed_machines().await,
                 self.take_down_idle_routers(&mut idle).await,
                 self.forget_old_jobs().await,
+                self.remove_unneeded().await,
             ] {
                 if let Err(error) = result {
                     tracing::warn!(%error, "the zone could not be looked after");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::driver::{DriverError, LayerId, Stop};
+use crate::driver::{DriverError, Stop};
 use crate::error::ApiError;
 use crate::faults::{MachineFault, not_doomed};
 use crate::model::{Entity, MachineState, Model, VirtualMachine, place};
@@ -144,6 +144,7 @@ impl Core {
         not_doomed()?;
         self.raise_routers(networks).await?;
         let machine = self.read(|model| model.machine(id)).ok_or_else(|| gone(id))?;
+        self.empty_volume(machine.volume).await?;
         // From here on there may be a disk, whatever becomes of the machine.
         self.change(|model, _| {
             let volume = model.virtual_machines.get(id).map(|machine| machine.volume);
@@ -252,7 +253,7 @@ impl Core {
             .ok_or_else(|| gone(id))?;
         let failed = |error: DriverError| ApiError::internal(format!("Failed to expunge vm [{id}]: {error}"));
         // An earlier process may have died with the machine half up.
-        self.driver().stop_machine(id, Stop::Forced).await.map_err(failed)?;
+        self.driver().remove_machine(id).await.map_err(failed)?;
         self.driver().remove_volume(volume).await.map_err(failed)?;
         let layers = self
             .change(|model, _| {
@@ -345,14 +346,5 @@ impl Core {
             self.start_machine(id, MachineState::Stopped).await?;
         }
         Ok(())
-    }
-
-    /// Removes layers nobody needs any more. One that could not be removed only takes room.
-    pub(crate) async fn remove_layers(&self, layers: Vec<LayerId>) {
-        for layer in layers {
-            if let Err(error) = self.driver().remove_layer(&layer).await {
-                tracing::warn!(layer = %layer.0, %error, "a layer could not be removed");
-            }
-        }
     }
 }

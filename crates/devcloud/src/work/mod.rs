@@ -8,6 +8,7 @@ mod machine;
 mod recovery;
 pub(crate) mod router;
 mod snapshot;
+mod storage;
 mod template;
 
 pub(crate) use self::recovery::RecoveryError;

@@ -67,6 +67,10 @@ impl Core {
         self.drop_unfinished_snapshots().await?;
         self.finish_captures().await;
         self.finish_expunging().await;
+        self.finish_reverts().await;
+        if let Err(error) = self.remove_unneeded().await {
+            tracing::warn!(%error, "what nothing needs any more could not be removed");
+        }
         Ok(())
     }
 
@@ -94,6 +98,17 @@ impl Core {
                 if let Err(error) = removed {
                     tracing::error!(%template, %error, "a template could not be given up");
                 }
+            }
+        }
+    }
+
+    async fn finish_reverts(&self) {
+        let stale: Vec<Uuid> = self.read(|model| {
+            model.volumes.iter().filter(|volume| volume.stale).map(|volume| volume.id).collect()
+        });
+        for volume in stale {
+            if let Err(error) = self.empty_volume(volume).await {
+                tracing::warn!(%volume, %error, "a reverted volume is not emptied; its machine cannot start before");
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use crate::driver::LayerId;
 use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::work::router::told_to_fail;
@@ -13,11 +12,18 @@ impl Core {
     /// is no snapshot.
     pub(crate) async fn finish_snapshot(&self, id: Uuid) -> Result<(), ApiError> {
         let gone = || ApiError::internal("The snapshot is gone");
-        let wanted = self.read(|model| {
-            let snapshot = model.snapshots.get(id)?;
-            Some((snapshot.volume, snapshot.layers.last()?.clone()))
-        });
-        let (volume, layer) = wanted.ok_or_else(gone)?;
+        // What the volume rests on now: it may have been frozen since the snapshot was asked for.
+        let (volume, layer) = self
+            .change(|model, _| {
+                let snapshot = model.snapshots.get(id).ok_or_else(gone)?;
+                let (volume, own) = (snapshot.volume, snapshot.layers.last().cloned().ok_or_else(gone)?);
+                let mut layers = model.volumes.get(volume).map(|volume| volume.layers.clone());
+                layers.iter_mut().for_each(|layers| layers.push(own.clone()));
+                let snapshot = model.snapshots.edit(id).ok_or_else(gone)?;
+                snapshot.layers = layers.unwrap_or_else(|| std::mem::take(&mut snapshot.layers));
+                Ok((volume, own))
+            })
+            .await?;
         let copied = match doomed() {
             true => Err(told_to_fail()),
             false => self.driver().copy_volume(volume, &layer).await,
@@ -43,13 +49,6 @@ impl Core {
                 Err(ApiError::internal(format!("Failed to create snapshot: {error}")))
             }
         }
-    }
-
-    /// Removes those of these layers that nothing rests on any more.
-    pub(crate) async fn remove_unused(&self, layers: Vec<LayerId>) {
-        let unused =
-            self.read(|model| layers.into_iter().filter(|layer| !model.layer_in_use(layer)).collect());
-        self.remove_layers(unused).await;
     }
 
     /// Snapshots that a crash cut off are not there.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::driver::{BaseTemplate, LayerId};
+use crate::driver::BaseTemplate;
 use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::model::{Format, Template, TemplateKind};
@@ -49,7 +49,7 @@ impl Core {
             Some((template.url.clone()?, template.format == Format::Iso))
         });
         let Some((url, disc)) = wanted else { return };
-        let layer = LayerId(format!("template-{id}"));
+        let layer = Template::own_layer(id);
         let fetched = self.driver().fetch_layer(&url, disc, &layer).await;
         let kept = self
             .change(|model, _| {

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a test tells what it measures, and why it is skipped")]
 
 mod balancing;
+mod host;
 mod keeping;
 mod rehearsal;
 mod rules;

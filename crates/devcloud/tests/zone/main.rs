@@ -8,6 +8,7 @@ mod door;
 mod extras;
 mod faults;
 mod fuzz;
+mod guests;
 mod jobs;
 mod killed;
 mod kit;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use devcloud::driver::{Driver, LayerId};
 use devcloud::simulator::{Capacity, Latencies, Operation, Simulator};
 use devcloud::{Records, Zone, ZoneConfig};
 use serde_json::json;
@@ -54,6 +55,23 @@ async fn everything_answered_for_is_there_again_with_the_same_keys() {
     for ((list, parameters), before) in lists.iter().zip(before) {
         assert_eq!(user.call(list, parameters).await, before, "{list}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_and_no_record_names_is_gone_when_the_zone_is_back() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    let disk = user.only("listVolumes", "volume", &[("virtualmachineid", &machine)]).await;
+    user.run("createSnapshot", &[("volumeid", &text(&disk["id"]))]).await;
+    let kept = world.driver.layers();
+    assert_eq!(kept.len(), 1);
+    // As when the process dies after a snapshot's record is gone and before its layer is.
+    world.driver.copy_volume(uuid::Uuid::nil(), &LayerId("snapshot-1".into())).await.expect("a layer");
+    drop(user);
+    let world = crash(world).await;
+    assert_eq!(world.driver.layers(), kept);
 }
 
 #[tokio::test(start_paused = true)]

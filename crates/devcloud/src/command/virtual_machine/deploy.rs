@@ -138,6 +138,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         attached: None,
         destroyed: false,
         delete_protection: false,
+        stale: false,
         layers: template.layers,
         bytes,
         created: call.now,

@@ -10,29 +10,30 @@ use rand::{RngExt, SeedableRng};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::Bounds;
 use super::ledger::{Held, Ledger, Thing, Told};
 use crate::kit;
 use crate::line::Line;
 use crate::whole::{LISTS, Seen};
 
 /// The ways into a served zone.
-pub(super) struct Keys {
-    pub(super) user: Credentials,
-    pub(super) admin: Credentials,
+pub(crate) struct Keys {
+    pub(crate) user: Credentials,
+    pub(crate) admin: Credentials,
 }
 
 /// The zone is not there any more.
 #[derive(Debug)]
-struct Dead;
+pub(crate) struct Dead;
 
 /// A client's connection.
-struct Phone {
+pub(crate) struct Phone {
     line: Line,
     keys: devcloud::Keys,
 }
 
 impl Phone {
-    async fn open(port: u16, keys: &Credentials) -> Result<Self, Dead> {
+    pub(crate) async fn open(port: u16, keys: &Credentials) -> Result<Self, Dead> {
         let line = Line::connect(port).await.map_err(|_| Dead)?;
         let keys = devcloud::Keys {
             account: keys.account.clone(),
@@ -44,7 +45,7 @@ impl Phone {
     }
 
     /// The inside of the answer.
-    async fn call(&mut self, command: &str, parameters: &[(&str, &str)]) -> Result<Value, Dead> {
+    pub(crate) async fn call(&mut self, command: &str, parameters: &[(&str, &str)]) -> Result<Value, Dead> {
         let mut all = vec![("command", command)];
         all.extend_from_slice(parameters);
         let (status, body) = self.line.post(&kit::signed(&self.keys, &all)).await.map_err(|_| Dead)?;
@@ -54,17 +55,39 @@ impl Phone {
         assert_eq!(status, 200, "{command} {parameters:?}: {inside}");
         Ok(inside)
     }
+
+    /// Everything there is; for a root admin.
+    pub(super) async fn look(&mut self) -> Seen {
+        let mut seen = Seen::default();
+        for (command, object, parameters) in LISTS {
+            let mut all = vec![("listall", "true"), ("pagesize", "-1")];
+            all.extend_from_slice(parameters);
+            seen.add(command, object, &self.call(command, &all).await.expect("it answers"));
+        }
+        seen
+    }
+
+    /// The end of a job.
+    pub(crate) async fn end(&mut self, job: &str) -> Result<Value, Dead> {
+        loop {
+            let answer = self.call("queryAsyncJobResult", &[("jobid", job)]).await?;
+            if answer["jobstatus"] != json!(0) {
+                return Ok(answer);
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
 }
 
 /// Looks at a zone that has just come back, and compares.
-pub(super) async fn look_after_restart(port: u16, keys: &Keys, ledger: &Mutex<Ledger>) -> Told {
+pub(super) async fn look_after_restart(
+    port: u16,
+    keys: &Keys,
+    ledger: &Mutex<Ledger>,
+    look: impl Fn(&Seen) -> Vec<String>,
+) -> Told {
     let mut admin = Phone::open(port, &keys.admin).await.expect("it answers");
-    let mut seen = Seen::default();
-    for (command, object, parameters) in LISTS {
-        let mut all = vec![("listall", "true"), ("pagesize", "-1")];
-        all.extend_from_slice(parameters);
-        seen.add(command, object, &admin.call(command, &all).await.expect("it answers"));
-    }
+    let seen = admin.look().await;
     let pending = admin.call("listAsyncJobs", &[("listall", "true")]).await.expect("it answers");
     assert_eq!(pending, json!({}), "no job goes on that nobody runs");
     let asked: Vec<String> = ledger.lock().expect("the ledger").jobs.keys().cloned().collect();
@@ -76,6 +99,7 @@ pub(super) async fn look_after_restart(port: u16, keys: &Keys, ledger: &Mutex<Le
     let mut ledger = ledger.lock().expect("the ledger");
     let (told, mut wrong) = ledger.compare(&seen, &ends);
     wrong.extend(seen.defects());
+    wrong.extend(look(&seen));
     assert!(wrong.is_empty(), "{wrong:#?}");
     // Every job is asked for after one kill; a few are after all later ones too.
     while ledger.jobs.len() > 100 {
@@ -94,6 +118,7 @@ pub(super) struct Hand {
     names: u64,
     /// The last port that was used on any address; none is used twice in a zone's life.
     ports: u64,
+    bounds: Bounds,
 }
 
 impl Hand {
@@ -103,9 +128,19 @@ impl Hand {
         ledger: Arc<Mutex<Ledger>>,
         hand: u64,
         round: u64,
+        bounds: Bounds,
     ) -> Self {
         let random = StdRng::from_rng(&mut rand::rng());
-        Self { port, keys, ledger, hand, random, names: round << 20, ports: 1024 + round % 25 * 2_400 }
+        Self {
+            port,
+            keys,
+            ledger,
+            hand,
+            random,
+            names: round << 20,
+            ports: 1024 + round % 25 * 2_400,
+            bounds,
+        }
     }
 
     /// Works until the zone is dead.
@@ -122,7 +157,7 @@ impl Hand {
         for (id, (list, object, filter)) in ids.iter_mut().zip([
             ("listZones", "zone", ("listall", "true")),
             ("listServiceOfferings", "serviceoffering", ("name", "t1.small")),
-            ("listTemplates", "template", ("templatefilter", "executable")),
+            ("listTemplates", "template", ("templatefilter", "featured")),
             (
                 "listNetworkOfferings",
                 "networkoffering",
@@ -132,13 +167,20 @@ impl Hand {
             let found = phone.call(list, &[filter]).await?;
             *id = found[object][0]["id"].as_str().expect("an id").to_owned();
         }
-        let [zone, offering, template, network_offering] = ids;
+        let [zone, offering, base, network_offering] = ids;
+        let os_types = phone.call("listOsTypes", &[("keyword", "Debian GNU/Linux 12")]).await?;
+        let os_type = os_types["ostype"][0]["id"].as_str().expect("an id").to_owned();
         loop {
             let network = self.any("listNetworks");
             let machine = self.any("listVirtualMachines");
             let address = self.any("listPublicIpAddresses");
             let name = self.name();
-            match (self.random.random_range(0..12), network, machine, address) {
+            let step = match self.random.random_range(0..14) {
+                0 if self.count("listNetworks") >= self.bounds.networks => 7,
+                1..=3 if self.count("listVirtualMachines") >= self.bounds.machines => 6,
+                step => step,
+            };
+            match (step, network, machine, address) {
                 (0, ..) | (_, None, ..) => {
                     let parameters = [
                         ("name", name.as_str()),
@@ -151,6 +193,10 @@ impl Hand {
                 }
                 (1..=3, Some(network), ..) => {
                     let start = self.random.random_bool(0.7);
+                    let own = self.any("listTemplates").filter(|_| self.random.random_bool(0.5));
+                    let template = own.clone().unwrap_or_else(|| base.clone());
+                    let of: Vec<&str> =
+                        [Some(network.as_str()), own.as_deref()].into_iter().flatten().collect();
                     let parameters = [
                         ("name", name.as_str()),
                         ("zoneid", &zone),
@@ -161,10 +207,10 @@ impl Hand {
                     ];
                     let (begun, job) = self.begin(phone, "deployVirtualMachine", &parameters).await?;
                     let id = begun["id"].as_str().expect("an id").to_owned();
-                    self.note(&id, "listVirtualMachines", Held::There(None), &[&network]);
+                    self.note(&id, "listVirtualMachines", Held::There(None), &of);
                     self.end(phone, &job).await?;
                     let state = if start { "Running" } else { "Stopped" };
-                    self.note(&id, "listVirtualMachines", Held::There(Some(state)), &[&network]);
+                    self.note(&id, "listVirtualMachines", Held::There(Some(state)), &of);
                 }
                 (4 | 5, _, Some(machine), _) => {
                     let was = self.thing(&machine);
@@ -201,18 +247,12 @@ impl Hand {
                         ("startport", &port),
                         ("endport", &port),
                     ];
-                    self.make_rule(
-                        phone,
-                        "createFirewallRule",
-                        "listFirewallRules",
-                        &parameters,
-                        &[&address],
-                    )
-                    .await?;
+                    self.make(phone, "createFirewallRule", "listFirewallRules", &parameters, &[&address])
+                        .await?;
                 }
                 (9, _, Some(machine), Some(address)) => {
                     // Only what lies in the same network can be led to.
-                    if self.thing(&machine).of != self.thing(&address).of {
+                    if self.thing(&machine).of.first() != self.thing(&address).of.first() {
                         continue;
                     }
                     let port = self.port_number();
@@ -225,14 +265,8 @@ impl Hand {
                         ("openfirewall", "false"),
                     ];
                     let of = [address.as_str(), machine.as_str()];
-                    self.make_rule(
-                        phone,
-                        "createPortForwardingRule",
-                        "listPortForwardingRules",
-                        &parameters,
-                        &of,
-                    )
-                    .await?;
+                    self.make(phone, "createPortForwardingRule", "listPortForwardingRules", &parameters, &of)
+                        .await?;
                 }
                 (10, _, _, Some(address)) => {
                     // The one under which a network's guests appear outside stays with the network.
@@ -259,13 +293,53 @@ impl Hand {
                         self.note(id, "listAffinityGroups", Held::There(None), &[]);
                     }
                 }
+                (12, _, Some(machine), _) => match self.any("listSnapshots") {
+                    Some(snapshot) => self.take_away(phone, "deleteSnapshot", &snapshot).await?,
+                    None => {
+                        let Some(disk) = self.disk_of(phone, &machine).await? else { continue };
+                        let parameters = [("volumeid", disk.as_str())];
+                        self.make(phone, "createSnapshot", "listSnapshots", &parameters, &[]).await?;
+                    }
+                },
+                (13, _, Some(machine), _) => match self.any("listTemplates") {
+                    Some(template) if self.belonging_to(&template).is_empty() => {
+                        self.take_away(phone, "deleteTemplate", &template).await?;
+                    }
+                    Some(_) => {}
+                    None if self.thing(&machine).held == Held::There(Some("Stopped")) => {
+                        let Some(disk) = self.disk_of(phone, &machine).await? else { continue };
+                        let parameters = [
+                            ("name", name.as_str()),
+                            ("displaytext", &name),
+                            ("ostypeid", &os_type),
+                            ("volumeid", &disk),
+                        ];
+                        self.make(phone, "createTemplate", "listTemplates", &parameters, &[]).await?;
+                    }
+                    None => {}
+                },
                 _ => {}
             }
         }
     }
 
-    /// A rule is only answered for when its job has ended.
-    async fn make_rule(
+    /// A machine's root disk, if it has one already.
+    async fn disk_of(&self, phone: &mut Phone, machine: &str) -> Result<Option<String>, Dead> {
+        let found = phone.call("listVolumes", &[("virtualmachineid", machine), ("type", "ROOT")]).await?;
+        let disk = &found["volume"][0];
+        Ok(disk["id"].as_str().filter(|_| disk["state"] == "Ready").map(str::to_owned))
+    }
+
+    async fn take_away(&mut self, phone: &mut Phone, command: &str, id: &str) -> Result<(), Dead> {
+        self.set(id, Held::Perhaps);
+        let (_, job) = self.begin(phone, command, &[("id", id)]).await?;
+        self.end(phone, &job).await?;
+        self.set(id, Held::Gone);
+        Ok(())
+    }
+
+    /// Something that is only answered for when its job has ended.
+    async fn make(
         &mut self,
         phone: &mut Phone,
         command: &str,
@@ -295,15 +369,10 @@ impl Hand {
 
     /// Waits for a job, which has to succeed.
     async fn end(&mut self, phone: &mut Phone, job: &str) -> Result<(), Dead> {
-        loop {
-            let answer = phone.call("queryAsyncJobResult", &[("jobid", job)]).await?;
-            if answer["jobstatus"] != json!(0) {
-                assert_eq!(answer["jobstatus"], json!(1), "{answer}");
-                self.ledger.lock().expect("the ledger").jobs.insert(job.to_owned(), Some(answer));
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(3)).await;
-        }
+        let answer = phone.end(job).await?;
+        assert_eq!(answer["jobstatus"], json!(1), "{answer}");
+        self.ledger.lock().expect("the ledger").jobs.insert(job.to_owned(), Some(answer));
+        Ok(())
     }
 
     fn name(&mut self) -> String {
@@ -314,6 +383,12 @@ impl Hand {
     fn port_number(&mut self) -> String {
         self.ports += 1;
         self.ports.to_string()
+    }
+
+    fn count(&self, list: &str) -> usize {
+        let ledger = self.ledger.lock().expect("the ledger");
+        let mine = ledger.things.values().filter(|thing| thing.list == list && thing.hand == self.hand);
+        mine.filter(|thing| thing.held != Held::Gone).count()
     }
 
     /// Something of this hand's that is there.
@@ -332,7 +407,10 @@ impl Hand {
 
     fn belonging_to(&self, id: &str) -> Vec<String> {
         let ledger = self.ledger.lock().expect("the ledger");
-        let belonging = ledger.things.iter().filter(|(_, thing)| thing.of.iter().any(|of| of == id));
+        let belonging = ledger
+            .things
+            .iter()
+            .filter(|(_, thing)| thing.held != Held::Gone && thing.of.iter().any(|of| of == id));
         belonging.map(|(id, _)| id.clone()).collect()
     }
 

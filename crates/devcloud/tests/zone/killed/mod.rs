@@ -1,10 +1,14 @@
 //! A zone's process is killed (`kill -9`) at random moments under load and started again: whatever it had answered for is
-//! there, every job has its end, and nothing is left by half. `DEVCLOUD_KILLS=500` kills so often instead of a few times.
+//! there, every job has its end, and nothing is left by half. `DEVCLOUD_KILLS=500` kills so often instead of a few times;
+//! with machines, `DEVCLOUD_MACHINE_KILLS=20`.
 
+#[cfg(target_os = "linux")]
+pub(crate) mod hosted;
 mod ledger;
-mod load;
+pub(crate) mod load;
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,20 +16,19 @@ use std::time::Duration;
 
 use devcloud::faults::FaultsFile;
 use devcloud::host::{self, Options, Places};
-use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
 use self::ledger::Ledger;
 use self::load::{Hand, Keys};
+use crate::whole::Seen;
 
-const KILLS: u32 = 4;
 /// After so many kills another zone is begun, so that the records stay those of a zone in use.
 const KILLS_OF_ONE_ZONE: u32 = 25;
-const HANDS: u64 = 6;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const DIRECTORY: &str = "DEVCLOUD_KILLED_DIRECTORY";
 const PORT: &str = "DEVCLOUD_KILLED_PORT";
+const NAME: &str = "DEVCLOUD_KILLED_NAME";
 
 /// Everything takes long enough to be struck in the midst of it.
 const PACE: &str = r#"
@@ -45,22 +48,71 @@ memory_mib = -1
 primary_storage_gib = -1
 "#;
 
-fn places(directory: &Path) -> Places {
-    Places { state: directory.join("state"), cache: directory.join("cache") }
+/// A kind of zone that is killed, and how.
+pub(crate) struct Victim {
+    pub(crate) name: &'static str,
+    pub(crate) public_range: &'static str,
+    pub(crate) simulator: bool,
+    pub(crate) faults: &'static str,
+    /// Clients at work at once.
+    pub(crate) hands: u64,
+    /// How much one of them has at most.
+    pub(crate) bounds: Bounds,
+    /// When it is killed, in milliseconds after it answers.
+    pub(crate) at_work: Range<u64>,
+    /// … and after it was started, where it is killed while opening.
+    pub(crate) opening: Range<u64>,
 }
 
-/// The process that is killed: serves as `mesostack zone serve --simulator` does, until it is killed or its parent is gone.
+/// How much a client has at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    networks: usize,
+    machines: usize,
+}
+
+const SIMULATED: Victim = Victim {
+    name: "killed",
+    public_range: "10.64.0.0/21",
+    simulator: true,
+    faults: PACE,
+    hands: 6,
+    bounds: Bounds { networks: usize::MAX, machines: usize::MAX },
+    at_work: 5..500,
+    opening: 0..150,
+};
+
+impl Victim {
+    pub(crate) fn places(&self, directory: &Path) -> Places {
+        let cache = match self.simulator {
+            true => directory.join("cache"),
+            // The base template is not built for this.
+            false => "/var/cache/mesostack".into(),
+        };
+        Places { state: directory.to_owned(), cache }
+    }
+
+    fn options(&self, port: u16) -> Options {
+        Options {
+            name: self.name.parse().expect("a name"),
+            port,
+            public_range: self.public_range.parse().expect("a range"),
+            simulator: self.simulator,
+            faults: Some(FaultsFile::parse(self.faults).expect("a file of faults")),
+        }
+    }
+}
+
+/// The process that is killed: serves as `mesostack zone serve` does, until it is killed or its parent is gone.
 #[test]
-#[ignore = "it is the process that the other test starts and kills"]
+#[ignore = "it is the process that the other tests start and kill"]
 fn serves_until_it_is_killed() {
     let (Some(directory), Ok(port)) = (std::env::var_os(DIRECTORY), std::env::var(PORT)) else { return };
-    let options = Options {
-        name: "killed".parse().expect("a name"),
-        port: port.parse().expect("a port"),
-        public_range: "10.64.0.0/21".parse().expect("a range"),
-        simulator: true,
-        faults: Some(FaultsFile::parse(PACE).expect("a file of faults")),
-    };
+    let mut victims = vec![SIMULATED];
+    #[cfg(target_os = "linux")]
+    victims.extend([hosted::WITH_MACHINES, crate::guests::RAISED]);
+    let name = std::env::var(NAME).expect("a name");
+    let victim = victims.into_iter().find(|victim| victim.name == name).expect("a zone of this name");
     let shutdown = CancellationToken::new();
     let parent = shutdown.clone();
     std::thread::spawn(move || {
@@ -68,18 +120,21 @@ fn serves_until_it_is_killed() {
         parent.cancel();
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let places = places(Path::new(&directory));
+    let (places, options) =
+        (victim.places(Path::new(&directory)), victim.options(port.parse().expect("a port")));
     let served = host::serve(&places, &options, shutdown);
     runtime.expect("a runtime").block_on(served).expect("served");
 }
 
 /// A process that serves the zone; killed when it is dropped.
-struct Served(Child);
+pub(crate) struct Served(Child);
 
 impl Served {
-    fn start(directory: &Path, port: u16) -> Self {
+    pub(crate) fn start(victim: &Victim, directory: &Path, port: u16) -> Self {
         let log = std::fs::File::create(directory.join("log")).expect("a log");
-        let child = Command::new(std::env::current_exe().expect("this program"))
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.env(NAME, victim.name);
+        let child = command
             .args(["--exact", "killed::serves_until_it_is_killed", "--ignored", "--nocapture"])
             .env(DIRECTORY, directory)
             .env(PORT, port.to_string())
@@ -91,11 +146,11 @@ impl Served {
     }
 
     /// Waits until it answers: the keys of its accounts.
-    async fn keys(&mut self, directory: &Path) -> Keys {
+    pub(crate) async fn keys(&mut self, victim: &Victim, directory: &Path) -> Keys {
         let began = tokio::time::Instant::now();
-        let name = "killed".parse().expect("a name");
+        let name = victim.name.parse().expect("a name");
         loop {
-            let keys = |account| host::credentials(&places(directory), &name, account);
+            let keys = |account| host::credentials(&victim.places(directory), &name, account);
             if let (Ok(user), Ok(admin)) = (keys("mesostack"), keys("admin")) {
                 return Keys { user, admin };
             }
@@ -107,7 +162,7 @@ impl Served {
         }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.0.kill().expect("killed");
         self.0.wait().expect("gone");
     }
@@ -121,53 +176,92 @@ impl Drop for Served {
 }
 
 /// A port that stays free between a kill and the next start: not one of those that the kernel gives away.
-fn a_port() -> u16 {
+pub(crate) fn a_port() -> u16 {
     let free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let ports = std::iter::repeat_with(|| rand::random_range(11_000..32_000));
     ports.take(1_000).find(free).expect("a free port")
 }
 
+/// How often a zone was killed, how often while it was opening, and what was found afterwards.
+#[derive(Debug, Default)]
+struct Killed {
+    times: u32,
+    while_opening: u32,
+    told: ledger::Told,
+}
+
+impl std::fmt::Display for Killed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { times, while_opening, told } = self;
+        write!(f, "killed {times} times ({while_opening} while opening): {told}")
+    }
+}
+
+/// A zone that was killed for the last time and is served again.
+struct Left {
+    served: Served,
+    port: u16,
+    keys: Keys,
+}
+
+/// Kills one zone so often, in the midst of its clients' work; `look` compares what else there is to see with what it
+/// lists when it is back. What it is left with is served at the end.
+async fn kill_again_and_again(
+    victim: &Victim,
+    directory: &Path,
+    times: u32,
+    look: impl Fn(&Seen) -> Vec<String>,
+) -> (Killed, Left) {
+    let (port, ledger) = (a_port(), Arc::new(Mutex::new(Ledger::default())));
+    let mut killed = Killed::default();
+    let mut round = 0;
+    while killed.times < times {
+        round += 1;
+        let mut served = Served::start(victim, directory, port);
+        if rand::random_bool(0.1) {
+            tokio::time::sleep(Duration::from_millis(rand::random_range(victim.opening.clone()))).await;
+            served.kill();
+            (killed.times, killed.while_opening) = (killed.times + 1, killed.while_opening + 1);
+            continue;
+        }
+        let keys = served.keys(victim, directory).await;
+        killed.told += load::look_after_restart(port, &keys, &ledger, &look).await;
+        let hands: Vec<_> = (0..victim.hands)
+            .map(|hand| {
+                let hand = Hand::new(port, keys.user.clone(), ledger.clone(), hand, round, victim.bounds);
+                tokio::spawn(hand.work())
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(rand::random_range(victim.at_work.clone()))).await;
+        served.kill();
+        killed.times += 1;
+        for hand in hands {
+            hand.await.expect("a hand");
+        }
+    }
+    let mut served = Served::start(victim, directory, port);
+    let keys = served.keys(victim, directory).await;
+    killed.told += load::look_after_restart(port, &keys, &ledger, &look).await;
+    (killed, Left { served, port, keys })
+}
+
+fn asked(variable: &str, otherwise: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zone_killed_at_any_instant_has_all_it_answered_for_and_nothing_by_half() {
-    let kills: u32 = std::env::var("DEVCLOUD_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
-    let (mut killed, mut while_opening, mut round) = (0, 0, 0_u64);
-    let mut told = ledger::Told::default();
+    let kills = asked("DEVCLOUD_KILLS", 4);
+    let mut all = Killed::default();
     // Where every kill came before the first answer, it goes on.
-    while killed < kills || (told.jobs == 0 && killed < kills + KILLS_OF_ONE_ZONE) {
+    while all.times < kills || (all.told.jobs == 0 && all.times < kills + KILLS_OF_ONE_ZONE) {
         let directory = tempfile::tempdir().expect("a directory");
-        let port = a_port();
-        let ledger = Arc::new(Mutex::new(Ledger::default()));
-        let until = kills.max(killed + 1).min(killed + KILLS_OF_ONE_ZONE);
-        while killed < until {
-            round += 1;
-            let mut served = Served::start(directory.path(), port);
-            if rand::random_bool(0.1) {
-                let moment = rand::random_range(0..150);
-                tokio::time::sleep(Duration::from_millis(moment)).await;
-                served.kill();
-                (killed, while_opening) = (killed + 1, while_opening + 1);
-                continue;
-            }
-            let keys = served.keys(directory.path()).await;
-            told += load::look_after_restart(port, &keys, &ledger).await;
-            let hands: Vec<_> = (0..HANDS)
-                .map(|hand| {
-                    let hand = Hand::new(port, keys.user.clone(), ledger.clone(), hand, round);
-                    tokio::spawn(hand.work())
-                })
-                .collect();
-            let moment = rand::rng().random_range(5..500);
-            tokio::time::sleep(Duration::from_millis(moment)).await;
-            served.kill();
-            killed += 1;
-            for hand in hands {
-                hand.await.expect("a hand");
-            }
-        }
-        let mut served = Served::start(directory.path(), port);
-        let keys = served.keys(directory.path()).await;
-        told += load::look_after_restart(port, &keys, &ledger).await;
+        let times = kills.saturating_sub(all.times).clamp(1, KILLS_OF_ONE_ZONE);
+        let (killed, _) = kill_again_and_again(&SIMULATED, directory.path(), times, |_| Vec::new()).await;
+        all.times += killed.times;
+        all.while_opening += killed.while_opening;
+        all.told += killed.told;
     }
-    println!("killed {killed} times ({while_opening} while opening): {told}");
-    assert!(told.things > 0 && told.jobs > 0, "nothing was at stake: {told}");
+    println!("{all}");
+    assert!(all.told.things > 0 && all.told.jobs > 0, "nothing was at stake: {all}");
 }
