@@ -48,7 +48,11 @@ async fn run(
     stop: &CancellationToken,
 ) -> Result<Option<ExitStatus>> {
     use std::io::IsTerminal;
+    use std::time::Duration;
     use tokio::process::Command;
+
+    /// How long what waits for a command may take to notice that it has been ended.
+    const FAREWELL: Duration = Duration::from_secs(2);
 
     let Some(entrance) = stop.run_until_cancelled(entrance(name, found)).await.transpose()? else {
         return Ok(None);
@@ -57,20 +61,76 @@ async fn run(
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     // What the machine's systemd runs outlives whoever waits for it here, so it has a name to be ended by.
     let unit = format!("mesostack-exec-{}.service", uuid::Uuid::new_v4().simple());
-    let mut waiting =
-        Command::from(entrance.run(&unit, command, terminal)).kill_on_drop(true).spawn().map_err(cannot)?;
+    let mut program = Command::from(entrance.run(&unit, command, terminal));
+    if !terminal {
+        keep_terminals(&mut program);
+    }
+    let mut waiting = program.kill_on_drop(true).spawn().map_err(cannot)?;
+    let shown = pass_on(&mut waiting);
     let ended = stop.run_until_cancelled(waiting.wait()).await.transpose().map_err(cannot)?;
     if let Some(status) = ended
         && status.code().is_some()
     {
+        futures::future::join_all(shown).await;
         return Ok(Some(status));
     }
     // We were told to stop; or what waited was, by the same key at the same terminal.
-    waiting.kill().await.map_err(cannot)?;
-    end(entrance.end(&unit)).await.map_err(|error| {
+    let end = end(entrance.end(&unit)).await;
+    // What waits for it here goes with it, and leaves the terminal as it was.
+    if tokio::time::timeout(FAREWELL, waiting.wait()).await.is_err() {
+        waiting.kill().await.map_err(cannot)?;
+    }
+    end.map_err(|error| {
         Error::Option(format!("the command may still run in machine {}, as {unit}: {error}", found.name))
     })?;
     Ok(None)
+}
+
+/// Whoever holds a terminal's descriptor may type on it, and a machine's root is not the one who sits here: what of the
+/// standard streams is a terminal is passed on by us.
+#[cfg(target_os = "linux")]
+fn keep_terminals(program: &mut tokio::process::Command) {
+    use std::io::IsTerminal;
+    use std::process::Stdio;
+
+    if std::io::stdin().is_terminal() {
+        program.stdin(Stdio::piped());
+    }
+    if std::io::stdout().is_terminal() {
+        program.stdout(Stdio::piped());
+    }
+    if std::io::stderr().is_terminal() {
+        program.stderr(Stdio::piped());
+    }
+}
+
+/// Passes on the standard streams that are pipes to us, until they end; what is given here is what shows the output.
+#[cfg(target_os = "linux")]
+fn pass_on(program: &mut tokio::process::Child) -> Vec<tokio::task::JoinHandle<()>> {
+    use std::fs::File;
+    use std::os::fd::{AsFd, OwnedFd};
+
+    // Unbuffered: a prompt has no end of line.
+    fn copy(from: std::io::Result<OwnedFd>, to: std::io::Result<OwnedFd>) {
+        if let (Ok(from), Ok(to)) = (from, to) {
+            let _ = std::io::copy(&mut File::from(from), &mut File::from(to));
+        }
+    }
+    if let Some(stdin) = program.stdin.take() {
+        // A thread of its own: nothing ends a read from a terminal, and nobody waits for this one.
+        std::thread::spawn(move || {
+            copy(std::io::stdin().as_fd().try_clone_to_owned(), stdin.into_owned_fd());
+        });
+    }
+    let stdout = program.stdout.take().map(|stdout| {
+        let to = std::io::stdout().as_fd().try_clone_to_owned();
+        tokio::task::spawn_blocking(move || copy(stdout.into_owned_fd(), to))
+    });
+    let stderr = program.stderr.take().map(|stderr| {
+        let to = std::io::stderr().as_fd().try_clone_to_owned();
+        tokio::task::spawn_blocking(move || copy(stderr.into_owned_fd(), to))
+    });
+    stdout.into_iter().chain(stderr).collect()
 }
 
 /// The way into a machine, as soon as there is one.

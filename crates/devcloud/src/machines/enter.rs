@@ -1,4 +1,5 @@
-//! A way into a running machine from its host.
+//! A way into a running machine from its host: this host's own `systemd-run` speaks to the machine's systemd over its bus, so
+//! that nothing of the machine's runs outside of it, and it gets no descriptor of a terminal of this host.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +12,13 @@ use super::error::{HostError, Result};
 use super::machine::group_of;
 use crate::host::ZoneName;
 
-/// What a command in a machine finds its programs by.
+/// What this host's programs are found by.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Tells systemd's programs, and nobody else on this host, that the process `$0` is the first of a machine called "machine",
+/// then becomes the program. Machines are not registered: there may be no one here to register them with.
+const INTRODUCE: &str = r#"mount -t tmpfs -o mode=755 tmpfs /run/systemd && mkdir /run/systemd/machines &&
+printf 'LEADER=%s\nCLASS=container\n' "$0" > /run/systemd/machines/machine && exec "$@""#;
 
 /// A machine that can be entered, by its first process.
 #[derive(Debug)]
@@ -32,41 +38,68 @@ impl Entrance {
     }
 
     /// A command line of this host that runs a command in the machine as its root, as a unit of that name. The machine's
-    /// own systemd starts it, so that it is held by the machine's limits and ends with it.
+    /// own systemd starts it, so that it is held by the machine's limits and ends with it. It is handed the standard
+    /// streams: with `terminal`, those of a terminal of its own, of which this one shows what is on it.
     pub(crate) fn run(&self, unit: &str, command: &[String], terminal: bool) -> Command {
-        let mut program = self.enter("systemd-run");
-        program
-            .args(["--quiet", "--wait", "--collect", "--unit", unit])
-            .arg(if terminal { "--pty" } else { "--pipe" })
-            .args(["--working-directory=/root", "--setenv=HOME=/root"])
-            .args(
-                std::env::var("TERM")
-                    .ok()
-                    .filter(|_| terminal)
-                    .map(|terminal| format!("--setenv=TERM={terminal}")),
-            )
-            .arg("--")
-            .args(command.first())
-            .args(command.iter().skip(1).map(|argument| literal(argument)));
-        program
+        let mut line = self.introduced("systemd-run");
+        line.extend(["--quiet", "--wait", "--collect", "--pipe", "--unit", unit].map(str::to_owned));
+        line.extend(["--working-directory=/root", "--setenv=HOME=/root"].map(str::to_owned));
+        if let Some(kind) = std::env::var("TERM").ok().filter(|_| terminal) {
+            line.push(format!("--setenv=TERM={kind}"));
+        }
+        line.push("--".to_owned());
+        if terminal {
+            // A terminal that is only handed over would not be the one that the command is controlled by.
+            line.extend(["setsid", "--ctty", "--wait"].map(str::to_owned));
+        }
+        let mut words = command.iter();
+        // Only what comes after the program's name is read for variables.
+        line.extend(words.next().map(|word| if terminal { literal(word) } else { word.clone() }));
+        line.extend(words.map(|word| literal(word)));
+        match terminal {
+            true => {
+                let quoted: Vec<String> = line.iter().map(|word| quoted(word)).collect();
+                let mut program = bare("script");
+                program.args(["--quiet", "--return", "--command", &quoted.join(" "), "/dev/null"]);
+                program
+            }
+            false => as_command(&line),
+        }
     }
 
     /// A command line that ends what was run as that unit.
     pub(crate) fn end(&self, unit: &str) -> Command {
-        let mut program = self.enter("systemctl");
-        program.args(["--quiet", "stop", unit]);
-        program
+        let mut line = self.introduced("systemctl");
+        line.extend(["--quiet", "stop", unit].map(str::to_owned));
+        as_command(&line)
     }
 
-    fn enter(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command
-            .args(["--target", &self.first.to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--", program])
-            .env_clear()
-            .env("PATH", PATH);
-        command
+    /// The beginning of a command line by which one of systemd's programs speaks to the machine.
+    fn introduced(&self, program: &str) -> Vec<String> {
+        let first = self.first.to_string();
+        let line = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", INTRODUCE, &first];
+        line.into_iter().chain([program, "--machine=machine"]).map(str::to_owned).collect()
     }
+}
+
+/// A program of this host that gets nothing of our environment.
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", PATH).env("SHELL", "/bin/sh");
+    // What `script` takes over for its terminal.
+    command.envs(std::env::var_os("TERM").map(|kind| ("TERM", kind)));
+    command
+}
+
+fn as_command(line: &[String]) -> Command {
+    let mut command = bare(line.first().map_or("false", String::as_str));
+    command.args(line.iter().skip(1));
+    command
+}
+
+/// A word that a shell reads as it is.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// An argument that systemd, which puts variables in, passes on as it is.
@@ -100,12 +133,38 @@ fn is_first(status: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn arguments(of: &Command) -> Vec<String> {
+        of.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
     #[test]
     fn a_command_s_arguments_are_not_read_for_variables() {
         let command = ["sh", "-c", "echo $HOME $$"].map(str::to_owned);
-        let line = Entrance { first: 4711 }.run("unit", &command, false);
-        let last = line.get_args().last().and_then(|argument| argument.to_str());
+        let line = arguments(&Entrance { first: 4711 }.run("unit", &command, false));
+        let last = line.last().map(String::as_str);
         assert_eq!(last, Some("echo $$HOME $$$$"), "each $$ is one $ again when systemd has read it");
+    }
+
+    #[test]
+    fn nothing_of_the_machine_s_own_is_run_from_outside() {
+        let entrance = Entrance { first: 4711 };
+        for line in [entrance.run("unit", &["id".to_owned()], false), entrance.end("unit")] {
+            let words = arguments(&line);
+            assert_eq!(line.get_program(), "unshare");
+            assert!(words.contains(&"--machine=machine".to_owned()) && words.contains(&"4711".to_owned()));
+            assert!(!words.iter().any(|word| word.contains("nsenter")), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn at_a_terminal_a_shell_reads_each_word_as_it_is() {
+        let command = ["printf", "it's $HOME", "a b"].map(str::to_owned);
+        let line = arguments(&Entrance { first: 4711 }.run("unit", &command, true));
+        let said = &line[line.iter().position(|word| word == "--command").expect("a command") + 1];
+        let script = format!("for word in {said}; do printf '%s\\n' \"$word\"; done");
+        let read = Command::new("sh").args(["-c", &script]).output().expect("sh").stdout;
+        let read = String::from_utf8(read).expect("text");
+        assert!(read.ends_with("setsid\n--ctty\n--wait\nprintf\nit's $$HOME\na b\n"), "{read}");
     }
 
     #[test]

@@ -182,6 +182,13 @@ async fn what_is_said_of_a_machine_s_disk_and_password_is_so_in_the_machine() {
     world.run("startVirtualMachine", &[("id", &second)]).await;
     assert_eq!(memory_limit(&second), 1024 << 20);
 
+    // What a machine calls systemd-run is not what lets us in.
+    let trap = "for name in systemd-run systemctl; do printf '#!/bin/sh\\ntouch /root/trapped\\n' > \
+                /usr/local/sbin/$name; chmod 755 /usr/local/sbin/$name; done";
+    assert!(holds("second", trap).await);
+    assert!(holds("second", "test ! -e /root/trapped").await);
+    assert!(!holds("second", "test -e /root/trapped").await);
+
     // A command's own status comes out; what it is told is not read for variables.
     assert!(!holds("second", "exit 3").await);
     assert!(holds("second", "x=1; test \"$x\" = 1 && test $$ -gt 1").await);
