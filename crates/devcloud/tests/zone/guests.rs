@@ -1,7 +1,6 @@
 //! What the API says of a machine's disk and password is so in the machine: asked from inside, with a command of the zone's
 //! own.
 #![cfg(target_os = "linux")]
-#![expect(clippy::print_stdout, reason = "a test tells what it could not take away")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,27 +9,13 @@ use devcloud::host;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::killed::hosted::this_host;
+use crate::killed::hosted::{Down, this_host};
 use crate::killed::load::{Keys, Phone};
 use crate::killed::{Served, Victim, a_port, hosted};
 
 pub(crate) const RAISED: Victim =
     Victim { name: "t-guests", public_range: "198.19.17.0/24", faults: "", ..hosted::WITH_MACHINES };
 const DIRECTORY: &str = "/var/tmp/mesostack-t-guests";
-
-/// Takes the zone away, also after a panic.
-struct Down;
-
-impl Drop for Down {
-    fn drop(&mut self) {
-        let state = Path::new(DIRECTORY).join("zones").join(RAISED.name);
-        let (name, range) = (RAISED.name.parse().expect("a name"), RAISED.public_range.parse().ok());
-        if let Err(error) = devcloud::machines::remove_everything(&name, &state, range) {
-            println!("the zone {name} is not wholly gone: {error}");
-        }
-        let _ = fs::remove_dir_all(DIRECTORY);
-    }
-}
 
 /// The zone, a client of it, and a way into its machines.
 struct World {
@@ -103,8 +88,9 @@ async fn what_is_said_of_a_machine_s_disk_and_password_is_so_in_the_machine() {
         println!("skipped: {reason}");
         return;
     }
-    drop(Down);
-    let _guard = Down;
+    // What an earlier run that was killed has left.
+    drop(Down(&RAISED, DIRECTORY));
+    let _guard = Down(&RAISED, DIRECTORY);
     fs::create_dir_all(DIRECTORY).expect("a directory");
     let port = a_port();
     let mut served = Served::start(&RAISED, &PathBuf::from(DIRECTORY), port);

@@ -122,17 +122,18 @@ async fn empty(port: u16, keys: &Keys) {
     }
 }
 
-/// Takes the zone away, also after a panic.
-struct Down;
+/// Takes what there is of a zone away, also after a panic: a kind of zone, and the directory it is kept in.
+pub(crate) struct Down(pub(crate) &'static Victim, pub(crate) &'static str);
 
 impl Drop for Down {
     fn drop(&mut self) {
-        let (name, range) =
-            (WITH_MACHINES.name.parse().expect("a name"), WITH_MACHINES.public_range.parse().ok());
-        if let Err(error) = devcloud::machines::remove_everything(&name, &state(), range) {
+        let Self(Victim { name, public_range, .. }, directory) = self;
+        let state = Path::new(directory).join("zones").join(name);
+        let (name, range) = (name.parse().expect("a name"), public_range.parse().ok());
+        if let Err(error) = devcloud::machines::remove_everything(&name, &state, range) {
             println!("the zone {name} is not wholly gone: {error}");
         }
-        let _ = fs::remove_dir_all(DIRECTORY);
+        let _ = fs::remove_dir_all(directory);
     }
 }
 
@@ -146,9 +147,9 @@ async fn a_zone_of_machines_killed_at_any_instant_has_all_it_answered_for_and_le
     let (name, range) =
         (WITH_MACHINES.name.parse().expect("a name"), WITH_MACHINES.public_range.parse().expect("a range"));
     // What an earlier run that was killed has left.
-    drop(Down);
+    drop(Down(&WITH_MACHINES, DIRECTORY));
     let before = this_host::seen(&name, range);
-    let guard = Down;
+    let guard = Down(&WITH_MACHINES, DIRECTORY);
     fs::create_dir_all(DIRECTORY).expect("a directory");
     let times = asked("DEVCLOUD_MACHINE_KILLS", 4);
     let began = Instant::now();

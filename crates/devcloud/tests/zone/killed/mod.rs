@@ -108,9 +108,10 @@ impl Victim {
 #[ignore = "it is the process that the other tests start and kill"]
 fn serves_until_it_is_killed() {
     let (Some(directory), Ok(port)) = (std::env::var_os(DIRECTORY), std::env::var(PORT)) else { return };
-    let mut victims = vec![SIMULATED];
     #[cfg(target_os = "linux")]
-    victims.extend([hosted::WITH_MACHINES, crate::guests::RAISED]);
+    let victims = [SIMULATED, hosted::WITH_MACHINES, crate::guests::RAISED];
+    #[cfg(not(target_os = "linux"))]
+    let victims = [SIMULATED];
     let name = std::env::var(NAME).expect("a name");
     let victim = victims.into_iter().find(|victim| victim.name == name).expect("a zone of this name");
     let shutdown = CancellationToken::new();
