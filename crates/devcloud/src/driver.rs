@@ -9,6 +9,7 @@ mod word;
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
@@ -66,7 +67,7 @@ pub struct Network {
     /// Public addresses the router holds.
     pub addresses: Vec<PublicAddress>,
     /// Machines that may ask for an address, a name or metadata, running or not.
-    pub guests: Vec<Guest>,
+    pub guests: Vec<Arc<Guest>>,
     /// What may come in to a public address. Everything else is dropped.
     pub ingress: Vec<IngressRule>,
     /// What happens to traffic to the outside that no egress rule names.

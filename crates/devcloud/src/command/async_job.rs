@@ -70,7 +70,8 @@ fn view(view: View<'_>, job: &Job) -> Value {
         JobStatus::Failed { code, text } => (2, *code, Some(json!({ "errorcode": code, "errortext": text }))),
     };
     let pending = job.status == JobStatus::Pending;
-    object([json!({
+    let has_result = result.is_some();
+    let mut shown = object([json!({
         "accountid": job.account,
         "account": account.map(|account| &account.name),
         "domainid": account.and_then(|account| account.domain).unwrap_or(view.settings.catalogue.domain_id),
@@ -80,8 +81,7 @@ fn view(view: View<'_>, job: &Job) -> Value {
         "jobstatus": status,
         "jobprocstatus": 0,
         "jobresultcode": code,
-        "jobresulttype": result.as_ref().map(|_| "object"),
-        "jobresult": result,
+        "jobresulttype": has_result.then_some("object"),
         "jobinstancetype": job.instance_kind,
         "jobinstanceid": job.instance,
         "managementserverid": pending.then_some(view.settings.catalogue.management_server),
@@ -89,5 +89,10 @@ fn view(view: View<'_>, job: &Job) -> Value {
         "created": time(job.created),
         "completed": job.completed.map(time),
         "jobid": job.id,
-    })])
+    })]);
+    // Put in as it is: `json!` would copy it.
+    if let (Some(result), Value::Object(fields)) = (result, &mut shown) {
+        fields.insert("jobresult".to_owned(), result);
+    }
+    shown
 }

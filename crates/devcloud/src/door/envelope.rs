@@ -1,5 +1,7 @@
 //! Envelopes: the one top-level key around every answer and error, as JSON or XML.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Reply, xml};
@@ -28,10 +30,14 @@ impl Form {
 
 fn reply(form: Form, status: u16, key: &str, inner: &Value, description: Option<&str>) -> Reply {
     let (content_type, body) = match form {
-        Form::Json => ("application/json;charset=utf-8", json!({ key: inner }).to_string()),
+        // Written straight from what is there: a map of it would be a copy of all of it.
+        Form::Json => (
+            "application/json;charset=utf-8",
+            serde_json::to_vec(&BTreeMap::from([(key, inner)])).unwrap_or_default(),
+        ),
         Form::Xml => {
             let version = (status == 200).then_some(VERSION);
-            ("text/xml;charset=utf-8", xml::document(key, inner, version))
+            ("text/xml;charset=utf-8", xml::document(key, inner, version).into_bytes())
         }
     };
     let mut headers = vec![
@@ -45,7 +51,7 @@ fn reply(form: Form, status: u16, key: &str, inner: &Value, description: Option<
         let text = description.chars().take(DESCRIPTION_LIMIT).map(printable).collect();
         headers.push(("X-Description", text));
     }
-    Reply { status, content_type, headers, body: body.into_bytes() }
+    Reply { status, content_type, headers, body }
 }
 
 pub(super) fn answer(form: Form, key: &str, inner: Value) -> Reply {

@@ -42,7 +42,8 @@ impl Configuration {
             range.netmask(),
         );
         let (mut leases, mut hosts) = (String::new(), String::new());
-        for Guest { host_name, mac, address, .. } in &network.guests {
+        for guest in &network.guests {
+            let Guest { host_name, mac, address, .. } = guest.as_ref();
             // Writing to a string cannot fail.
             let _ = writeln!(leases, "{mac},{address},{host_name},infinite");
             let _ = writeln!(hosts, "{address} {host_name}.{domain} {host_name}");

@@ -38,7 +38,7 @@ fn answer(guest: &Guest, path: &str) -> Option<Vec<u8>> {
 }
 
 /// The guests by address, as the service knows them now.
-pub(super) type Guests = Arc<RwLock<BTreeMap<Ipv4Addr, Guest>>>;
+pub(super) type Guests = Arc<RwLock<BTreeMap<Ipv4Addr, Arc<Guest>>>>;
 
 /// A network's service; it ends when this is dropped.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Service {
 
     /// From now on, these are the guests.
     pub(crate) fn know(&self, network: &Network) {
-        let guests = network.guests.iter().map(|guest| (guest.address, guest.clone())).collect();
+        let guests = network.guests.iter().map(|guest| (guest.address, Arc::clone(guest))).collect();
         *self.guests.write().unwrap_or_else(PoisonError::into_inner) = guests;
     }
 }

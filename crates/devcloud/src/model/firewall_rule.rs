@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entity, PortRange};
+use super::{Entity, Key, PortRange};
 use crate::driver;
 
 /// A firewall rule of either direction.
@@ -160,6 +160,9 @@ impl Entity for FirewallRule {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of(self.network)]
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entity, RuleState};
+use super::{Entity, Key, RuleState};
 use crate::driver::{Algorithm, Protocol, Stickiness};
 
 /// Traffic to a port of a public address that goes to one of several guests.
@@ -88,5 +88,8 @@ impl Entity for LoadBalancerRule {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of(self.network)]
     }
 }

@@ -63,6 +63,7 @@ pub(crate) use self::port_range::PortRange;
 pub(crate) use self::project::Project;
 pub(crate) use self::public_ip_address::{AddressState, PublicIpAddress, StaticNat};
 pub(crate) use self::resource_details::ResourceDetails;
+pub(crate) use self::router::Told;
 pub(crate) use self::setting::Setting;
 pub(crate) use self::snapshot::Snapshot;
 pub(crate) use self::table::{Entity, Key, Table};
@@ -265,6 +266,11 @@ impl Model {
     pub(crate) fn machines_in(&self, network: Uuid) -> impl Iterator<Item = &VirtualMachine> {
         let found = self.virtual_machines.under(Key::of(network));
         found.filter(move |machine| machine.nic_in(network).is_some())
+    }
+
+    /// The network's firewall rules of both directions, in the order they were made.
+    pub(crate) fn firewall_rules_of(&self, network: Uuid) -> impl Iterator<Item = &FirewallRule> {
+        self.firewall_rules.under(Key::of(network)).filter(move |rule| rule.network == network)
     }
 
     /// How many public addresses are somebody's.

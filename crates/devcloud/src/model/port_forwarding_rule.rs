@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entity, Model, PortRange, RuleState};
+use super::{Entity, Key, Model, PortRange, RuleState};
 use crate::driver::Protocol;
 
 /// Traffic to ports of a public address that goes to a guest.
@@ -34,6 +34,9 @@ impl Entity for PortForwardingRule {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    fn keys(&self) -> Vec<Key> {
+        vec![Key::of(self.network)]
     }
 }
 

@@ -1,15 +1,40 @@
 //! What a driver is told: a network with all that its router does, a machine with all that it is.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
 use base64::Engine;
 use uuid::Uuid;
 
-use super::{Direction, Model, Network, PublicIpAddress, StickinessPolicy, VirtualMachine};
+use super::{
+    Direction, Key, Model, Network, PublicIpAddress, ServiceOffering, StickinessPolicy, VirtualMachine,
+};
 use crate::catalogue::Catalogue;
 use crate::driver;
 
+/// The guests a network's router was told of, by machine.
+#[derive(Debug, Default)]
+pub(crate) struct Told(BTreeMap<Uuid, ToldGuest>);
+
+/// A guest, and all that what is said of it comes from: as long as these are the same, so is that.
+#[derive(Debug)]
+struct ToldGuest {
+    machine: Arc<VirtualMachine>,
+    offering: Option<Arc<ServiceOffering>>,
+    public: Option<Ipv4Addr>,
+    guest: Arc<driver::Guest>,
+}
+
 impl Model {
-    /// Everything the router of a network has to do.
-    pub(crate) fn router(&self, network: Uuid, catalogue: &Catalogue) -> Option<driver::Network> {
+    /// Everything the router of a network has to do. `told` has the guests it was told of before, and then those it is
+    /// told of now.
+    pub(crate) fn router(
+        &self,
+        network: Uuid,
+        catalogue: &Catalogue,
+        told: &mut Told,
+    ) -> Option<driver::Network> {
         let network = self.networks.get(network)?;
         let addresses: Vec<&PublicIpAddress> = self.addresses_of(network.id).collect();
         let address_of =
@@ -30,16 +55,10 @@ impl Model {
                     source_nat: address.source_nat,
                 })
                 .collect(),
-            guests: self
-                .machines_in(network.id)
-                .filter_map(|machine| self.guest(machine, network, &addresses, catalogue))
-                .collect(),
+            guests: self.guests(network, &addresses, catalogue, told),
             ingress: self
-                .firewall_rules
-                .iter()
-                .filter(|rule| {
-                    rule.network == network.id && rule.direction == Direction::Ingress && rule.state.counts()
-                })
+                .firewall_rules_of(network.id)
+                .filter(|rule| rule.direction == Direction::Ingress && rule.state.counts())
                 .filter_map(|rule| {
                     Some(driver::IngressRule {
                         address: address_of(rule.address?)?,
@@ -52,11 +71,8 @@ impl Model {
                 .collect(),
             egress_default,
             egress: self
-                .firewall_rules
-                .iter()
-                .filter(|rule| {
-                    rule.network == network.id && rule.direction == Direction::Egress && rule.state.counts()
-                })
+                .firewall_rules_of(network.id)
+                .filter(|rule| rule.direction == Direction::Egress && rule.state.counts())
                 .map(|rule| driver::EgressRule {
                     protocol: rule.matcher.driver_protocol(),
                     ports: rule.matcher.ports().map(Into::into),
@@ -67,7 +83,7 @@ impl Model {
                 .collect(),
             forwards: self
                 .port_forwarding_rules
-                .iter()
+                .under(Key::of(network.id))
                 .filter(|rule| rule.network == network.id && rule.state.counts())
                 .filter_map(|rule| {
                     Some(driver::Forward {
@@ -85,7 +101,7 @@ impl Model {
                 .collect(),
             balancers: self
                 .load_balancer_rules
-                .iter()
+                .under(Key::of(network.id))
                 .filter(|rule| rule.network == network.id && rule.state.counts() && !rule.members.is_empty())
                 .filter_map(|rule| {
                     Some(driver::Balancer {
@@ -102,45 +118,42 @@ impl Model {
         })
     }
 
-    fn guest(
+    /// The machines that the router knows. One that is as it was told before is told in the same words, which need not be
+    /// found again: a network's router is told of all of them whenever one starts.
+    fn guests(
         &self,
-        machine: &VirtualMachine,
         network: &Network,
         addresses: &[&PublicIpAddress],
         catalogue: &Catalogue,
-    ) -> Option<driver::Guest> {
-        let nic = machine.nic_in(network.id)?;
-        let translated = addresses
+        told: &mut Told,
+    ) -> Vec<Arc<driver::Guest>> {
+        let mut before = std::mem::take(&mut told.0);
+        let translated: BTreeMap<Uuid, Ipv4Addr> = addresses
             .iter()
-            .find(|address| address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine == machine.id));
-        let public = translated.or_else(|| addresses.iter().find(|address| address.source_nat));
-        let public = public.map(|address| address.address.to_string());
-        let offering = self.service_offerings.get(machine.offering).map(|offering| offering.name.clone());
-        let keys = machine.public_keys.join("\n");
-        let metadata = [
-            ("service-offering", offering),
-            ("availability-zone", Some(catalogue.zone_name.clone())),
-            ("local-ipv4", Some(nic.address.to_string())),
-            ("local-hostname", Some(machine.name.clone())),
-            ("public-ipv4", public.clone()),
-            ("public-hostname", public),
-            ("instance-id", Some(machine.id.to_string())),
-            ("vm-id", Some(machine.id.to_string())),
-            ("public-keys", Some(keys).filter(|keys| !keys.is_empty())),
-            ("cloud-identifier", Some(format!("CloudStack-{{{}}}", catalogue.zone_id))),
-        ];
-        Some(driver::Guest {
-            machine: machine.id,
-            host_name: machine.name.parse().ok()?,
-            mac: nic.mac.clone(),
-            address: nic.address,
-            metadata: metadata.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
-            password: machine.password.clone().filter(|_| machine.is_default_in(network.id)),
-            user_data: machine
-                .user_data
-                .as_ref()
-                .and_then(|data| base64::engine::general_purpose::STANDARD.decode(data).ok()),
-        })
+            .filter_map(|address| Some((address.static_nat.as_ref()?.virtual_machine, address.address)))
+            .collect();
+        let source_nat = addresses.iter().find(|address| address.source_nat).map(|address| address.address);
+        let mut guests = Vec::new();
+        for machine in self.virtual_machines.versions_under(Key::of(network.id)) {
+            let public = translated.get(&machine.id).copied().or(source_nat);
+            let offering = self.service_offerings.version(machine.offering);
+            let same = before.remove(&machine.id).filter(|then| {
+                Arc::ptr_eq(&then.machine, machine)
+                    && then.offering.as_ref().map(Arc::as_ptr) == offering.map(Arc::as_ptr)
+                    && then.public == public
+            });
+            let entry = match same {
+                Some(same) => same,
+                None => {
+                    let Some(guest) = guest(machine, network, offering, public, catalogue) else { continue };
+                    let (machine, offering) = (Arc::clone(machine), offering.cloned());
+                    ToldGuest { machine, offering, public, guest: Arc::new(guest) }
+                }
+            };
+            guests.push(Arc::clone(&entry.guest));
+            told.0.insert(entry.machine.id, entry);
+        }
+        guests
     }
 
     /// A machine as it is to be started.
@@ -166,4 +179,41 @@ impl Model {
             memory_mib: size.memory_mib,
         })
     }
+}
+
+/// A machine as its network's router knows it; none where it is in none of that network's addresses.
+fn guest(
+    machine: &VirtualMachine,
+    network: &Network,
+    offering: Option<&Arc<ServiceOffering>>,
+    public: Option<Ipv4Addr>,
+    catalogue: &Catalogue,
+) -> Option<driver::Guest> {
+    let nic = machine.nic_in(network.id)?;
+    let public = public.map(|address| address.to_string());
+    let keys = machine.public_keys.join("\n");
+    let metadata = [
+        ("service-offering", offering.map(|offering| offering.name.clone())),
+        ("availability-zone", Some(catalogue.zone_name.clone())),
+        ("local-ipv4", Some(nic.address.to_string())),
+        ("local-hostname", Some(machine.name.clone())),
+        ("public-ipv4", public.clone()),
+        ("public-hostname", public),
+        ("instance-id", Some(machine.id.to_string())),
+        ("vm-id", Some(machine.id.to_string())),
+        ("public-keys", Some(keys).filter(|keys| !keys.is_empty())),
+        ("cloud-identifier", Some(format!("CloudStack-{{{}}}", catalogue.zone_id))),
+    ];
+    Some(driver::Guest {
+        machine: machine.id,
+        host_name: machine.name.parse().ok()?,
+        mac: nic.mac.clone(),
+        address: nic.address,
+        metadata: metadata.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
+        password: machine.password.clone().filter(|_| machine.is_default_in(network.id)),
+        user_data: machine
+            .user_data
+            .as_ref()
+            .and_then(|data| base64::engine::general_purpose::STANDARD.decode(data).ok()),
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -38,15 +39,18 @@ impl Key {
     }
 }
 
+/// Rows by number as they were before something; none where there was none.
+type Before<T> = BTreeMap<u64, Option<Arc<T>>>;
+
 /// All entities of one kind.
 pub(crate) struct Table<T> {
-    rows: BTreeMap<u64, T>,
+    rows: BTreeMap<u64, Arc<T>>,
     index: BTreeMap<Uuid, u64>,
     /// Keys and numbers, as they were before the transaction under way.
     keys: BTreeSet<(Key, u64)>,
-    before: BTreeMap<u64, Option<T>>,
+    before: Before<T>,
     /// Ended transactions, the newest last: when each ended, and what it changed as it had been before.
-    past: VecDeque<(Instant, BTreeMap<u64, Option<T>>)>,
+    past: VecDeque<(Instant, Before<T>)>,
 }
 
 impl<T> Default for Table<T> {
@@ -63,11 +67,16 @@ impl<T> Default for Table<T> {
 
 impl<T: Entity> Table<T> {
     pub(crate) fn get(&self, id: Uuid) -> Option<&T> {
+        self.version(id).map(Arc::as_ref)
+    }
+
+    /// The entity as it is now: whoever keeps this can tell later whether it has changed ([`Arc::ptr_eq`]).
+    pub(crate) fn version(&self, id: Uuid) -> Option<&Arc<T>> {
         self.rows.get(self.index.get(&id)?)
     }
 
     pub(crate) fn numbered(&self, number: u64) -> Option<&T> {
-        self.rows.get(&number)
+        self.rows.get(&number).map(Arc::as_ref)
     }
 
     pub(crate) fn contains(&self, id: Uuid) -> bool {
@@ -76,11 +85,16 @@ impl<T: Entity> Table<T> {
 
     /// In the order of creation.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.rows.values()
+        self.rows.values().map(Arc::as_ref)
     }
 
     /// Everything with this key, in the order of creation, and perhaps some things without it: look at each.
     pub(crate) fn under(&self, key: Key) -> impl Iterator<Item = &T> {
+        self.versions_under(key).map(Arc::as_ref)
+    }
+
+    /// The same, as [`version`](Self::version) has them.
+    pub(crate) fn versions_under(&self, key: Key) -> impl Iterator<Item = &Arc<T>> {
         let known = self.keys.range((key, 0)..=(key, u64::MAX)).map(|(_, number)| *number);
         let mut numbers: Vec<u64> = known.chain(self.before.keys().copied()).collect();
         numbers.sort_unstable();
@@ -95,7 +109,7 @@ impl<T: Entity> Table<T> {
     pub(crate) fn insert(&mut self, entity: T) {
         let number = entity.number();
         self.index.insert(entity.id(), number);
-        let before = self.rows.insert(number, entity);
+        let before = self.rows.insert(number, Arc::new(entity));
         self.before.entry(number).or_insert(before);
     }
 
@@ -103,20 +117,21 @@ impl<T: Entity> Table<T> {
     pub(crate) fn edit(&mut self, id: Uuid) -> Option<&mut T> {
         let number = *self.index.get(&id)?;
         let row = self.rows.get_mut(&number)?;
-        self.before.entry(number).or_insert_with(|| Some(row.clone()));
-        Some(row)
+        self.before.entry(number).or_insert_with(|| Some(Arc::clone(row)));
+        // A copy, once in a transaction: the row as it was is kept.
+        Some(Arc::make_mut(row))
     }
 
     pub(crate) fn remove(&mut self, id: Uuid) -> Option<T> {
         let number = self.index.remove(&id)?;
         let row = self.rows.remove(&number)?;
-        self.before.entry(number).or_insert_with(|| Some(row.clone()));
-        Some(row)
+        self.before.entry(number).or_insert_with(|| Some(Arc::clone(&row)));
+        Some(Arc::unwrap_or_clone(row))
     }
 
     /// Removes whatever this is true of: the ids, in the order of creation.
     pub(crate) fn remove_all(&mut self, goes: impl Fn(&T) -> bool) -> Vec<Uuid> {
-        let ids: Vec<Uuid> = self.rows.values().filter(|row| goes(row)).map(Entity::id).collect();
+        let ids: Vec<Uuid> = self.iter().filter(|row| goes(row)).map(Entity::id).collect();
         for id in &ids {
             self.remove(*id);
         }
@@ -124,6 +139,10 @@ impl<T: Entity> Table<T> {
     }
 
     pub(super) fn load(&mut self, entity: T) {
+        self.put_back(Arc::new(entity));
+    }
+
+    fn put_back(&mut self, entity: Arc<T>) {
         self.keys.extend(entity.keys().into_iter().map(|key| (key, entity.number())));
         self.index.insert(entity.id(), entity.number());
         self.rows.insert(entity.number(), entity);
@@ -131,7 +150,7 @@ impl<T: Entity> Table<T> {
 
     pub(super) fn changes(&self, rows: &mut Vec<Row>) -> Result<(), serde_json::Error> {
         for (&number, before) in &self.before {
-            let json = self.rows.get(&number).map(serde_json::to_string).transpose()?;
+            let json = self.numbered(number).map(serde_json::to_string).transpose()?;
             if json.is_some() || before.is_some() {
                 rows.push(Row { kind: T::KIND, number, json });
             }
@@ -147,8 +166,8 @@ impl<T: Entity> Table<T> {
     /// Brings the keys up to date with what the transaction changed.
     fn note_keys(&mut self) {
         for (&number, before) in &self.before {
-            let now = self.rows.get(&number).map(Entity::keys).unwrap_or_default();
-            let before = before.as_ref().map(Entity::keys).unwrap_or_default();
+            let now = self.numbered(number).map(Entity::keys).unwrap_or_default();
+            let before = before.as_deref().map(Entity::keys).unwrap_or_default();
             if now != before {
                 for key in before {
                     self.keys.remove(&(key, number));
@@ -181,7 +200,7 @@ impl<T: Entity> Table<T> {
     }
 
     /// Exchanges rows of the table for others of the same numbers.
-    fn swap(&mut self, others: &mut BTreeMap<u64, Option<T>>) {
+    fn swap(&mut self, others: &mut Before<T>) {
         for (number, other) in others {
             let row = self.rows.remove(number);
             if let Some(row) = &row {
@@ -191,7 +210,7 @@ impl<T: Entity> Table<T> {
                 }
             }
             if let Some(other) = std::mem::replace(other, row) {
-                self.load(other);
+                self.put_back(other);
             }
         }
     }
@@ -202,7 +221,7 @@ impl<T: Entity> Table<T> {
                 self.index.remove(&now.id());
             }
             if let Some(before) = before {
-                self.load(before);
+                self.put_back(before);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::driver::{DriverError, Stop};
@@ -19,18 +20,19 @@ fn edit(model: &mut Model, id: Uuid) -> Result<&mut VirtualMachine, ApiError> {
     model.virtual_machines.edit(id).ok_or_else(|| gone(id))
 }
 
+fn set_state(model: &mut Model, id: Uuid, state: MachineState, now: Timestamp) -> Result<(), ApiError> {
+    let machine = edit(model, id)?;
+    machine.state = state;
+    machine.updated = Some(now);
+    if !matches!(state, MachineState::Running | MachineState::Starting | MachineState::Stopping) {
+        machine.host = None;
+    }
+    Ok(())
+}
+
 impl Core {
     pub(crate) async fn set_machine_state(&self, id: Uuid, state: MachineState) -> Result<(), ApiError> {
-        self.change(|model, now| {
-            let machine = edit(model, id)?;
-            machine.state = state;
-            machine.updated = Some(now);
-            if !matches!(state, MachineState::Running | MachineState::Starting | MachineState::Stopping) {
-                machine.host = None;
-            }
-            Ok(())
-        })
-        .await
+        self.change(|model, now| set_state(model, id, state, now)).await
     }
 
     fn machine_state(&self, id: Uuid) -> Result<MachineState, ApiError> {
@@ -45,45 +47,45 @@ impl Core {
         after_failure: MachineState,
     ) -> Result<(), ApiError> {
         let hosts = self.settings().config.hosts;
-        let (name, networks, no_host) = self
-            .change(|model, now| {
-                let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
-                match machine.state {
-                    MachineState::Stopped => {}
-                    MachineState::Running => {
-                        return Err(ApiError::invalid(format!(
-                            "The virtual machine {id} ({}) is already running",
-                            machine.display_name
-                        )));
-                    }
-                    state => {
-                        return Err(ApiError::internal(format!(
-                            "Unable to start a VM [{id}]: it is in state {}",
-                            state.name()
-                        )));
-                    }
+        // What is written down before the driver is asked (`bring_up`) waits for this too.
+        let ((name, networks, no_host), _) = self.transact(|model, now| {
+            let machine = model.virtual_machines.get(id).ok_or_else(|| gone(id))?;
+            match machine.state {
+                MachineState::Stopped => {}
+                MachineState::Running => {
+                    return Err(ApiError::invalid(format!(
+                        "The virtual machine {id} ({}) is already running",
+                        machine.display_name
+                    )));
                 }
-                let host = place(model, machine, hosts);
-                let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
-                let (name, description) = (machine.name.clone(), machine.described());
-                let machine = edit(model, id)?;
-                machine.updated = Some(now);
-                match host {
-                    Some(host) => {
-                        machine.host = Some(host);
-                        machine.state = MachineState::Starting;
-                        // It says that a machine was made without being started.
-                        machine.details.remove("deployvm");
-                        Ok((name, networks, None))
-                    }
-                    None => {
-                        machine.state = after_failure;
-                        Ok((name, networks, Some(description)))
-                    }
+                state => {
+                    return Err(ApiError::internal(format!(
+                        "Unable to start a VM [{id}]: it is in state {}",
+                        state.name()
+                    )));
                 }
-            })
-            .await?;
+            }
+            let host = place(model, machine, hosts);
+            let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
+            let (name, description) = (machine.name.clone(), machine.described());
+            let machine = edit(model, id)?;
+            machine.updated = Some(now);
+            match host {
+                Some(host) => {
+                    machine.host = Some(host);
+                    machine.state = MachineState::Starting;
+                    // It says that a machine was made without being started.
+                    machine.details.remove("deployvm");
+                    Ok((name, networks, None))
+                }
+                None => {
+                    machine.state = after_failure;
+                    Ok((name, networks, Some(description)))
+                }
+            }
+        })?;
         if let Some(description) = no_host {
+            self.durable().await?;
             return Err(ApiError::capacity(
                 4335,
                 format!(
@@ -108,7 +110,10 @@ impl Core {
                 if let Some(MachineFault::Dies(after)) = fault {
                     self.let_die(id, after);
                 }
-                self.set_machine_state(id, MachineState::Running).await
+                // Whoever is told that it runs, by the end of a job or by a list, waits for this to be written down; nothing
+                // else has to. A process that dies before finds it `Starting`, and asks the driver.
+                self.transact(|model, now| set_state(model, id, MachineState::Running, now))?;
+                Ok(())
             }
             Err(error) => {
                 tracing::warn!(machine = %id, %error, "a machine could not be started");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::driver::{DriverError, Machine, Network};
 use crate::error::ApiError;
-use crate::model::{AddressState, JobStatus, MachineState, Model, NetworkState, RuleState};
+use crate::model::{AddressState, JobStatus, MachineState, Model, NetworkState, RuleState, Told};
 use crate::zone::Core;
 
 /// What a job that a crash cut off ends with.
@@ -32,7 +32,9 @@ impl Core {
             let networks = model.networks.iter().filter(|network| network.state == NetworkState::Implemented);
             (
                 machines.filter_map(|machine| model.machine(machine.id)).collect(),
-                networks.filter_map(|network| model.router(network.id, catalogue)).collect(),
+                networks
+                    .filter_map(|network| model.router(network.id, catalogue, &mut Told::default()))
+                    .collect(),
             )
         });
         let found = self.driver().recover(&machines, &raised).await?;

@@ -7,17 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Mutex as TurnTaking;
 use uuid::Uuid;
 
-use crate::driver::DriverError;
+use crate::driver::{self, DriverError};
 use crate::error::ApiError;
 use crate::faults::doomed;
-use crate::model::{AddressState, Entity, Network, NetworkState};
+use crate::model::{AddressState, Entity, Network, NetworkState, Told};
 use crate::zone::Core;
 
-/// For each network that ever had a router: the revision its router was last programmed with.
+/// For each network that ever had a router: what it knows.
 #[derive(Debug, Default)]
 pub(crate) struct Routers(Mutex<BTreeMap<Uuid, Arc<Router>>>);
 
-type Router = TurnTaking<Option<u64>>;
+type Router = TurnTaking<Programmed>;
+
+/// What a router was last programmed with.
+#[derive(Debug, Default)]
+struct Programmed {
+    /// The network's revision then; none where the router has to be told whatever it may know.
+    revision: Option<u64>,
+    /// Its guests then: those that have not changed are told as they were.
+    told: Told,
+}
 
 impl Routers {
     fn of(&self, network: Uuid) -> Arc<Router> {
@@ -58,17 +67,20 @@ impl Core {
         .await
     }
 
+    /// What the network's router is to do.
+    fn router(&self, network: Uuid, programmed: &mut Programmed) -> Option<driver::Network> {
+        self.read(|model| model.router(network, &self.settings().catalogue, &mut programmed.told))
+    }
+
     /// Programs a standing router if it is behind.
-    async fn program(&self, network: Uuid, programmed: &mut Option<u64>) -> Result<(), DriverError> {
+    async fn program(&self, network: Uuid, programmed: &mut Programmed) -> Result<(), DriverError> {
         while let Some((NetworkState::Implemented, revision)) = self.network_state(network) {
-            if *programmed == Some(revision) {
+            if programmed.revision == Some(revision) {
                 break;
             }
-            let Some(told) = self.read(|model| model.router(network, &self.settings().catalogue)) else {
-                break;
-            };
+            let Some(told) = self.router(network, programmed) else { break };
             self.driver().program_network(&told).await?;
-            *programmed = Some(revision);
+            programmed.revision = Some(revision);
         }
         Ok(())
     }
@@ -132,7 +144,7 @@ impl Core {
                     Ok(network.revision)
                 })
                 .await?;
-            let told = self.read(|model| model.router(network, &self.settings().catalogue));
+            let told = self.router(network, &mut programmed);
             let told = told.ok_or_else(|| ApiError::invalid("The network is gone"))?;
             if let Err(error) = self.driver().raise_network(&told).await {
                 tracing::warn!(%network, %error, "a network's router could not be raised");
@@ -143,7 +155,7 @@ impl Core {
                 self.set_network_state(network, NetworkState::Allocated).await?;
                 return Err(failed(error));
             }
-            *programmed = Some(revision);
+            programmed.revision = Some(revision);
             self.set_network_state(network, NetworkState::Implemented).await?;
         }
         self.program(network, &mut programmed).await.map_err(failed)
@@ -156,9 +168,8 @@ impl Core {
         }
         let router = self.routers().of(network);
         let mut programmed = router.lock().await;
-        *programmed = None;
-        if make_anew && let Some(told) = self.read(|model| model.router(network, &self.settings().catalogue))
-        {
+        *programmed = Programmed::default();
+        if make_anew && let Some(told) = self.router(network, &mut programmed) {
             self.driver().raise_network(&told).await?;
         }
         self.program(network, &mut programmed).await
@@ -174,7 +185,7 @@ impl Core {
         self.set_network_state(network, NetworkState::Shutdown).await?;
         let lowered = self.driver().lower_network(network).await;
         // What is left of it is told anew, whether it could be taken down or not.
-        *programmed = None;
+        *programmed = Programmed::default();
         let state = if lowered.is_ok() { NetworkState::Allocated } else { NetworkState::Implemented };
         self.set_network_state(network, state).await?;
         lowered.map_err(|error| ApiError::internal(format!("Failed to shut the network down: {error}")))
@@ -199,7 +210,7 @@ impl Core {
             for address in addresses.map(|address| address.id).collect::<Vec<_>>() {
                 model.release(address);
             }
-            let rules = model.firewall_rules.iter().filter(|rule| rule.network == id);
+            let rules = model.firewall_rules_of(id);
             for rule in rules.map(|rule| rule.id).collect::<Vec<_>>() {
                 model.firewall_rules.remove(rule);
                 model.tags.remove(rule);

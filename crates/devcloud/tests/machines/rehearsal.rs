@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use devcloud::driver::{
@@ -187,7 +187,7 @@ pub(crate) fn add_machine(
     let address = Ipv4Addr::new(172, 16, 0, last);
     let mac: MacAddress = format!("02:00:00:00:00:{last:02x}").parse().expect("a hardware address");
     let host_name: HostName = name.parse().expect("a host name");
-    network.guests.push(Guest {
+    network.guests.push(Arc::new(Guest {
         machine: id,
         host_name: host_name.clone(),
         mac: mac.clone(),
@@ -203,7 +203,7 @@ pub(crate) fn add_machine(
         .into(),
         user_data: Some(keys.user_data().into_bytes()),
         password: None,
-    });
+    }));
     let public = network.addresses[0].address;
     network.forwards.push(forward(public, port, address, 22));
     network.ingress.push(open(public, port, port, "0.0.0.0/0"));

@@ -9,7 +9,7 @@ pub(in crate::command) mod nic;
 mod password;
 mod user_data;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 pub(in crate::command) use self::list::MACHINE;
@@ -228,10 +228,9 @@ impl Running {
     /// A machine as its job's result.
     pub(in crate::command) fn machine_answer(&self, id: Uuid) -> Result<Value, ApiError> {
         self.look(|look| {
-            look.model
-                .virtual_machines
-                .get(id)
-                .map(|machine| json!({ "virtualmachine": view(look, machine) }))
+            look.model.virtual_machines.get(id).map(|machine| {
+                Value::Object([("virtualmachine".to_owned(), view(look, machine))].into_iter().collect())
+            })
         })
         .ok_or_else(|| ApiError::internal(format!("unable to find a virtual machine with id {id}")))
     }
