@@ -75,6 +75,30 @@ async fn what_is_kept_and_no_record_names_is_gone_when_the_zone_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_whose_revert_was_cut_off_is_emptied_when_the_zone_is_back() {
+    let emptying = Duration::from_secs(3);
+    let latencies = Latencies { volume: emptying.into(), ..Latencies::NONE };
+    let world = kit::world_with(ZoneConfig::default(), latencies, Capacity::default()).await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    let disk = user.only("listVolumes", "volume", &[("virtualmachineid", &machine)]).await;
+    let snapshot = user.run("createSnapshot", &[("volumeid", &text(&disk["id"]))]).await.0;
+    user.run("stopVirtualMachine", &[("id", &machine)]).await;
+    user.call("revertSnapshot", &[("id", &text(&snapshot["id"]))]).await;
+    // It rests on the snapshot's layers by now, and what it wrote above the old ones is being thrown away.
+    tokio::time::sleep(emptying / 2).await;
+    drop(user);
+    let before = tokio::time::Instant::now();
+    let world = crash(world).await;
+    assert_eq!(before.elapsed(), emptying, "it is thrown away before anything can be started above it");
+    let before = tokio::time::Instant::now();
+    let world = crash(world).await;
+    assert_eq!(before.elapsed(), Duration::ZERO, "and once");
+    world.user().run("startVirtualMachine", &[("id", &machine)]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_template_of_the_driver_s_that_was_deleted_stays_away() {
     let world = kit::world().await;
     let template = world.user().template_id().await;
