@@ -63,6 +63,10 @@ behaviours! { "lists":
         Recorded("error: listHosts, as user"), [];
     capacities "A capacity comes by type, a number, with what is used and what there is as numbers, and the share as a text",
         Read("CapacityResponse; ManagementServerImpl, listCapacities"), [];
+    events_by_page "Events come in pages from the newest on, and on each page the oldest comes first",
+        Recorded("listEvents"), ["createNetwork"];
+    own_domain "A list of the things of a domain that is the user's own has the user's own",
+        Read("AccountManagerImpl, buildACLSearchParameters"), ["createNetwork"];
     settings "A setting comes with its value and its default, both texts",
         Recorded("listConfigurations, page size"), [];
 }
@@ -86,6 +90,30 @@ async fn operator_lists_of_users(stage: &Stage) -> Verdict {
         stage.user.send(command, &[]).await?.refused_under("errorresponse", wanted)?;
     }
     Ok(())
+}
+
+async fn events_by_page(stage: &Stage) -> Verdict {
+    for _ in 0..2 {
+        stage.network(&[], Keep::Behaviour).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    }
+    let times = async |number: &str| -> Verdict<Vec<String>> {
+        let page = [("page", number), ("pagesize", "2")];
+        let events = stage.user.list("listEvents", "event", &page).await?;
+        events.iter().map(|event| text(event, "created").map(str::to_owned)).collect()
+    };
+    let (newer, older) = (times("1").await?, times("2").await?);
+    let told = format!("{newer:?}, then {older:?}");
+    hold(newer.is_sorted() && older.is_sorted(), "the oldest first on a page", &told)?;
+    hold(older.last() <= newer.first(), "the newest page first", &told)
+}
+
+async fn own_domain(stage: &Stage) -> Verdict {
+    stage.as_normal_user()?;
+    let network = stage.network(&[], Keep::Behaviour).await?;
+    let of_domain = [("domainid", text(&network, "domainid")?), ("keyword", text(&network, "name")?)];
+    let found = stage.user.only("listNetworks", "network", &of_domain).await?;
+    is(&found, "id", text(&network, "id")?)
 }
 
 async fn capacities(stage: &Stage) -> Verdict {

@@ -52,7 +52,7 @@ behaviours! { "machines":
         Recorded("listVirtualMachines by network; ids; keyword; state; name partial"), ["deployVirtualMachine"];
     unknown_state "A state that is none finds nothing",
         Recorded("value: state unknown"), [];
-    least_details "`details=min` still tells name, state and template",
+    least_details "`details=min` leaves out template, offering, size and interfaces, and keeps name and state",
         Recorded("listVirtualMachines, details min"), ["deployVirtualMachine"];
     no_inside_views "Users see no internal name and no host",
         Recorded("listVirtualMachines; objects, notes"), ["deployVirtualMachine"];
@@ -394,7 +394,24 @@ async fn least_details(stage: &Stage) -> Verdict {
     let asleep = stage.asleep().await?;
     let asked = [("id", asleep.machine.as_str()), ("details", "min")];
     let machine = stage.user.only("listVirtualMachines", "virtualmachine", &asked).await?;
-    has(&machine, &["id", "name", "state", "templateid", "serviceofferingid"])
+    has(&machine, &["id", "name", "state", "zoneid", "hypervisor", "created"])?;
+    lacks(
+        &machine,
+        &[
+            "templateid",
+            "templatename",
+            "serviceofferingid",
+            "cpunumber",
+            "memory",
+            "rootdeviceid",
+            "ipaddress",
+        ],
+    )?;
+    is(&machine, "nic", serde_json::json!([]))?;
+    let some = [("id", asleep.machine.as_str()), ("details", "nics,servoff")];
+    let some = stage.user.only("listVirtualMachines", "virtualmachine", &some).await?;
+    has(&some, &["ipaddress", "serviceofferingid", "memory"])?;
+    lacks(&some, &["templateid", "rootdeviceid"])
 }
 
 async fn no_inside_views(stage: &Stage) -> Verdict {

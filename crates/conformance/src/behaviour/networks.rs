@@ -22,6 +22,12 @@ behaviours! { "networks":
         Read("NetworkServiceImpl, createGuestNetwork"), ["createNetwork"];
     domain_checked "A network's domain is labels of letters, digits and hyphens, or the network is refused",
         Read("NetworkServiceImpl, createGuestNetwork; NetUtils, verifyDomainName"), ["createNetwork"];
+    deleted_twice "The job of a network that was removed is not begun: it is refused at once",
+        Read("DeleteNetworkCmd, getEntityOwnerId"), ["createNetwork", "deleteNetwork"];
+    newest_first "The newest network is listed first",
+        Recorded("listNetworks; listNetworks, keyword"), ["createNetwork"];
+    changed_in_a_job "A network's text is changed in a job, and a domain that is none is refused there",
+        Read("NetworkServiceImpl, updateGuestNetwork"), ["createNetwork", "updateNetwork"];
     odd_netmask "A netmask with a hole is refused",
         Recorded("error: createNetwork, bad netmask"), ["createNetwork"];
     allocated_until_started "A network stays Allocated while its machines are only deployed, and has no router's address",
@@ -46,6 +52,37 @@ behaviours! { "networks":
         Read("CreateNetworkOfferingCmd; NetworkOrchestrator, createGuestNetwork"), [];
     offering_in_use "An offering that a network is of is not deleted, only disabled",
         Read("ConfigurationManagerImpl, deleteNetworkOffering"), [];
+}
+
+async fn deleted_twice(stage: &Stage) -> Verdict {
+    let network = stage.network(&[], Keep::Behaviour).await?;
+    let id = [("id", text(&network, "id")?)];
+    stage.user.run("deleteNetwork", &id).await?;
+    stage.user.refused("deleteNetwork", &id, refusal(431, 4350, "doesn't exist")).await.map(drop)
+}
+
+async fn newest_first(stage: &Stage) -> Verdict {
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let network = stage.network(&[], Keep::Behaviour).await?;
+        made.push(text(&network, "id")?.to_owned());
+        // The server dates them by the second.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    }
+    let listed = stage.user.list("listNetworks", "network", &[]).await?;
+    let ids = listed.iter().filter_map(|network| network["id"].as_str());
+    let ours: Vec<&str> = ids.filter(|id| made.iter().any(|made| made == id)).collect();
+    made.reverse();
+    hold(ours == made, format!("the newest first: {made:?}"), format!("{ours:?}"))
+}
+
+async fn changed_in_a_job(stage: &Stage) -> Verdict {
+    let network = stage.network(&[], Keep::Behaviour).await?;
+    let id = text(&network, "id")?;
+    let updated = stage.user.run("updateNetwork", &[("id", id), ("displaytext", "told anew")]).await?;
+    is(&updated["network"], "displaytext", "told anew")?;
+    let wrong = [("id", id), ("networkdomain", "-no-")];
+    stage.user.fails("updateNetwork", &wrong, 431, "Invalid network domain").await.map(drop)
 }
 
 async fn domain_checked(stage: &Stage) -> Verdict {

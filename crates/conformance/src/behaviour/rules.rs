@@ -25,6 +25,8 @@ behaviours! { "rules":
         Recorded("error: createFirewallRule, bad CIDR"), ["createFirewallRule"];
     firewall_backwards "A range that ends before it starts is refused",
         Recorded("error: createFirewallRule, end before start"), ["createFirewallRule"];
+    firewall_newest_first "The newest firewall rule is listed first, of ingress as of egress",
+        Recorded("listFirewallRules; listEgressFirewallRules"), ["createFirewallRule", "createEgressFirewallRule"];
     firewall_delete "A deleted firewall rule is gone from the list; the job ends with success",
         Recorded("deleteFirewallRule"), ["createFirewallRule", "deleteFirewallRule"];
     egress_asleep "An egress rule of a sleeping network is Active at once, and has no address",
@@ -158,6 +160,29 @@ async fn firewall_bad_source(stage: &Stage) -> Verdict {
 async fn firewall_backwards(stage: &Stage) -> Verdict {
     let rule = [("protocol", "tcp"), ("startport", "30"), ("endport", "20")];
     refused_rule(stage, &rule, refusal(431, 4350, "Start port can't be bigger than end port")).await
+}
+
+async fn firewall_newest_first(stage: &Stage) -> Verdict {
+    let asleep = stage.asleep().await?;
+    let ports = |port| [("protocol", "tcp"), ("startport", port), ("cidrlist", "10.97.0.0/24")];
+    let ingress = [open(stage, asleep, &ports("1081")).await?, open(stage, asleep, &ports("1082")).await?];
+    let egress = [allow(stage, asleep, &ports("1081")).await?, allow(stage, asleep, &ports("1082")).await?];
+    for (list, of, made) in [
+        ("listFirewallRules", ("ipaddressid", asleep.address.as_str()), &ingress),
+        ("listEgressFirewallRules", ("networkid", asleep.network.as_str()), &egress),
+    ] {
+        let listed = stage.user.list(list, "firewallrule", &[of]).await?;
+        let place = |rule: &Value| listed.iter().position(|other| other["id"] == rule["id"]);
+        let [older, newer] = [place(&made[0]), place(&made[1])];
+        hold(newer.is_some() && newer < older, format!("{list}: the newer rule first"), shown(&listed))?;
+    }
+    for rule in &ingress {
+        close(stage, rule).await?;
+    }
+    for rule in &egress {
+        deny(stage, rule).await?;
+    }
+    Ok(())
 }
 
 async fn firewall_delete(stage: &Stage) -> Verdict {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Source::{Read, Recorded};
 use super::behaviours;
 use crate::answer::refusal;
-use crate::finding::{Verdict, has, hold, is, shown, skipped, text};
+use crate::finding::{Verdict, has, hold, is, lacks, shown, skipped, text};
 use crate::made::Kind;
 use crate::stage::{Keep, Stage};
 
@@ -49,7 +49,11 @@ async fn root_volume(stage: &Stage) -> Verdict {
     is(&volume, "virtualmachineid", awake.machine.as_str())?;
     hold(volume["size"].as_u64().is_some_and(|size| size >= 1 << 20), "a size in bytes", &volume["size"])?;
     hold(text(&volume, "name")?.starts_with("ROOT-"), "ROOT-…", &volume["name"])?;
-    has(&volume, &["deviceid", "zoneid", "templateid", "created", "storagetype", "vmname", "vmstate"])
+    has(&volume, &["deviceid", "zoneid", "templateid", "created", "vmname", "vmstate"])?;
+    if stage.ground.root_admin {
+        return has(&volume, &["storagetype", "hypervisor"]);
+    }
+    lacks(&volume, &["storagetype", "hypervisor", "storage", "path"])
 }
 
 /// The root volume of a machine that ran and was stopped.

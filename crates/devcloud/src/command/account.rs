@@ -141,6 +141,21 @@ pub(super) const COUNTS: &[&str] = &[
     "secondarystoragelimit",
     "secondarystoragetotal",
     "secondarystorageavailable",
+    "backuplimit",
+    "backuptotal",
+    "backupavailable",
+    "backupstoragelimit",
+    "backupstoragetotal",
+    "backupstorageavailable",
+    "bucketlimit",
+    "buckettotal",
+    "bucketavailable",
+    "gpulimit",
+    "gputotal",
+    "gpuavailable",
+    "objectstoragelimit",
+    "objectstoragetotal",
+    "objectstorageavailable",
 ];
 
 /// The same for projects, which are not in projects.
@@ -152,6 +167,7 @@ const ACCOUNT: Answer = Answer::of(&[
     COUNTS,
     PROJECT_COUNTS,
     &["vmstopped", "vmrunning", "state", "created", "networkdomain", "user", "isdefault", "groups"],
+    &["apikeyaccess:apikeyaccess"],
 ])
 .with(&[("user", &super::user::USER)]);
 
@@ -336,10 +352,15 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 pub(super) fn counts(view: View<'_>, accounts: &[Uuid], limit: impl Fn(u8) -> i64) -> Map<String, Value> {
     let mut counts = Map::new();
     let mut count = |prefix: &str, used: i64, limit: i64| {
+        // The server counts secondary storage in fractions.
+        let fraction = prefix == "secondarystorage";
+        let total =
+            if fraction { f64::from(i32::try_from(used).unwrap_or(i32::MAX)).into() } else { used.into() };
         let shown = |number: i64| if limit < 0 { "Unlimited".to_owned() } else { number.to_string() };
+        let end = if fraction && limit >= 0 { ".0" } else { "" };
         counts.insert(format!("{prefix}limit"), shown(limit).into());
-        counts.insert(format!("{prefix}total"), used.into());
-        counts.insert(format!("{prefix}available"), shown(limit - used).into());
+        counts.insert(format!("{prefix}total"), total);
+        counts.insert(format!("{prefix}available"), (shown(limit - used) + end).into());
     };
     for (prefix, resource) in [
         ("vm", Resource::Machines),
@@ -357,7 +378,16 @@ pub(super) fn counts(view: View<'_>, accounts: &[Uuid], limit: impl Fn(u8) -> i6
         let used = accounts.iter().map(|account| view.usage(*account, resource)).sum();
         count(prefix, used, limit(resource.number()));
     }
-    count("vpc", 0, limit(7));
+    for (prefix, number) in [
+        ("vpc", 7),
+        ("backup", 12),
+        ("backupstorage", 13),
+        ("bucket", 14),
+        ("objectstorage", 15),
+        ("gpu", 16),
+    ] {
+        count(prefix, 0, limit(number));
+    }
     counts
 }
 
@@ -395,6 +425,7 @@ fn view(view: View<'_>, account: &Account) -> Value {
             "user": account.users.iter().map(|user| super::user::view(view, account, user)).collect::<Vec<_>>(),
             "isdefault": false,
             "groups": [],
+            "apikeyaccess": view.root_admin.then_some("INHERIT"),
         }),
         role(view, account),
         machines_of(view, account.id),

@@ -8,13 +8,25 @@ use uuid::Uuid;
 
 use super::call::may_use;
 use super::parameter::Kind;
-use super::{Call, Caller, Command, Entity, Parameter, Settings};
+use super::{Begun, Call, Caller, Command, Entity, Parameter, Settings};
 use crate::error::ApiError;
+use crate::job::Lane;
 use crate::model::Model;
 
 /// A command's values, each of its parameter's type.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Arguments(BTreeMap<&'static str, Value>);
+pub(crate) struct Arguments {
+    values: BTreeMap<&'static str, Value>,
+    gone: Option<Gone>,
+}
+
+/// Something that a job is to work on, and that was removed: only the job says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone {
+    entity: Entity,
+    id: Uuid,
+    number: u64,
+}
 
 #[derive(Clone, Debug)]
 enum Value {
@@ -30,28 +42,28 @@ enum Value {
 
 impl Arguments {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
     }
 
     pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Boolean(boolean)) => Some(*boolean),
             _ => None,
         }
     }
 
     pub(crate) fn integer(&self, name: &str) -> Option<i64> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Integer(integer)) => Some(*integer),
             _ => None,
         }
     }
 
     pub(crate) fn id(&self, name: &str) -> Option<Uuid> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Id(id)) => Some(*id),
             _ => None,
         }
@@ -72,31 +84,51 @@ impl Arguments {
     }
 
     pub(crate) fn texts(&self, name: &str) -> Option<&[String]> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Texts(texts)) => Some(texts),
             _ => None,
         }
     }
 
     pub(crate) fn ids(&self, name: &str) -> Option<&[Uuid]> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Ids(ids)) => Some(ids),
             _ => None,
         }
     }
 
     pub(crate) fn map(&self, name: &str) -> &[BTreeMap<String, String>] {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Map(map)) => map,
             _ => &[],
         }
     }
 
+    /// What the job is to work on, where that was removed.
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        self.gone
+    }
+
     pub(crate) fn time(&self, name: &str) -> Option<Timestamp> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Value::Time(time)) => Some(*time),
             _ => None,
         }
+    }
+}
+
+impl Gone {
+    /// The job that has nothing to work on; of a network it is said at once, in the server's own words.
+    ///
+    /// # Errors
+    /// That the network is gone.
+    pub(crate) fn begun(self) -> Result<Begun, ApiError> {
+        if self.entity == Entity::Network {
+            return Err(ApiError::invalid(format!("Networkd ID={} doesn't exist", self.number)));
+        }
+        let instance = self.entity.job_instance().map(|kind| (kind, Some(self.id)));
+        let text = format!("unable to find a {} with id {}", self.entity.words(), self.number);
+        Ok(Begun::doing(instance, Lane::Free, move |_| async move { Err(ApiError::invalid(text)) }))
     }
 }
 
@@ -118,7 +150,8 @@ pub(crate) fn check(
         let (map, index, field) = map_entry(name)?;
         maps.entry(map).or_default().entry(index).or_default().insert(field.to_owned(), value.clone());
     }
-    let mut arguments = Arguments::default();
+    let gone = gone(command, received, model, settings);
+    let mut arguments = Arguments { gone, ..Arguments::default() };
     for parameter in command.all_parameters() {
         let invalid = || {
             ApiError::parameter(format!(
@@ -133,12 +166,12 @@ pub(crate) fn check(
             match received.get(parameter.name) {
                 None => None,
                 Some(text) if text.is_empty() && parameter.required => return Err(invalid()),
-                Some(text) => typed(command, parameter, text, model, settings, caller)?,
+                Some(text) => typed(command, parameter, text, model, settings, caller, gone)?,
             }
         };
         match value {
             Some(value) => {
-                arguments.0.insert(parameter.name, value);
+                arguments.values.insert(parameter.name, value);
             }
             None if parameter.required => {
                 return Err(ApiError::parameter(format!(
@@ -151,6 +184,23 @@ pub(crate) fn check(
         }
     }
     Ok(arguments)
+}
+
+/// What a job is to work on, where that was removed. What makes something of it looks for itself, and at once.
+fn gone(
+    command: &Command,
+    received: &BTreeMap<String, String>,
+    model: &Model,
+    settings: &Settings,
+) -> Option<Gone> {
+    if !command.is_job() || command.name.starts_with("create") {
+        return None;
+    }
+    command.all_parameters().filter(|parameter| parameter.required).find_map(|parameter| {
+        let Kind::Id(entity) = parameter.kind else { return None };
+        let found = entity.resolve(received.get(parameter.name)?, model, settings)?;
+        (!found.live && entity.leaves_a_row()).then_some(Gone { entity, id: found.id, number: found.number })
+    })
 }
 
 /// `tags[0].key`: the map's name, the index, the field.
@@ -177,6 +227,7 @@ fn typed(
     model: &Model,
     settings: &Settings,
     caller: &Caller,
+    gone: Option<Gone>,
 ) -> Result<Option<Value>, ApiError> {
     let wrong = || {
         ApiError::parameter(format!(
@@ -185,10 +236,11 @@ fn typed(
             parameter.name
         ))
     };
+    let is_gone = |id: Uuid| gone.is_some_and(|gone| gone.id == id);
     let resolved = |entity: Entity, text: &str| -> Result<Uuid, ApiError> {
         let found = entity
             .resolve(text, model, settings)
-            .filter(|found| found.live || command.only_reads())
+            .filter(|found| found.live || command.only_reads() || is_gone(found.id))
             .ok_or_else(|| ApiError::unknown_entity(&command.error_name(), parameter.name, text))?;
         let foreign = found.owner.is_some_and(|owner| !may_use(model, caller, owner));
         if foreign && parameter.owned && !command.only_reads() {
@@ -214,12 +266,19 @@ fn typed(
         Kind::Integer | Kind::Long if text.is_empty() => return Ok(None),
         Kind::Integer | Kind::Long => Value::Integer(text.trim().parse().map_err(|_| wrong())?),
         Kind::Id(_) if text.is_empty() => return Ok(None),
+        // As far as the server is concerned nothing has this number, and an optional id that is it is none, or all.
+        Kind::Id(_) if text == "-1" && !parameter.required => Value::Integer(-1),
         Kind::Id(entity) => Value::Id(resolved(entity, text)?),
         Kind::Project if text == "-1" => Value::Integer(-1),
         Kind::Project if text.is_empty() => return Ok(None),
         Kind::Project => Value::Id(resolved(Entity::Project, text)?),
         Kind::Texts => Value::Texts(list().map(str::to_owned).collect()),
-        Kind::Ids(entity) => Value::Ids(list().map(|text| resolved(entity, text)).collect::<Result<_, _>>()?),
+        Kind::Ids(entity) => Value::Ids(
+            list()
+                .filter(|text| *text != "-1")
+                .map(|text| resolved(entity, text))
+                .collect::<Result<_, _>>()?,
+        ),
         Kind::Time => Value::Time(parse_time(text, parameter.name).ok_or_else(wrong)?),
         Kind::Map => return Ok(None),
     }))

@@ -51,6 +51,8 @@ pub(crate) struct View<'a> {
     pub(crate) model: &'a Model,
     pub(crate) settings: &'a Settings,
     pub(crate) root_admin: bool,
+    /// Who looks.
+    pub(crate) account: Uuid,
 }
 
 /// Whose things a list shows.
@@ -84,7 +86,12 @@ pub(crate) fn may_use(model: &Model, caller: &Caller, owner: Uuid) -> bool {
 
 impl Call<'_> {
     pub(crate) fn view(&self) -> View<'_> {
-        View { model: self.model, settings: self.settings, root_admin: self.caller.root_admin }
+        View {
+            model: self.model,
+            settings: self.settings,
+            root_admin: self.caller.root_admin,
+            account: self.caller.account,
+        }
     }
 
     pub(crate) fn catalogue(&self) -> &Catalogue {
@@ -120,6 +127,9 @@ impl Call<'_> {
             }
             return Ok(Scope::Account(account.id));
         }
+        if let Some(domain) = arguments.id("domainid") {
+            return self.scope_of_domain(domain);
+        }
         let by_id = arguments.id("id").is_some() || arguments.ids("ids").is_some();
         let everyone = arguments.boolean("listall") == Some(true);
         if self.caller.root_admin && (by_id || (everyone && self.model.projects.len() == 0)) {
@@ -136,6 +146,33 @@ impl Call<'_> {
             return Ok(Scope::Several(usable.map(|account| account.id).collect()));
         }
         Ok(Scope::Account(self.caller.account))
+    }
+
+    /// What a list shows when it is asked for a domain's things: those of the domain's accounts, and with `isrecursive` of
+    /// the accounts in the domains below; a normal user's own still.
+    fn scope_of_domain(&self, domain: Uuid) -> Result<Scope, ApiError> {
+        let domain = Some(domain).filter(|domain| *domain != self.catalogue().domain_id);
+        if !self.reaches_domain(domain) {
+            return Err(ApiError::not_yours());
+        }
+        if !self.caller.root_admin && self.caller.domain_admin.is_none() {
+            return Ok(Scope::Account(self.caller.account));
+        }
+        let recursive = self.arguments.boolean("isrecursive") == Some(true);
+        let inside = self.model.accounts.iter().filter(|account| {
+            account.project.is_none()
+                && (account.domain == domain
+                    || (recursive && self.model.domain_holds(domain, account.domain)))
+        });
+        Ok(Scope::Several(inside.map(|account| account.id).collect()))
+    }
+
+    /// Whether the caller may ask about a domain: a root admin about every one, a domain admin about its own and those
+    /// below, a user about the one it is in.
+    pub(crate) fn reaches_domain(&self, domain: Option<Uuid>) -> bool {
+        self.caller.root_admin
+            || self.caller.domain_admin.is_some_and(|top| self.model.domain_holds(top, domain))
+            || self.model.accounts.get(self.caller.account).is_some_and(|own| own.domain == domain)
     }
 
     /// The account that a project's things belong to.
@@ -224,6 +261,7 @@ impl Call<'_> {
 
     /// Whether an account may have this much more of a resource.
     pub(crate) fn within_limit(&self, account: Uuid, resource: Resource, more: i64) -> Result<(), ApiError> {
+        self.within_limits_of_domains(account, resource, more)?;
         let limit = self.model.limit(account, resource, &self.settings.config.limits);
         if limit < 0 {
             return Ok(());
@@ -237,6 +275,24 @@ impl Call<'_> {
             "Maximum amount of resources of Type = '{}', tag = 'null' for Account Name = {name} in Domain Id = 1 is exceeded: \
              Account Resource Limit = {limit}, Current Account Resource Amount = {used}, Current Account Resource Reservation \
              = 0, Requested Resource Amount = {more}.",
+            resource.name()
+        )))
+    }
+}
+
+impl Call<'_> {
+    /// Whether the domains that an account is in may have this much more of a resource. Root admins are not asked.
+    fn within_limits_of_domains(&self, account: Uuid, resource: Resource, more: i64) -> Result<(), ApiError> {
+        if self.model.accounts.get(account).is_none_or(|account| account.root_admin) {
+            return Ok(());
+        }
+        let Some((domain, limit, used)) = self.model.full_domain_of(account, resource, more) else {
+            return Ok(());
+        };
+        Err(ApiError::limit(format!(
+            "Maximum amount of resources of Type = '{}', tag = 'null' for Domain Id = {domain} is exceeded: Domain Resource \
+             Limit = {limit}, Current Domain Resource Amount = {used}, Current Resource Reservation = 0, Requested Resource \
+             Amount = {more}.",
             resource.name()
         )))
     }
@@ -291,6 +347,20 @@ pub(crate) fn object<const N: usize>(parts: [Value; N]) -> Value {
         }
     }
     Value::Object(merged)
+}
+
+/// An object, or each of several, without these fields.
+pub(crate) fn without(mut object: Value, names: &[&str]) -> Value {
+    match &mut object {
+        Value::Object(fields) => fields.retain(|name, _| !names.contains(&name.as_str())),
+        Value::Array(several) => {
+            for one in several {
+                *one = without(one.take(), names);
+            }
+        }
+        _ => {}
+    }
+    object
 }
 
 /// A time as the API writes it.

@@ -71,6 +71,15 @@ const CAPABILITY: Answer = Answer::of(&[
     ],
     &["allowuserexpungerecovervm", "allowuserexpungerecovervolume", "allowuserforcestopvm"],
     &["defaultuipagesize", "dynamicscalingenabled", "apilimitinterval", "apilimitmax"],
+    &["snapshotshowchainsize", "allowuserviewalldomainaccounts", "kubernetesserviceenabled"],
+    &[
+        "kubernetesclusterexperimentalfeaturesenabled",
+        "customhypervisordisplayname",
+        "instancesstatsretentiontime",
+    ],
+    &["instancesstatsuseronly", "instancesdisksstatsretentionenabled", "instancesdisksstatsretentiontime"],
+    &["sharedfsvmmincpucount", "sharedfsvmminramsize", "instanceleaseenabled", "extensionspath"],
+    &["additionalconfigenabled"],
 ]);
 
 const ZONE: Answer = Answer::of(&[
@@ -96,6 +105,7 @@ const HYPERVISOR: Answer = Answer::of(&[&["name"]]);
 
 fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
     let config = &call.settings.config;
+    let admin = call.caller.root_admin;
     // Shown only where calls are limited.
     let limit = match config.throttle {
         Some(throttle) => {
@@ -107,22 +117,39 @@ fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
         "cloudstackversion": VERSION,
         "securitygroupsenabled": false,
         "dynamicrolesenabled": true,
-        "userpublictemplateenabled": false,
+        "userpublictemplateenabled": call.users_may_publish_templates(),
         "supportELB": "false",
         "projectinviterequired": false,
-        "allowusercreateprojects": false,
+        "allowusercreateprojects": true,
         "customdiskofferingminsize": 1,
         "customdiskofferingmaxsize": 1024,
         "regionsecondaryenabled": false,
-        "kvmsnapshotenabled": false,
-        "allowuserviewdestroyedvm": false,
-        "allowuserexpungerecovervm": call.users_may_expunge_machines(),
-        "allowuserexpungerecovervolume": call.users_may_expunge_volumes(),
+        "kvmsnapshotenabled": true,
+        "allowuserviewdestroyedvm": admin,
+        "allowuserexpungerecovervm": call.may_expunge_machines(),
+        "allowuserexpungerecovervolume": call.may_expunge_volumes(),
         "allowuserforcestopvm": true,
         "defaultuipagesize": 20,
         "dynamicscalingenabled": false,
     });
-    Ok(json!({ "capability": object([capability, limit]) }))
+    // What a CloudStack says of what this zone has nothing of.
+    let absent = json!({
+        "snapshotshowchainsize": false,
+        "allowuserviewalldomainaccounts": false,
+        "kubernetesserviceenabled": false,
+        "kubernetesclusterexperimentalfeaturesenabled": false,
+        "customhypervisordisplayname": "Custom",
+        "instancesstatsretentiontime": 720,
+        "instancesstatsuseronly": false,
+        "instancesdisksstatsretentionenabled": false,
+        "instancesdisksstatsretentiontime": 720,
+        "sharedfsvmmincpucount": 2,
+        "sharedfsvmminramsize": 1024,
+        "instanceleaseenabled": false,
+        "extensionspath": admin.then_some("/usr/share/cloudstack-management/extensions"),
+        "additionalconfigenabled": false,
+    });
+    Ok(json!({ "capability": object([capability, absent, limit]) }))
 }
 
 fn list_zones(call: &Call<'_>) -> Result<Listing, ApiError> {
@@ -189,6 +216,8 @@ fn list_os_types(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("oscategoryid").is_none_or(|wanted| wanted == os_type.category)
             && call.keyword_in(&[os_type.name])
     });
+    let mut found: Vec<&OsType> = found.collect();
+    found.sort_by_key(|os_type| os_type.name);
     Listing::of("ostype", arguments, found, os_type_view)
 }
 

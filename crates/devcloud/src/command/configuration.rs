@@ -35,7 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 const CONFIGURATION: Answer = Answer::of(&[
-    &["category", "group", "name", "value", "defaultvalue", "description", "isdynamic:boolean"],
+    &["category", "group", "subgroup", "name", "value", "defaultvalue", "description", "isdynamic:boolean"],
     &["component", "displaytext", "type"],
 ]);
 
@@ -66,6 +66,9 @@ const EXPUNGE_MACHINES: &str = "allow.user.expunge.recover.vm";
 
 /// Whether users may expunge and recover their volumes.
 const EXPUNGE_VOLUMES: &str = "allow.user.expunge.recover.volume";
+
+/// Whether users may make their templates public.
+const PUBLIC_TEMPLATES: &str = "allow.public.user.templates";
 
 const fn number(
     name: &'static str,
@@ -107,6 +110,16 @@ const SETTINGS: &[Known] = &[
         default: "true",
         kind: Kind::Switch,
         value: |config| Some(config.users_may_expunge.to_string()),
+    },
+    Known {
+        name: PUBLIC_TEMPLATES,
+        group: "Miscellaneous",
+        component: "TemplateManager",
+        displayed: "Allow public user templates",
+        description: "Whether users may make their templates public",
+        default: "true",
+        kind: Kind::Switch,
+        value: |_| Some("true".to_owned()),
     },
     Known {
         name: "api.throttling.enabled",
@@ -203,6 +216,7 @@ impl Known {
         object([json!({
             "category": "Advanced",
             "group": self.group,
+            "subgroup": "Others",
             "name": self.name,
             "value": value,
             "defaultvalue": self.default,
@@ -230,6 +244,11 @@ impl Call<'_> {
     /// Whether the caller may expunge and recover volumes.
     pub(super) fn may_expunge_volumes(&self) -> bool {
         self.caller.root_admin || self.users_may_expunge_volumes()
+    }
+
+    /// Whether normal users may make their templates public.
+    pub(super) fn users_may_publish_templates(&self) -> bool {
+        self.switched_on(PUBLIC_TEMPLATES)
     }
 
     /// Whether normal users may expunge and recover machines.

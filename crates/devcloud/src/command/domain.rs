@@ -1,5 +1,7 @@
 //! Domains, and the roles of accounts.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ pub(super) const COMMANDS: &[Command] = &[
         |call| list(call, false),
     )
     .answering(&DOMAIN)
+    .for_admins()
     .reaching(Reach::Tagged),
     Command::list(
         "listDomainChildren",
@@ -32,6 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
         |call| list(call, true),
     )
     .answering(&DOMAIN)
+    .for_admins()
     .reaching(Reach::Catalogue),
     Command::change(
         "createDomain",
@@ -106,12 +110,6 @@ fn own(call: &Call<'_>) -> Place {
     call.model.accounts.get(call.caller.account).and_then(|account| account.domain)
 }
 
-fn may_see(call: &Call<'_>, domain: Place) -> bool {
-    call.caller.root_admin
-        || domain == own(call)
-        || call.caller.domain_admin.is_some_and(|top| call.model.domain_holds(top, domain))
-}
-
 fn list(call: &Call<'_>, children: bool) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let wanted = arguments.id("id").map(|id| place(call, id));
@@ -133,7 +131,7 @@ fn list(call: &Call<'_>, children: bool) -> Result<Listing, ApiError> {
         };
         let name = call.model.domain_name(*domain);
         meant
-            && may_see(call, *domain)
+            && call.reaches_domain(*domain)
             && call.name_is(name)
             && call.keyword_in(&[name])
             && arguments
@@ -174,8 +172,15 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
     free_name(call, parent, &name)?;
     let network_domain = call.arguments.changed_network_domain(None)?;
     let id = call.model.next_id();
-    let domain =
-        Domain { number: call.model.next_number(), id, name, parent, network_domain, created: call.now };
+    let domain = Domain {
+        number: call.model.next_number(),
+        id,
+        name,
+        parent,
+        network_domain,
+        created: call.now,
+        limits: BTreeMap::new(),
+    };
     call.model.domains.insert(domain);
     Ok(json!({ "domain": view(call.view(), Some(id)) }))
 }
@@ -257,7 +262,9 @@ fn view(view: View<'_>, domain: Option<Uuid>) -> Value {
             "created": time(known.map_or(view.settings.catalogue.created, |known| known.created)),
             "hasannotations": false,
         }),
-        Value::Object(super::account::counts(view, &accounts, |_| -1)),
+        Value::Object(super::account::counts(view, &accounts, |number| {
+            view.model.domain_limit(domain, number)
+        })),
     ])
 }
 

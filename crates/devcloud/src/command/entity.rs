@@ -51,6 +51,8 @@ pub(crate) struct Resolved {
     pub(super) owner: Option<Uuid>,
     /// Whether it is still there.
     pub(super) live: bool,
+    /// The server's own number of it; 0 where none is told.
+    pub(super) number: u64,
 }
 
 impl Entity {
@@ -90,13 +92,60 @@ impl Entity {
         }
     }
 
+    /// Whether the server keeps a row of one that was removed, as it does not of rules.
+    pub(super) fn leaves_a_row(self) -> bool {
+        matches!(
+            self,
+            Self::Account
+                | Self::Domain
+                | Self::Network
+                | Self::Snapshot
+                | Self::Template
+                | Self::VirtualMachine
+                | Self::Volume
+        )
+    }
+
+    /// What one is called in a sentence.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Domain => "domain",
+            Self::Network => "network",
+            Self::Snapshot => "snapshot",
+            Self::Template => "template",
+            Self::VirtualMachine => "virtual machine",
+            Self::Volume => "volume",
+            _ => "resource",
+        }
+    }
+
+    /// What jobs about one say that they are about.
+    pub(super) fn job_instance(self) -> Option<&'static str> {
+        match self {
+            Self::Account => Some("Account"),
+            Self::Domain => Some("Domain"),
+            Self::Network => Some("Network"),
+            Self::Snapshot => Some("Snapshot"),
+            Self::Template => Some("Template"),
+            Self::VirtualMachine => Some("VirtualMachine"),
+            Self::Volume => Some("Volume"),
+            _ => None,
+        }
+    }
+
     /// What an id (or an internal number, which the real server takes too) leads to.
     pub(super) fn resolve(self, text: &str, model: &Model, settings: &Settings) -> Option<Resolved> {
         let id = text.parse::<Uuid>().ok();
         let number = text.parse::<u64>().ok();
         let catalogue = &settings.catalogue;
         let fixed = |mut ids: Box<dyn Iterator<Item = Uuid> + '_>| {
-            ids.find(|fixed| Some(*fixed) == id).map(|id| Resolved { id, owner: None, live: true })
+            // What comes with the zone is numbered from 1.
+            let found = match number {
+                Some(number) => ids.nth(usize::try_from(number.checked_sub(1)?).ok()?),
+                None => ids.find(|fixed| Some(*fixed) == id),
+            };
+            found.map(|id| Resolved { id, owner: None, live: true, number: 0 })
         };
         macro_rules! kept {
             ($table:ident: $entity:ty, $owner:expr) => {{
@@ -106,13 +155,18 @@ impl Entity {
                     .or_else(|| number.and_then(|number| table.numbered(number)));
                 let owner: fn(&$entity) -> Option<Uuid> = $owner;
                 found
-                    .map(|found| Resolved { id: model::Entity::id(found), owner: owner(found), live: true })
+                    .map(|found| Resolved {
+                        id: model::Entity::id(found),
+                        owner: owner(found),
+                        live: true,
+                        number: model::Entity::number(found),
+                    })
                     .or_else(|| {
                         let gone = model
                             .removed
                             .iter()
                             .find(|gone| Some(gone.id) == id && gone.kind == kind_of(table))?;
-                        Some(Resolved { id: gone.id, owner: None, live: false })
+                        Some(Resolved { id: gone.id, owner: None, live: false, number: gone.number })
                     })
             }};
         }
@@ -122,6 +176,7 @@ impl Entity {
                 id: user.id,
                 owner: Some(account.id),
                 live: true,
+                number: 0,
             }),
             Self::AffinityGroup => kept!(affinity_groups: model::AffinityGroup, |group| Some(group.account)),
             Self::Event => kept!(events: model::Event, |event| Some(event.account)),
@@ -137,6 +192,7 @@ impl Entity {
                     id,
                     owner: Some(rule.account),
                     live: true,
+                    number: 0,
                 })
             }
             Self::Infrastructure => {
@@ -150,6 +206,7 @@ impl Entity {
                     id,
                     owner: None,
                     live: true,
+                    number: 0,
                 })
             }
             Self::Nic => held(id?, super::virtual_machine::nic::holder(model, id?)),
@@ -173,8 +230,8 @@ impl Entity {
             }
             Self::Volume => kept!(volumes: model::Volume, |volume| Some(volume.account)),
             Self::Zone => fixed(Box::new(std::iter::once(catalogue.zone_id))),
-            Self::Domain => kept!(domains: model::Domain, |_| None)
-                .or_else(|| fixed(Box::new(std::iter::once(catalogue.domain_id)))),
+            Self::Domain => fixed(Box::new(std::iter::once(catalogue.domain_id)))
+                .or_else(|| kept!(domains: model::Domain, |_| None)),
             Self::Project => kept!(projects: model::Project, |_| None),
             Self::Role => fixed(Box::new(catalogue.roles().map(|role| role.id))),
             Self::DiskOffering => kept!(disk_offerings: model::DiskOffering, |_| None),
@@ -189,7 +246,7 @@ impl Entity {
 
 /// What is part of a machine and found by it.
 fn held(id: Uuid, machine: Option<&model::VirtualMachine>) -> Option<Resolved> {
-    machine.map(|machine| Resolved { id, owner: Some(machine.account), live: true })
+    machine.map(|machine| Resolved { id, owner: Some(machine.account), live: true, number: 0 })
 }
 
 fn kind_of<T: model::Entity>(_: &model::Table<T>) -> &'static str {

@@ -1,4 +1,4 @@
-//! Events, newest first.
+//! Events: pages from the newest on.
 
 use serde_json::{Value, json};
 
@@ -120,7 +120,10 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("startid").is_none_or(|start| event.id == start || event.parent == Some(start))
             && call.keyword_in(&[&event.kind, &event.description, level(event)])
     });
-    Listing::of("event", arguments, found, |event| view(call.view(), event))
+    let mut listing = Listing::of("event", arguments, found, |event| view(call.view(), event))?;
+    // The newest are on the first page, and on each page the oldest comes first.
+    listing.items.reverse();
+    Ok(listing)
 }
 
 fn level(event: &Event) -> &'static str {
@@ -143,7 +146,7 @@ fn view(view: View<'_>, event: &Event) -> Value {
             "created": time(event.created),
             "state": event.state,
             "parentid": event.parent,
-            "archived": event.archived,
+            "archived": event.archived.then_some(true),
         }),
         view.ownership(event.account),
     ])

@@ -243,7 +243,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
 pub(super) fn list_direction(call: &Call<'_>, direction: Direction) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let found = call.model.firewall_rules.iter().filter(|rule| {
+    let found = call.model.firewall_rules.iter().rev().filter(|rule| {
         rule.direction == direction
             && scope.includes(rule.account)
             && call.wanted(rule.id)

@@ -26,6 +26,7 @@ mod load_balancer_member;
 mod load_balancer_policy;
 mod load_balancer_rule;
 mod network;
+mod network_change;
 mod network_domain;
 mod network_offering;
 mod network_view;
@@ -164,7 +165,10 @@ impl Running {
     /// Looks at the zone as the caller of the command would: for what a job answers.
     pub(crate) fn look<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
         let settings = self.core.settings();
-        self.core.read(|model| look(View { model, settings: &settings, root_admin: self.caller.root_admin }))
+        self.core.read(|model| {
+            let (root_admin, account) = (self.caller.root_admin, self.caller.account);
+            look(View { model, settings: &settings, root_admin, account })
+        })
     }
 }
 
@@ -218,6 +222,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         none::COMMANDS,
         offering::COMMANDS,
         network::COMMANDS,
+        network_change::COMMANDS,
         network_offering::COMMANDS,
         port_forwarding_rule::COMMANDS,
         project::COMMANDS,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::network_view::{NETWORK, view};
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::catalogue::range_of;
 use crate::driver::NetworkDomain;
 use crate::error::ApiError;
@@ -55,19 +55,6 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("supportedservices"),
         ],
         list,
-    )
-    .answering(&NETWORK),
-    Command::job(
-        "updateNetwork",
-        "Changes what is said about a network",
-        JobKind::new("user.network.UpdateNetworkCmd", "NETWORK.UPDATE", "Updating Network"),
-        &[
-            Parameter::id("id", Entity::Network).required(),
-            Parameter::text("name"),
-            Parameter::text("displaytext"),
-            Parameter::text("networkdomain"),
-        ],
-        update,
     )
     .answering(&NETWORK),
     Command::job(
@@ -183,10 +170,14 @@ pub(super) fn default_for(call: &mut Call<'_>, account: Uuid) -> Result<Uuid, Ap
                 Wanted { display_text: name.clone(), name, offering, gateway, range, domain: None },
             )
         }
-        _ => Err(ApiError::invalid(format!(
-            "More than 1 default Isolated networks are found for Account {}; please specify networkIds",
-            call.caller.name
-        ))),
+        _ => {
+            let owner = call.model.accounts.get(account);
+            let (name, number) = owner.map_or(("", 0), |owner| (owner.name.as_str(), owner.number));
+            let shown = json!({ "accountName": name, "id": number, "uuid": account });
+            Err(ApiError::invalid(format!(
+                "More than 1 default Isolated networks are found for Account Account [{shown}]; please specify networkIds"
+            )))
+        }
     }
 }
 
@@ -240,7 +231,7 @@ fn is_private(range: Ipv4Net) -> bool {
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
-    let found = call.model.networks.iter().filter(|network| {
+    let found = call.model.networks.iter().rev().filter(|network| {
         scope.includes(network.account)
             && call.wanted(network.id)
             && call.name_is(&network.name)
@@ -262,47 +253,6 @@ fn has_services(call: &Call<'_>, network: &Network, wanted: &[String]) -> bool {
     let services = call.model.network_offerings.get(network.offering).map(|offering| &offering.services);
     let has = |service| services.is_some_and(|services| services.contains(&service));
     wanted.iter().all(|wanted| Service::named(wanted).is_some_and(has))
-}
-
-fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
-    let id = call.arguments.required_id("id")?;
-    let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("Network", Some(id))), Lane::Network(id), move |running| async move {
-        running
-            .core
-            .change(|model, _| {
-                let domain = arguments.network_domain()?;
-                let has_machines = model.machines_in(id).next().is_some();
-                let gone = || ApiError::invalid("Unable to find network");
-                let network = model.networks.edit(id).ok_or_else(gone)?;
-                if let Some(name) = arguments.text("name") {
-                    name.clone_into(&mut network.name);
-                }
-                if let Some(text) = arguments.text("displaytext") {
-                    text.clone_into(&mut network.display_text);
-                }
-                if let Some(domain) = domain {
-                    if has_machines {
-                        return Err(ApiError::invalid(
-                            "All user vm/vr in network should be stopped for updating domain suffix",
-                        ));
-                    }
-                    network.domain = domain;
-                    network.revision += 1;
-                }
-                Ok(())
-            })
-            .await?;
-        running.network_answer(id)
-    }))
-}
-
-impl Running {
-    /// A network as its job's result.
-    fn network_answer(&self, id: Uuid) -> Result<Value, ApiError> {
-        self.look(|look| look.model.networks.get(id).map(|network| json!({ "network": view(look, network) })))
-            .ok_or_else(|| ApiError::internal("The network is gone"))
-    }
 }
 
 fn restart(call: &mut Call<'_>) -> Result<Begun, ApiError> {

@@ -128,7 +128,7 @@ const SERVICE_OFFERING: Answer = Answer::of(&[
 ]);
 
 const DISK_OFFERING: Answer = Answer::of(&[
-    &["id", "name", "displaytext", "state", "disksize", "created", "iscustomized", "iscustomizediops"],
+    &["id", "name", "displaytext", "state", "disksize", "created", "iscustomized"],
     &[
         "storagetype",
         "provisioningtype",
@@ -374,7 +374,6 @@ fn disk_view(offering: &DiskOffering) -> Value {
         "disksize": offering.gigabytes,
         "created": time(offering.created),
         "iscustomized": offering.gigabytes == 0,
-        "iscustomizediops": false,
         "storagetype": "shared",
         "provisioningtype": "thin",
         "displayoffering": true,

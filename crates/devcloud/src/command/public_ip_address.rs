@@ -116,12 +116,12 @@ fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     })?;
     Ok(Begun::making(id, "IpAddress", Lane::Network(network), move |running| async move {
         let settings = running.core.settings();
-        let admin = running.caller.root_admin;
+        let (admin, account) = (running.caller.root_admin, running.caller.account);
         // Rendered before it is allocated: clients see "Allocating" in the job's result, as from the real server.
         let answer = running
             .core
             .change(|model, _| {
-                let look = View { model, settings: &settings, root_admin: admin };
+                let look = View { model, settings: &settings, root_admin: admin, account };
                 let answer = model.public_ip_addresses.get(id).map(|address| view(look, address));
                 if let Some(address) = model.public_ip_addresses.edit(id) {
                     address.state = AddressState::Allocated;

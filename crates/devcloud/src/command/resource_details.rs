@@ -28,7 +28,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("fordisplay"),
         ],
         add,
-    ),
+    )
+    .for_admins(),
     Command::job(
         "removeResourceDetail",
         "Takes a detail from a thing, or all",
@@ -43,7 +44,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("key"),
         ],
         remove,
-    ),
+    )
+    .for_admins(),
     Command::list(
         "listResourceDetails",
         "Lists a thing's details",

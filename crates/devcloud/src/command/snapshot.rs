@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Answer, OWNED, ZONED};
-use super::call::{View, object, time};
+use super::call::{View, object, time, without};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::LayerId;
 use crate::error::ApiError;
@@ -145,7 +145,10 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.text_is("intervaltype", "MANUAL")
             && arguments.id("volumeid").is_none_or(|volume| snapshot.volume == volume)
     });
-    Listing::of("snapshot", arguments, found, |snapshot| view(call.view(), snapshot))
+    Listing::of("snapshot", arguments, found, |snapshot| {
+        // The server tells these of a snapshot that is being made, and of none that is listed.
+        without(view(call.view(), snapshot), &["snapshottype", "osdisplayname"])
+    })
 }
 
 fn revert(call: &mut Call<'_>) -> Result<Begun, ApiError> {

@@ -195,7 +195,7 @@ pub(super) fn usable(call: &Call<'_>, template: &Template) -> bool {
 pub(super) fn described(call: &mut Call<'_>, account: Uuid, format: Format) -> Result<Template, ApiError> {
     let arguments = call.arguments;
     let told = |name: &str| arguments.boolean(name) == Some(true);
-    if told("ispublic") && !call.caller.root_admin {
+    if told("ispublic") && !call.caller.root_admin && !call.users_may_publish_templates() {
         return Err(ApiError::invalid("Only private Templates/ISO can be created."));
     }
     call.within_limit(account, Resource::Templates, 1)?;
@@ -483,7 +483,6 @@ pub(super) fn view(view: View<'_>, template: &Template) -> Value {
             "crossZones": template.account.is_none(),
             "ostypeid": template.os_type,
             "ostypename": os_type.map(|os_type| os_type.name),
-            "status": status(template),
             "size": (template.ready || template.url.is_none()).then_some(template.bytes),
             "physicalsize": template.ready.then_some(template.physical_bytes),
             "templatetype": template.kind.name(),
@@ -492,7 +491,6 @@ pub(super) fn view(view: View<'_>, template: &Template) -> Value {
             "sourcetemplateid": template.source,
             "details": template.details,
             "downloaddetails": downloads(template),
-            "url": template.url,
             "checksum": template.checksum,
         }),
         json!({
@@ -507,6 +505,12 @@ pub(super) fn view(view: View<'_>, template: &Template) -> Value {
             "tags": view.tags(template.id),
             "hasannotations": false,
         }),
+        // How it came here is for those whose it is.
+        if view.root_admin || template.account == Some(view.account) {
+            json!({ "status": status(template), "url": template.url })
+        } else {
+            Value::Null
+        },
         user_data.unwrap_or(Value::Null),
         view.zone(),
         ownership,

@@ -203,7 +203,9 @@ fn register_template(call: &mut Call<'_>) -> Result<Value, ApiError> {
         (Some(_), Some(_)) => {
             return Err(ApiError::invalid("Both zoneid and zoneids cannot be specified at the same time"));
         }
-        (None, None) => return Err(ApiError::invalid("Either zoneid or zoneids must be specified")),
+        (None, None) if arguments.integer("zoneid").is_none() => {
+            return Err(ApiError::invalid("Either zoneid or zoneids must be specified"));
+        }
         (None, Some(zones)) if zones.iter().any(|id| id != "-1" && *id != zone) => {
             return Err(ApiError::unknown_entity("registertemplate", "zoneids", &zones.join(",")));
         }
@@ -258,7 +260,8 @@ fn update_permissions(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if operation.is_none() && !named.is_empty() {
         return Err(ApiError::invalid("Invalid operation: op must be one of add, remove and reset"));
     }
-    if arguments.boolean("ispublic") == Some(true) && !call.caller.root_admin {
+    let may_publish = call.caller.root_admin || call.users_may_publish_templates();
+    if arguments.boolean("ispublic") == Some(true) && !may_publish {
         return Err(ApiError::invalid("Only private Templates/ISO can be created."));
     }
     let may_feature = call.caller.root_admin;

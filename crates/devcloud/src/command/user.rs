@@ -26,7 +26,8 @@ pub(super) const COMMANDS: &[Command] = &[
     .answering(&USER)
     .reaching(Reach::Accounts),
     Command::read("getUser", "Finds a user by its API key", &[Parameter::text("userapikey").required()], get)
-        .answering(&USER),
+        .answering(&USER)
+        .for_admins(),
     Command::read(
         "getUserKeys",
         "Answers a user's API key and secret key",
@@ -120,7 +121,8 @@ pub(super) const USER: Answer = Answer::of(&[
         "accountid",
     ],
     &["accounttype", "roleid", "roletype", "rolename", "usersource", "domainid", "domain", "apikey"],
-    &["iscallerchilddomain", "isdefault", "is2faenabled"],
+    &["iscallerchilddomain", "isdefault", "is2faenabled", "is2famandated"],
+    &["apikeyaccess:apikeyaccess"],
 ]);
 
 const KEYS: Answer = Answer::of(&[&["apikey", "secretkey"]]);
@@ -137,7 +139,10 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
                 && call.keyword_in(&[&user.name, &user.email])
                 && arguments.integer("accounttype").is_none_or(|kind| kind == account.kind())
         });
-    Listing::of("user", arguments, found, |(account, user)| view(call.view(), account, user))
+    let access = json!({ "apikeyaccess": call.caller.root_admin.then_some("INHERIT") });
+    Listing::of("user", arguments, found, |(account, user)| {
+        object([view(call.view(), account, user), access.clone()])
+    })
 }
 
 fn get(call: &Call<'_>) -> Result<Value, ApiError> {
@@ -327,6 +332,7 @@ pub(super) fn view(view: View<'_>, account: &Account, user: &User) -> Value {
             "iscallerchilddomain": false,
             "isdefault": false,
             "is2faenabled": false,
+            "is2famandated": false,
         }),
         super::account::role(view, account),
     ])

@@ -99,7 +99,8 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         update,
     )
-    .answering(&VOLUME),
+    .answering(&VOLUME)
+    .for_admins(),
     Command::change(
         "deleteVolume",
         "Removes a data disk that is not attached",
@@ -520,6 +521,8 @@ fn below(view: View<'_>) -> Value {
     let catalogue = &view.settings.catalogue;
     json!({
         "displayvolume": true,
+        "storagetype": "shared",
+        "hypervisor": catalogue.hypervisor,
         "storage": STORAGE,
         "storageid": catalogue.own_id("storage pool", "1"),
         "clusterid": catalogue.own_id("cluster", "1"),
@@ -556,8 +559,6 @@ fn view(view: View<'_>, volume: &Volume) -> Value {
             "state": state(volume),
             "attached": volume.attached.map(time),
             "snapshotid": volume.snapshot,
-            "storagetype": "shared",
-            "hypervisor": view.settings.catalogue.hypervisor,
             "destroyed": volume.destroyed,
         }),
         json!({

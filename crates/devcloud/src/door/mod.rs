@@ -292,7 +292,10 @@ async fn run(
                     let arguments = look(model)?;
                     let mut begun = None;
                     with_call(model, now, &arguments, None, &mut |call| {
-                        begun = Some(begin(call)?);
+                        begun = Some(match call.arguments.gone() {
+                            Some(gone) => gone.begun()?,
+                            None => begin(call)?,
+                        });
                         Ok(())
                     })?;
                     begun.ok_or_else(|| ApiError::internal("The job was not begun"))

@@ -1,6 +1,8 @@
 //! Domains: what accounts are in, one below the other. The topmost, ROOT, is the catalogue's and has no record; here it is
 //! where no domain is named.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,6 +22,9 @@ pub(crate) struct Domain {
     #[serde(default, deserialize_with = "NetworkDomain::some_from_records")]
     pub(crate) network_domain: Option<NetworkDomain>,
     pub(crate) created: Timestamp,
+    /// Limits that `updateResourceLimit` set, by the number of the resource type; what is not here is without limit.
+    #[serde(default)]
+    pub(crate) limits: BTreeMap<u8, i64>,
 }
 
 impl Entity for Domain {
@@ -34,7 +39,7 @@ impl Entity for Domain {
 
 impl Model {
     /// A domain and those it is in, the innermost first, without ROOT.
-    fn domains_up_from(&self, domain: Option<Uuid>) -> impl Iterator<Item = &Domain> {
+    pub(super) fn domains_up_from(&self, domain: Option<Uuid>) -> impl Iterator<Item = &Domain> {
         let first = domain.and_then(|domain| self.domains.get(domain));
         std::iter::successors(first, |domain| domain.parent.and_then(|parent| self.domains.get(parent)))
     }

@@ -98,6 +98,33 @@ impl Model {
         }
     }
 
+    /// A domain's limit, by the number of the resource's type; `-1` is none. ROOT has none.
+    pub(crate) fn domain_limit(&self, domain: Option<Uuid>, number: u8) -> i64 {
+        let domain = domain.and_then(|domain| self.domains.get(domain));
+        domain.and_then(|domain| domain.limits.get(&number).copied()).unwrap_or(-1)
+    }
+
+    /// What the accounts of a domain and of those below it have together.
+    pub(crate) fn domain_usage(&self, domain: Option<Uuid>, resource: Resource) -> i64 {
+        let inside = self.accounts.iter().filter(|account| self.domain_holds(domain, account.domain));
+        inside.map(|account| self.usage(account.id, resource)).sum()
+    }
+
+    /// The innermost of an account's domains that may not have this much more: its number, its limit, and what it has.
+    pub(crate) fn full_domain_of(
+        &self,
+        account: Uuid,
+        resource: Resource,
+        more: i64,
+    ) -> Option<(u64, i64, i64)> {
+        let account = self.accounts.get(account)?;
+        self.domains_up_from(account.domain).find_map(|domain| {
+            let limit = domain.limits.get(&resource.number()).copied().filter(|limit| *limit >= 0)?;
+            let used = self.domain_usage(Some(domain.id), resource);
+            (used + more > limit).then_some((domain.number, limit, used))
+        })
+    }
+
     /// What the account has. Stopped machines count; destroyed and failed ones don't.
     pub(crate) fn usage(&self, account: Uuid, resource: Resource) -> i64 {
         let machines = || {

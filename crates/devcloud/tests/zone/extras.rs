@@ -57,12 +57,13 @@ async fn details_are_put_on_things_and_taken_away() {
     let world = kit::world().await;
     let user = world.user();
     let network = user.network("n").await;
+    let admin = world.admin();
     let of = [("resourcetype", "Network"), ("resourceid", network.as_str())];
     let pair = [of[0], of[1], ("details[0].key", "rack"), ("details[0].value", "7")];
-    user.run("addResourceDetail", &pair).await;
+    admin.run("addResourceDetail", &pair).await;
     let seen = user.only("listResourceDetails", "resourcedetail", &of).await;
     assert_eq!((&seen["key"], &seen["value"]), (&json!("rack"), &json!("7")));
-    user.run("removeResourceDetail", &[of[0], of[1], ("key", "rack")]).await;
+    admin.run("removeResourceDetail", &[of[0], of[1], ("key", "rack")]).await;
     assert_eq!(user.call("listResourceDetails", &of).await, json!({}));
 }
 

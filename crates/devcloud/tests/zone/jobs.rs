@@ -36,7 +36,7 @@ async fn a_job_is_pending_and_then_ended_and_its_result_stays() {
     let events = user.call("listEvents", &[("type", "VM.CREATE")]).await;
     let states: Vec<String> =
         events["event"].as_array().expect("events").iter().map(|one| text(&one["state"])).collect();
-    assert_eq!(states, ["Completed", "Started", "Scheduled"], "newest first");
+    assert_eq!(states, ["Scheduled", "Started", "Completed"], "a page is told as it happened");
 }
 
 #[tokio::test(start_paused = true)]

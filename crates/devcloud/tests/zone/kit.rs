@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 use crate::shape;
 
+/// A public key as `registerSSHKeyPair` takes it.
+pub(crate) const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUCUX6EDeQgpbEWkCb+BbtVQ1e3VjmDEzZSKSlSCiIk someone";
+
 /// A zone with its driver, and what it would leave behind.
 pub(crate) struct World {
     pub(crate) zone: Arc<Zone>,
@@ -82,6 +86,28 @@ pub(crate) fn inside(reply: &Reply) -> Value {
 }
 
 impl Caller {
+    /// Makes an account, with keys.
+    pub(crate) async fn account(&self, name: &str, more: &[(&str, &str)]) -> Self {
+        let mut wanted = vec![
+            ("username", name),
+            ("password", "secret"),
+            ("email", "x@example.org"),
+            ("firstname", "A"),
+            ("lastname", "B"),
+        ];
+        wanted.extend_from_slice(more);
+        let made = self.call("createAccount", &wanted).await;
+        let user = text(&made["account"]["user"][0]["id"]);
+        let keys = self.call("registerUserKeys", &[("id", &user)]).await["userkeys"].clone();
+        let keys = Keys {
+            account: name.to_owned(),
+            api_key: text(&keys["apikey"]),
+            secret_key: text(&keys["secretkey"]).into(),
+            password: "secret".to_owned().into(),
+        };
+        Self { zone: self.zone.clone(), keys }
+    }
+
     /// Sends a command; the reply as it came.
     pub(crate) async fn ask(&self, command: &str, parameters: &[(&str, &str)]) -> Reply {
         let mut all = vec![("command", command)];

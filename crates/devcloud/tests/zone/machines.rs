@@ -61,7 +61,8 @@ async fn a_static_address_is_checked_before_the_answer() {
             (530, Some(0), MASKED.to_owned()),
             "{taken}"
         );
-        let (_, _, why) = world.admin().refused("deployVirtualMachine", &deploy).await;
+        let of_user = [&deploy[..], &[("account", "mesostack"), ("domainid", "1")]].concat();
+        let (_, _, why) = world.admin().refused("deployVirtualMachine", &of_user).await;
         assert!(why.starts_with("Unable to acquire Guest IP address for network Network {"), "{why}");
     }
     assert_eq!(

@@ -97,7 +97,7 @@ async fn a_network_goes_only_when_its_last_machine_is_expunged_and_takes_everyth
     user.run("deleteNetwork", &[("id", &network)]).await;
     assert_eq!(user.call("listNetworks", &[("id", &network)]).await, json!({}), "its id is still known");
     assert_eq!(user.call("listVirtualMachines", &[("id", &machine)]).await, json!({}));
-    assert_eq!(user.refused("deleteNetwork", &[("id", &network)]).await.0, 431);
+    assert_eq!(user.refused("deleteNetwork", &[("id", &network)]).await.0, 431, "it is gone");
     assert_eq!(user.call("listPublicIpAddresses", &[]).await, json!({}));
 }
 

@@ -1,31 +1,8 @@
 //! Domains, accounts, users and projects.
 
-use devcloud::Keys;
 use serde_json::json;
 
-use crate::kit::{self, Caller, World, text};
-
-/// An account made by an admin, with keys.
-async fn account(world: &World, by: &Caller, name: &str, more: &[(&str, &str)]) -> Caller {
-    let mut wanted = vec![
-        ("username", name),
-        ("password", "secret"),
-        ("email", "x@example.org"),
-        ("firstname", "A"),
-        ("lastname", "B"),
-    ];
-    wanted.extend_from_slice(more);
-    let made = by.call("createAccount", &wanted).await;
-    let user = text(&made["account"]["user"][0]["id"]);
-    let keys = by.call("registerUserKeys", &[("id", &user)]).await["userkeys"].clone();
-    let keys = Keys {
-        account: name.to_owned(),
-        api_key: text(&keys["apikey"]),
-        secret_key: text(&keys["secretkey"]).into(),
-        password: "secret".to_owned().into(),
-    };
-    Caller { zone: world.zone.clone(), keys }
-}
+use crate::kit::{self, text};
 
 #[tokio::test(start_paused = true)]
 async fn a_domain_admin_sees_and_does_everything_in_its_domain_and_nothing_beside_it() {
@@ -34,8 +11,8 @@ async fn a_domain_admin_sees_and_does_everything_in_its_domain_and_nothing_besid
     let domain = text(&admin.call("createDomain", &[("name", "sales")]).await["domain"]["id"]);
     assert_eq!(admin.refused("createDomain", &[("name", "SALES")]).await.0, 431);
     let in_domain = [("domainid", domain.as_str())];
-    let head = account(&world, &admin, "head", &[in_domain[0], ("accounttype", "2")]).await;
-    let clerk = account(&world, &head, "clerk", &in_domain).await;
+    let head = admin.account("head", &[in_domain[0], ("accounttype", "2")]).await;
+    let clerk = head.account("clerk", &in_domain).await;
     let network = clerk.network("n").await;
     let seen = head.only("listNetworks", "network", &[("listall", "true")]).await;
     assert_eq!((&seen["id"], &seen["domainpath"]), (&json!(network), &json!("ROOT/sales")));
@@ -94,7 +71,7 @@ async fn a_network_is_in_its_account_s_domain_or_in_that_of_the_innermost_domain
     let outer = text(&admin.call("createDomain", &outer).await["domain"]["id"]);
     let inner = [("name", "team"), ("parentdomainid", outer.as_str())];
     let inner = text(&admin.call("createDomain", &inner).await["domain"]["id"]);
-    let clerk = account(&world, &admin, "clerk", &[("domainid", &inner)]).await;
+    let clerk = admin.account("clerk", &[("domainid", &inner)]).await;
     let domain_of = async |name| {
         let network = clerk.network(name).await;
         clerk.only("listNetworks", "network", &[("id", &network)]).await["networkdomain"].clone()
@@ -112,7 +89,7 @@ async fn a_network_is_in_its_account_s_domain_or_in_that_of_the_innermost_domain
 async fn whoever_is_disabled_is_not_known_any_more() {
     let world = kit::world().await;
     let admin = world.admin();
-    let clerk = account(&world, &admin, "clerk", &[]).await;
+    let clerk = admin.account("clerk", &[]).await;
     let network = clerk.network("n").await;
     let machine = clerk.deploy(&network, "m", &[]).await;
     let id = text(&clerk.only("listAccounts", "account", &[]).await["id"]);

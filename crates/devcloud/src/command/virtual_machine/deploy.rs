@@ -351,7 +351,7 @@ fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<(Uuid, Option<Ipv4
     for (id, _) in &wanted {
         let network =
             call.model.networks.get(*id).ok_or_else(|| ApiError::invalid("Unable to find network"))?;
-        if network.account != account && !call.caller.root_admin {
+        if network.account != account {
             return Err(ApiError::permission(format!(
                 "Unable to use network with id= {id}, permission denied"
             )));
@@ -447,9 +447,11 @@ pub(super) fn guest_address(
         }),
         None => first_free(network.range, network.gateway, &taken.collect()),
     };
+    let offering = call.model.network_offerings.get(network.offering).map_or(0, |offering| offering.number);
     found.ok_or_else(|| {
         ApiError::guest_address(format!(
-            "Unable to acquire Guest IP address for network Network {{\"id\": {}, \"name\": \"{}\", \"uuid\": \"{}\"}}",
+            "Unable to acquire Guest IP address for network Network {{\"id\": {}, \"name\": \"{}\", \"uuid\": \"{}\", \
+             \"networkofferingid\": {offering}}}",
             network.number, network.name, network.id
         ))
     })

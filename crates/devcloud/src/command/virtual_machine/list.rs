@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::details::Details;
 use crate::command::answer::{Answer, OWNED, ZONED};
-use crate::command::call::{View, object, time};
+use crate::command::call::{View, object, time, without};
 use crate::command::network_view::vlan;
 use crate::command::{Call, Listing};
 use crate::error::ApiError;
@@ -72,28 +73,13 @@ const NIC_FIELDS: &[&str] = &[
 
 const AFFINITY: Answer = Answer::of(&[&["id", "name", "description", "account"]]);
 
-const DETAILS: [&str; 15] = [
-    "all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume",
-    "min", "affgrp", "vgpu", "tags",
-];
-
 pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
     if arguments.id("id").is_some() && arguments.ids("ids").is_some() {
         return Err(ApiError::invalid("Specify either id or ids but not both parameters"));
     }
-    if let Some(wrong) = arguments
-        .texts("details")
-        .unwrap_or_default()
-        .iter()
-        .find(|detail| !DETAILS.contains(&detail.as_str()))
-    {
-        return Err(ApiError::invalid(format!(
-            "The details parameter contains a non permitted value: {wrong}. The allowed values are {}",
-            DETAILS.join(", ")
-        )));
-    }
+    let details = Details::of(call)?;
     let state = |machine: &VirtualMachine| match arguments.text("state") {
         None => true,
         Some(wanted) if wanted.eq_ignore_ascii_case("Present") => {
@@ -134,7 +120,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let with_user_data = arguments.boolean("userdata") == Some(true);
     Listing::of("virtualmachine", arguments, found, |machine| {
         let user_data = if with_user_data { json!({ "userdata": machine.user_data }) } else { Value::Null };
-        object([view(call.view(), machine), user_data])
+        object([details.only(view(call.view(), machine)), user_data])
     })
 }
 
@@ -150,7 +136,10 @@ pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
         )
     });
     Listing::of("nic", call.arguments, found, |(machine, number, nic)| {
-        object([nic_view(call.view(), number, nic), json!({ "virtualmachineid": machine.id })])
+        let shown = nic_view(call.view(), number, nic);
+        let empty = nic.secondary.is_empty();
+        let shown = if empty { without(shown, &["secondaryip"]) } else { shown };
+        object([shown, json!({ "virtualmachineid": machine.id })])
     })
 }
 
@@ -264,7 +253,8 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "publicip": public.map(|address| address.address.to_string()),
             "receivedbytes": 0,
             "sentbytes": 0,
-            "tags": view.tags(machine.id),
+            // The server leaves it out of machines' tags alone.
+            "tags": without(view.tags(machine.id), &["domainpath"]),
             "hasannotations": false,
             "jobid": job,
             "jobstatus": job.map(|_| 0),

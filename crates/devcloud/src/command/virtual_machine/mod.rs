@@ -2,6 +2,7 @@
 
 mod change;
 pub(crate) mod deploy;
+mod details;
 mod lifecycle;
 mod list;
 pub(in crate::command) mod moving;
@@ -175,7 +176,8 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         change::reset_user_data,
     )
-    .answering(&MACHINE),
+    .answering(&MACHINE)
+    .for_admins(),
     Command::job(
         "resetSSHKeyForVirtualMachine",
         "Gives a stopped machine other SSH keys",

@@ -5,7 +5,8 @@ use devcloud::{Method, Request};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use super::target::{PUBLIC_KEY, Parameter, Target};
+use super::target::{Parameter, Target};
+use crate::kit::PUBLIC_KEY;
 
 /// How a parameter is filled.
 #[derive(Clone, Debug)]

@@ -9,22 +9,17 @@ use devcloud::simulator::Simulator;
 use devcloud::{MemoryRecords, Records, Zone, ZoneConfig};
 use serde_json::{Value, json};
 
-use crate::kit::{self, Caller, World, text};
+use crate::kit::{self, Caller, PUBLIC_KEY, World, text};
 use crate::whole::{LISTS, List, Seen};
 
 /// What the victim's things are called, and nothing else here.
 pub(super) const MARK: &str = "quokka";
 
-/// A public key as `registerSSHKeyPair` takes it.
-pub(super) const PUBLIC_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUCUX6EDeQgpbEWkCb+BbtVQ1e3VjmDEzZSKSlSCiIk someone";
-
 /// Lists whose ids commands take; those that want it with a parameter.
-const POOLS: [List; 26] = [
+const POOLS: [List; 25] = [
     ("listAccounts", "account", &[]),
     ("listAffinityGroups", "affinitygroup", &[]),
     ("listDiskOfferings", "diskoffering", &[]),
-    ("listDomains", "domain", &[]),
     ("listEgressFirewallRules", "firewallrule", &[]),
     ("listEvents", "event", &[]),
     ("listFirewallRules", "firewallrule", &[]),

@@ -16,6 +16,10 @@ use crate::kit;
 /// Where the facts are; read when they are needed, so that deriving them anew needs no second build.
 const FACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/zone/schema/facts.txt");
 
+/// Commands that are served here and that a real server's ordinary users have, a name a line: from that server's `listApis`
+/// to such a user, written anew by `LISTAPIS_USER=reply.json` in the same way.
+const USERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/zone/schema/users.txt");
+
 #[derive(Debug, Default)]
 struct Facts {
     objects: BTreeMap<String, BTreeMap<String, Typed>>,
@@ -146,6 +150,37 @@ async fn every_command_parameter_and_field_that_is_shown_is_the_real_one_s() {
         facts.compare(name, &command["response"], &known.answer, &mut wrong);
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_have_the_commands_that_a_real_server_s_users_have_and_no_others() {
+    let names = |shown: &[Value]| -> BTreeSet<String> {
+        shown.iter().map(|command| command["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let all = names(&shown().await);
+    if let Ok(path) = std::env::var("LISTAPIS_USER") {
+        let reply: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+        let listed = &reply.get("response").unwrap_or(&reply)["listapisresponse"]["api"];
+        // A reply of which only the names were kept does too.
+        let theirs: BTreeSet<String> = match reply["names"].as_array() {
+            Some(names) => names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect(),
+            None => names(listed.as_array().expect("commands")),
+        };
+        let served: Vec<&str> = all.intersection(&theirs).map(String::as_str).collect();
+        std::fs::write(USERS, served.join("\n") + "\n").expect("written");
+    }
+    let theirs: BTreeSet<String> =
+        std::fs::read_to_string(USERS).expect("facts").lines().map(str::to_owned).collect();
+    let world = kit::world().await;
+    let shown = world.user().call("listApis", &[]).await;
+    let ours = names(shown["api"].as_array().expect("commands"));
+    let more: Vec<_> = ours.difference(&theirs).collect();
+    let fewer: Vec<_> = theirs.difference(&ours).collect();
+    assert!(more.is_empty() && fewer.is_empty(), "only here: {more:?}; only there: {fewer:?}");
+    for command in all.difference(&theirs) {
+        let (code, finer, _) = world.user().refused(command, &[]).await;
+        assert_eq!((code, finer), (432, Some(9999)), "{command}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
