@@ -198,7 +198,7 @@ pub struct EgressRule {
 }
 
 /// A port forwarding rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// The public address.
     pub address: Ipv4Addr,
@@ -210,6 +210,9 @@ pub struct Forward {
     pub guest: Ipv4Addr,
     /// Ports on the guest; as many as public ones.
     pub private: Ports,
+    /// Whose traffic is sent on; none is everybody's.
+    #[serde(default)]
+    pub sources: Vec<Ipv4Net>,
 }
 
 /// A load balancer rule.
@@ -229,6 +232,12 @@ pub struct Balancer {
     pub members: Vec<Ipv4Addr>,
     /// How a client is kept to a member; none is not at all.
     pub stickiness: Option<Stickiness>,
+    /// Whose connections are taken; none is everybody's.
+    #[serde(default)]
+    pub sources: Vec<Ipv4Net>,
+    /// Whether members are told in the PROXY protocol whose connection it is.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 /// How a client is kept to the member it got first.

@@ -194,7 +194,8 @@ pub(super) fn named(call: &Call<'_>, account: uuid::Uuid) -> Result<Vec<uuid::Uu
 
 fn update_machine(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
-    let groups = named(call, call.caller.account)?;
+    let owner = call.model.virtual_machines.get(id).map_or(call.caller.account, |machine| machine.account);
+    let groups = named(call, owner)?;
     Ok(Begun::doing(Some(("AffinityGroup", None)), Lane::Machine(id), move |running| async move {
         running
             .core

@@ -136,7 +136,7 @@ impl Gone {
 /// Parameters it does not take are ignored.
 ///
 /// # Errors
-/// The API's own texts: 430 for a name that can't be decoded, 431 for what is missing or wrong, 531 for what belongs to
+/// The API's own texts: 430 for a name that can't be decoded, 431 for what is missing, wrong or not served, 531 for what belongs to
 /// another account.
 pub(crate) fn check(
     command: &Command,
@@ -149,6 +149,15 @@ pub(crate) fn check(
     for (name, value) in received.iter().filter(|(name, _)| name.contains('[')) {
         let (map, index, field) = map_entry(name)?;
         maps.entry(map).or_default().entry(index).or_default().insert(field.to_owned(), value.clone());
+    }
+    let unserved = command.unserved.iter().find(|name| {
+        received.get(**name).is_some_and(|value| !value.is_empty()) || maps.contains_key(**name)
+    });
+    if let Some(name) = unserved {
+        return Err(ApiError::parameter(format!(
+            "Unable to execute API command {}: this zone does not serve its parameter {name}. Leave it out",
+            command.error_name()
+        )));
     }
     let gone = gone(command, received, model, settings);
     let mut arguments = Arguments { gone, ..Arguments::default() };

@@ -200,7 +200,14 @@ impl Call<'_> {
     /// Whose a new thing is: the caller's, a project's, or (for an admin who names it) another account's.
     pub(crate) fn owner(&self) -> Result<Uuid, ApiError> {
         if let Some(project) = self.arguments.id("projectid") {
-            return self.project(project);
+            let account = self.project(project)?;
+            if self.model.projects.get(project).is_some_and(|project| !project.active) {
+                return Err(ApiError::permission(
+                    "Can't add resources to the project with specified projectId in state=Suspended as it's no longer active",
+                )
+                .about(project, "projectId"));
+            }
+            return Ok(account);
         }
         let Some(name) = self.arguments.text("account") else { return Ok(self.caller.account) };
         if self.arguments.id("domainid").is_none() {

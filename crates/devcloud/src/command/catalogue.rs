@@ -32,6 +32,14 @@ pub(super) const COMMANDS: &[Command] = &[
     .answering(&ZONE)
     .reaching(Reach::Catalogue),
     Command::list(
+        "listRegions",
+        "Lists regions: the one that this zone is in",
+        &[Parameter::integer("id"), Parameter::text("name")],
+        list_regions,
+    )
+    .answering(&REGION)
+    .reaching(Reach::Catalogue),
+    Command::list(
         "listOsTypes",
         "Lists operating systems",
         &[
@@ -88,6 +96,9 @@ const ZONE: Answer = Answer::of(&[
     &["routerpublicinterfacemaxmtu", "type", "ismultiarch", "hasannotations", "dns1", "internaldns1"],
     &["guestcidraddress", "isnsxenabled", "routedmodeenabled", "asnrange"],
 ]);
+
+const REGION: Answer =
+    Answer::of(&[&["id:integer", "name", "gslbserviceenabled", "portableipserviceenabled"]]);
 
 const OS_TYPE: Answer = Answer::of(&[&[
     "id",
@@ -150,6 +161,20 @@ fn list_capabilities(call: &Call<'_>) -> Result<Value, ApiError> {
         "additionalconfigenabled": false,
     });
     Ok(json!({ "capability": object([capability, absent, limit]) }))
+}
+
+fn list_regions(call: &Call<'_>) -> Result<Listing, ApiError> {
+    const NAME: &str = "Local";
+    let found = (call.name_is(NAME)
+        && call.keyword_in(&[NAME])
+        && call.arguments.integer("id").is_none_or(|wanted| wanted == 1))
+    .then_some(());
+    Listing::of(
+        "region",
+        call.arguments,
+        found,
+        |()| json!({ "id": 1, "name": NAME, "gslbserviceenabled": false, "portableipserviceenabled": false }),
+    )
 }
 
 fn list_zones(call: &Call<'_>) -> Result<Listing, ApiError> {

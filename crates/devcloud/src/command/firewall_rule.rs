@@ -243,6 +243,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
 pub(super) fn list_direction(call: &Call<'_>, direction: Direction) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
+    super::public_ip_address::ready_for(call, "firewall")?;
     let found = call.model.firewall_rules.iter().rev().filter(|rule| {
         rule.direction == direction
             && scope.includes(rule.account)

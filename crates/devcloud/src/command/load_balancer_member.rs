@@ -60,7 +60,7 @@ const MEMBER: Answer = Answer::of(&[&["loadbalancerruleinstance", "lbvmipaddress
 fn list_instances(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let rule = arguments.id("id").and_then(|id| call.model.load_balancer_rules.get(id));
-    let rule = rule.filter(|rule| call.caller.root_admin || rule.account == call.caller.account);
+    let rule = rule.filter(|rule| call.may_use(rule.account));
     let applied = arguments.boolean("applied").unwrap_or(true);
     let found: Vec<_> = match rule {
         None => Vec::new(),

@@ -7,7 +7,7 @@ use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object};
 use super::firewall_rule::{anywhere, follow, open_for, owner, sources};
 use super::port_forwarding_rule::conflict;
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
+use super::{Arguments, Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::driver::{Algorithm, Protocol};
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -63,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("algorithm"),
             Parameter::text("description").length(4096),
             Parameter::text("protocol"),
+            Parameter::texts("cidrlist"),
         ],
         update,
     )
@@ -93,6 +94,22 @@ fn algorithm(name: &str) -> Result<Algorithm, ApiError> {
     }
 }
 
+/// What a protocol, by its name in lower case, is to the router's load balancer.
+fn balanced(name: &str) -> Result<Protocol, ApiError> {
+    match name {
+        "tcp" | "tcp-proxy" => Ok(Protocol::Tcp),
+        "udp" | "ssl" => Err(ApiError::invalid(format!(
+            "Protocol {name} is not supported by this zone's load balancer; use tcp or tcp-proxy"
+        ))),
+        other => Err(ApiError::invalid(format!("Protocol {other} is not supported by LB Provider"))),
+    }
+}
+
+/// The ranges of `cidrlist` as the rule keeps them; they have been checked.
+fn source_list(arguments: &Arguments) -> Option<String> {
+    arguments.texts("cidrlist").filter(|list| !list.is_empty()).map(|list| list.join(" "))
+}
+
 fn port(call: &Call<'_>, name: &str, shown: &str) -> Result<u16, ApiError> {
     let port = call.arguments.integer(name).unwrap_or_default();
     let legal = u16::try_from(port).ok().filter(|port| *port > 0);
@@ -113,21 +130,11 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         return Err(ApiError::invalid("Can't use ip with static nat enabled for load balancing"));
     }
     let named_protocol = arguments.text("protocol").map(str::to_lowercase);
-    let protocol = match named_protocol.as_deref() {
-        None | Some("tcp" | "tcp-proxy") => Protocol::Tcp,
-        Some("udp") => {
-            return Err(ApiError::invalid(
-                "Protocol udp is not supported by this zone's load balancer; use tcp",
-            ));
-        }
-        Some(other) => {
-            return Err(ApiError::invalid(format!("Protocol {other} is not supported by LB Provider")));
-        }
-    };
+    let protocol = named_protocol.as_deref().map_or(Ok(Protocol::Tcp), balanced)?;
     let (public_port, private_port) =
         (port(call, "publicport", "publicPort")?, port(call, "privateport", "privatePort")?);
     let wanted = PortRange { first: public_port, last: public_port };
-    if let Some(holder) = call.model.port_holder(address, protocol, wanted) {
+    if let Some(holder) = call.model.port_holder(address, protocol, wanted, None) {
         return Err(conflict(call, network, wanted, &holder).with_cs_code(9999));
     }
     let id = call.model.next_id();
@@ -149,7 +156,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         algorithm,
         protocol,
         named_protocol,
-        source_list: arguments.texts("cidrlist").map(|list| list.join(" ")),
+        source_list: source_list(arguments),
         members: Vec::new(),
         stickiness: Vec::new(),
         state: RuleState::Staged,
@@ -255,6 +262,10 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let new_algorithm = arguments.text("algorithm").map(algorithm).transpose()?;
     let text = |name: &str| arguments.text(name).map(str::to_owned);
     let (name, description) = (text("name"), text("description"));
+    let named_protocol = text("protocol").map(|name| name.to_lowercase());
+    let protocol = named_protocol.as_deref().map(balanced).transpose()?;
+    sources(arguments, "cidrlist")?;
+    let allowed = source_list(arguments);
     Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
         let core = &running.core;
         let before = core.read(|model| model.load_balancer_rules.get(id).cloned());
@@ -266,6 +277,9 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 rule.name = name;
             }
             rule.description = description.or(rule.description.take());
+            rule.protocol = protocol.unwrap_or(rule.protocol);
+            rule.named_protocol = named_protocol.or(rule.named_protocol.take());
+            rule.source_list = allowed.or(rule.source_list.take());
             model.touch(network);
             Ok(())
         })

@@ -72,6 +72,9 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) parameters: &'static [Parameter],
+    /// Parameters that the real server's has, and that would make something else of the call: it is refused for them,
+    /// since whoever sends them would not get what was asked for.
+    pub(crate) unserved: &'static [&'static str],
     /// Which parameters it takes besides its own, as all lists of its kind do.
     pub(crate) reach: Reach,
     /// What its answer, or its job's result, is made of.
@@ -262,6 +265,7 @@ impl Command {
             name,
             description,
             parameters,
+            unserved: &[],
             reach: Reach::Nothing,
             answer: &SUCCESS,
             who: Who::Everyone,
@@ -319,6 +323,12 @@ impl Command {
     /// What it answers with, where that is more than whether it was done.
     const fn answering(mut self, answer: &'static Answer) -> Self {
         self.answer = answer;
+        self
+    }
+
+    /// Which of the real server's parameters it is refused for.
+    const fn refusing(mut self, unserved: &'static [&'static str]) -> Self {
+        self.unserved = unserved;
         self
     }
 

@@ -33,6 +33,96 @@ pub(super) const COMMANDS: &[Command] = &[
     .answering(&NOTHING)
     .reaching(Reach::Catalogue)
     .for_root_admin(),
+    Command::list(
+        "listSecurityGroups",
+        "Lists security groups; there are none here, since networks have firewalls",
+        &[
+            Parameter::id("id", Entity::Nothing),
+            Parameter::text("securitygroupname"),
+            Parameter::id("virtualmachineid", Entity::VirtualMachine),
+        ],
+        |call| none(call, "securitygroup"),
+    )
+    .answering(&NOTHING),
+    Command::list(
+        "listNetworkACLs",
+        "Lists rules of VPCs' access lists; there are none here",
+        &[
+            Parameter::id("id", Entity::Nothing),
+            Parameter::id("aclid", Entity::Nothing),
+            Parameter::id("networkid", Entity::Network),
+            Parameter::text("traffictype"),
+            Parameter::text("protocol"),
+            Parameter::text("action"),
+        ],
+        |call| none(call, "networkacl"),
+    )
+    .answering(&NOTHING),
+    Command::list(
+        "listNetworkACLLists",
+        "Lists VPCs' access lists; there are none here",
+        &[
+            Parameter::id("id", Entity::Nothing),
+            Parameter::text("name"),
+            Parameter::id("networkid", Entity::Network),
+            Parameter::id("vpcid", Entity::Nothing),
+        ],
+        |call| none(call, "networkacllist"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Owned),
+    Command::list(
+        "listVPCOfferings",
+        "Lists what VPCs could be like; there are none here",
+        &[
+            Parameter::id("id", Entity::Nothing),
+            Parameter::text("name"),
+            Parameter::text("displaytext"),
+            Parameter::text("state"),
+            Parameter::boolean("isdefault"),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        |call| none(call, "vpcoffering"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Catalogue),
+    Command::list(
+        "listSnapshotPolicies",
+        "Lists when snapshots are made by themselves; none are here",
+        &[Parameter::id("id", Entity::Nothing), Parameter::id("volumeid", Entity::Volume)],
+        |call| none(call, "snapshotpolicy"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Owned),
+    Command::list(
+        "listSslCerts",
+        "Lists certificates of load balancers; there are none here",
+        &[
+            Parameter::id("certid", Entity::Nothing),
+            Parameter::id("accountid", Entity::Account),
+            Parameter::id("lbruleid", Entity::LoadBalancerRule),
+            Parameter::project(),
+        ],
+        |call| none(call, "sslcert"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Nothing),
+    Command::list(
+        "listVpnGateways",
+        "Lists VPCs' VPN gateways; there are none here",
+        &[Parameter::id("id", Entity::Nothing), Parameter::id("vpcid", Entity::Nothing)],
+        |call| none(call, "vpngateway"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Owned),
+    Command::list(
+        "listVpnConnections",
+        "Lists VPCs' VPN connections; there are none here",
+        &[Parameter::id("id", Entity::Nothing), Parameter::id("vpcid", Entity::Nothing)],
+        |call| none(call, "vpnconnection"),
+    )
+    .answering(&NOTHING)
+    .reaching(Reach::Owned),
 ];
 
 const NOTHING: Answer = Answer::of(&[&["id"]]);

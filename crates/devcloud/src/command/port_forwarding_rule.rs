@@ -117,7 +117,8 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let guest = guest(machine, network, arguments.text("vmguestip"))?;
     let allowed = sources(arguments, "cidrlist")?;
-    if let Some(holder) = call.model.port_holder(address, protocol, public) {
+    let wanted = allowed.as_deref().unwrap_or_default();
+    if let Some(holder) = call.model.port_holder(address, protocol, public, Some(wanted)) {
         return Err(conflict(call, network, public, &holder));
     }
     let id = call.model.next_id();
@@ -170,8 +171,7 @@ fn guest(
         .nic_in(network)
         .ok_or_else(|| ApiError::invalid("Vm doesn't belong to network associated with ipAddress"))?;
     let Some(text) = wanted else { return Ok(nic.address) };
-    let own = std::iter::once(nic.address).chain(nic.secondary.iter().map(|(_, address)| *address));
-    own.into_iter().find(|address| address.to_string() == text).ok_or_else(|| {
+    nic.addresses().find(|address| address.to_string() == text).ok_or_else(|| {
         ApiError::invalid(format!("Invalid ip address {text}, it is not the machine's in this network"))
     })
 }
@@ -252,6 +252,7 @@ impl Running {
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
+    super::public_ip_address::ready_for(call, "port forwarding")?;
     let found = call.model.port_forwarding_rules.iter().rev().filter(|rule| {
         scope.includes(rule.account)
             && call.wanted(rule.id)

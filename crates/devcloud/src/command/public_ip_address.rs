@@ -276,3 +276,16 @@ pub(super) fn network_of(call: &Call<'_>, address: Uuid) -> Result<Uuid, ApiErro
         )
     })
 }
+
+/// Whether the address that a list of rules names has any: it is taken, and the caller's.
+pub(super) fn ready_for(call: &Call<'_>, rules: &str) -> Result<(), ApiError> {
+    let address = call.arguments.id("ipaddressid").and_then(|id| call.model.public_ip_addresses.get(id));
+    let Some(address) = address else { return Ok(()) };
+    match address.account.filter(|_| address.state == AddressState::Allocated) {
+        Some(owner) => call.must_be_mine(owner),
+        None => Err(ApiError::invalid(format!(
+            "Ip address id={} not ready for {rules} rules yet",
+            address.number
+        ))),
+    }
+}

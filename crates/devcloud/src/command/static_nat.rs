@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Begun, Call, Command, Entity, JobKind, Parameter};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{PortRange, Service, StaticNat};
+use crate::model::{PortRange, PublicIpAddress, Service, StaticNat};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::change(
@@ -41,7 +41,7 @@ fn enable(call: &mut Call<'_>) -> Result<Value, ApiError> {
     }
     let every_port = PortRange { first: 0, last: u16::MAX };
     for protocol in [crate::driver::Protocol::Tcp, crate::driver::Protocol::Udp] {
-        if call.model.port_holder(address_id, protocol, every_port).is_some() {
+        if call.model.port_holder(address_id, protocol, every_port, None).is_some() {
             return Err(ApiError::conflict(
                 "Failed to enable static nat for the ip address as it already has firewall rules assigned",
             ));
@@ -50,13 +50,34 @@ fn enable(call: &mut Call<'_>) -> Result<Value, ApiError> {
     super::network_offering::serves(call, network, address_id, Service::StaticNat)?;
     let machine = call.model.virtual_machines.get(machine_id);
     let nic = machine.and_then(|machine| machine.nic_in(network));
-    let nic = nic.ok_or_else(|| ApiError::invalid("Vm doesn't belong to the network"))?;
-    let taken = StaticNat { virtual_machine: machine_id, guest: nic.address };
+    let nic = nic.ok_or_else(|| ApiError::invalid("Vm doesn't belong to the network with specified id"))?;
+    let guest = match call.arguments.text("vmguestip").filter(|text| !text.is_empty()) {
+        None => nic.address,
+        Some(text) => nic
+            .addresses()
+            .find(|own| own.to_string() == text)
+            .ok_or_else(|| ApiError::invalid(format!("VM ip {text} address not belongs to the vm")))?,
+    };
     if address.static_nat.as_ref().is_some_and(|nat| nat.virtual_machine != machine_id) {
-        return Err(ApiError::invalid(
-            "Failed to enable static nat for the ip address, it is already assigned to another machine",
-        ));
+        return Err(ApiError::conflict(format!(
+            "Failed to enable static for the ip address {} and vm id={} as it's already assigned to antoher vm",
+            address.address,
+            machine.map_or(0, |machine| machine.number)
+        )));
     }
+    let has_guest =
+        |other: &&PublicIpAddress| other.static_nat.as_ref().is_some_and(|nat| nat.guest == guest);
+    if let Some(other) = call.model.translated_to(machine_id).find(has_guest) {
+        return Err(ApiError::invalid(format!(
+            "Failed to enable static nat on the  ip {} with Id {address_id} as the vm {} with Id {machine_id} is already \
+             associated with another public ip {} with id {}",
+            address.address,
+            machine.map(|machine| call.model.instance_name(machine)).unwrap_or_default(),
+            other.address,
+            other.id
+        )));
+    }
+    let taken = StaticNat { virtual_machine: machine_id, guest };
     let address = call.model.public_ip_addresses.edit(address_id).ok_or_else(gone)?;
     address.static_nat = Some(taken);
     call.model.touch(network);

@@ -192,12 +192,11 @@ fn answer(call: &Call<'_>, id: Uuid) -> Result<Value, ApiError> {
     Ok(json!({ "volume": view(call.view(), find(call, id)?) }))
 }
 
-/// GiB that a new data disk of this offering has.
-pub(super) fn size_for(call: &Call<'_>, offering: Uuid) -> Result<u64, ApiError> {
+/// GiB that a new data disk of this offering has; what is asked for counts where the offering leaves it open.
+pub(super) fn size_for(call: &Call<'_>, offering: Uuid, wanted: Option<i64>) -> Result<u64, ApiError> {
     let offering = call.model.disk_offerings.get(offering);
     let offering = offering.filter(|offering| offering.active);
     let offering = offering.ok_or_else(|| ApiError::invalid("Please specify a valid disk offering."))?;
-    let wanted = call.arguments.integer("size");
     match (offering.gigabytes, wanted) {
         (0, None) => Err(ApiError::invalid("This disk offering requires a custom size specified")),
         (0, Some(size)) if (1..=1024).contains(&size) => Ok(u64::try_from(size).unwrap_or(1)),
@@ -261,7 +260,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             if arguments.id("zoneid").is_none() && arguments.id("virtualmachineid").is_none() {
                 return Err(ApiError::invalid("Missing parameter, zone must be specified."));
             }
-            let bytes = size_for(call, offering)? << 30;
+            let bytes = size_for(call, offering, arguments.integer("size"))? << 30;
             new_data_disk(call, account, name, Some(offering), bytes)?
         }
         (None, None) => {
@@ -291,8 +290,12 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 
 /// The place a further disk of a machine gets. 0 is its root disk's, 3 its disc drive's.
 fn device(call: &Call<'_>, machine: Uuid, wanted: Option<i64>) -> Result<u32, ApiError> {
-    let mut disks = call.model.volumes.iter().filter(|volume| volume.virtual_machine == Some(machine));
-    let taken: std::collections::BTreeSet<u32> = disks.by_ref().map(|volume| volume.device).collect();
+    let disks = call.model.volumes.iter().filter(|volume| volume.virtual_machine == Some(machine));
+    place(&disks.map(|volume| volume.device).collect::<Vec<_>>(), wanted)
+}
+
+/// A data disk's place besides these: the one that is wanted, or the first that is free.
+pub(super) fn place(taken: &[u32], wanted: Option<i64>) -> Result<u32, ApiError> {
     let free = |place: &u32| *place != 0 && *place != 3 && !taken.contains(place);
     match wanted {
         None => (1..16).find(free).ok_or_else(|| {
@@ -398,7 +401,7 @@ fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let fixed = own_offering.is_some_and(|offering| offering.gigabytes > 0);
     let offering = arguments.id("diskofferingid");
     let gigabytes = match (offering, arguments.integer("size")) {
-        (Some(offering), _) => size_for(call, offering)?,
+        (Some(offering), _) => size_for(call, offering, call.arguments.integer("size"))?,
         (None, Some(_)) if fixed && !root => {
             return Err(ApiError::invalid("This disk offering does not allow custom size"));
         }

@@ -121,15 +121,20 @@ fn chain(
 
 fn write_forward(out: &mut String, forward: &Forward) -> fmt::Result {
     let Forward { address, public, private, guest, .. } = forward;
+    let from = sources(&forward.sources);
     for protocol in names(forward.protocol) {
         match public.first == public.last {
             true => writeln!(
                 out,
-                "ip daddr {address} {protocol} dport {} dnat to {guest}:{}",
+                "ip daddr {address} {from}{protocol} dport {} dnat to {guest}:{}",
                 public.first, private.first
             )?,
             false if public == private => {
-                writeln!(out, "ip daddr {address} {protocol} dport {} dnat to {guest}", ports(*public))?;
+                writeln!(
+                    out,
+                    "ip daddr {address} {from}{protocol} dport {} dnat to {guest}",
+                    ports(*public)
+                )?;
             }
             // A range that moves has to keep each port's place in it, which a range alone does not say.
             false => {
@@ -140,7 +145,7 @@ fn write_forward(out: &mut String, forward: &Forward) -> fmt::Result {
                 let pairs = pairs.join(", ");
                 writeln!(
                     out,
-                    "ip daddr {address} {protocol} dport {} dnat to {guest} : {protocol} dport map {{ {pairs} }}",
+                    "ip daddr {address} {from}{protocol} dport {} dnat to {guest} : {protocol} dport map {{ {pairs} }}",
                     ports(*public)
                 )?;
             }
@@ -295,6 +300,8 @@ mod tests {
                 algorithm: Algorithm::RoundRobin,
                 stickiness: None,
                 members: Vec::new(),
+                sources: Vec::new(),
+                proxy_protocol: false,
             }],
         }
     }
@@ -306,6 +313,7 @@ mod tests {
             public: Ports { first: public.0, last: public.1 },
             guest: Ipv4Addr::new(172, 16, 0, 20),
             private: Ports { first: private.0, last: private.1 },
+            sources: Vec::new(),
         }
     }
 

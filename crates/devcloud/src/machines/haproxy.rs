@@ -35,6 +35,11 @@ fn configuration(balancers: &[Balancer], directory: &Path) -> String {
             "listen {}\n    bind {}:{}\n    balance {balance}",
             balancer.id, balancer.address, balancer.public_port
         );
+        if !balancer.sources.is_empty() {
+            let sources: Vec<_> = balancer.sources.iter().map(ToString::to_string).collect();
+            let _ =
+                writeln!(text, "    tcp-request connection reject unless {{ src {} }}", sources.join(" "));
+        }
         let mark = match &balancer.stickiness {
             None => false,
             Some(Stickiness::BalancerCookie(name)) => {
@@ -56,7 +61,9 @@ fn configuration(balancers: &[Balancer], directory: &Path) -> String {
         };
         for member in &balancer.members {
             let cookie = if mark { format!(" cookie {member}") } else { String::new() };
-            let _ = writeln!(text, "    server {member} {member}:{} check{cookie}", balancer.private_port);
+            let proxy = if balancer.proxy_protocol { " send-proxy" } else { "" };
+            let _ =
+                writeln!(text, "    server {member} {member}:{} check{proxy}{cookie}", balancer.private_port);
         }
     }
     text
@@ -110,9 +117,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_rule_has_a_listener_and_checked_members() {
-        let balancer = Balancer {
+    fn balancer() -> Balancer {
+        Balancer {
             id: Uuid::nil(),
             address: Ipv4Addr::new(198, 18, 0, 10),
             public_port: 5050,
@@ -120,8 +126,27 @@ mod tests {
             algorithm: Algorithm::LeastConn,
             members: vec![Ipv4Addr::new(172, 16, 0, 20)],
             stickiness: None,
-        };
+            sources: Vec::new(),
+            proxy_protocol: false,
+        }
+    }
+
+    #[test]
+    fn a_rule_for_somebody_takes_nobody_else_and_a_proxying_one_tells_whose_connection_it_is() {
+        let range = |text: &str| text.parse().expect("a range");
+        let sources = vec![range("10.0.0.0/8"), range("192.0.2.7/32")];
+        let balancer = Balancer { sources, proxy_protocol: true, ..balancer() };
         let text = configuration(&[balancer], Path::new("/run/x"));
+        assert!(
+            text.contains("\n    tcp-request connection reject unless { src 10.0.0.0/8 192.0.2.7/32 }\n"),
+            "{text}"
+        );
+        assert!(text.ends_with(" 172.16.0.20:15050 check send-proxy\n"), "{text}");
+    }
+
+    #[test]
+    fn every_rule_has_a_listener_and_checked_members() {
+        let text = configuration(&[balancer()], Path::new("/run/x"));
         let listener = text.split_once("listen ").map(|(_, listener)| listener);
         assert_eq!(
             listener,

@@ -123,6 +123,11 @@ pub(crate) enum Clash {
     Icmp,
 }
 
+/// Whether two rules' lists of ranges meet, as the real server sees it: they name one range both, or neither names any.
+pub(crate) fn ranges_meet(one: &[Ipv4Net], other: &[Ipv4Net]) -> bool {
+    (one.is_empty() && other.is_empty()) || one.iter().any(|range| other.contains(range))
+}
+
 impl FirewallRule {
     /// Whether `self`, being made, clashes with `old`: the same protocol, a source in common, and the same ports. A rule
     /// without ports doesn't clash with one that has some, as on the real server.
@@ -132,11 +137,9 @@ impl FirewallRule {
                 Direction::Ingress => self.address == old.address,
                 Direction::Egress => self.network == old.network,
             };
-        let common_source = self.sources.iter().any(|source| old.sources.contains(source));
-        let common_destination = self.destinations.is_empty()
-            || old.destinations.is_empty()
-            || self.destinations.iter().any(|destination| old.destinations.contains(destination));
-        if !same_place || !common_source || !common_destination || old.state == RuleState::Revoked {
+        let meet =
+            ranges_meet(&self.sources, &old.sources) && ranges_meet(&self.destinations, &old.destinations);
+        if !same_place || !meet || old.state == RuleState::Revoked {
             return None;
         }
         match (self.matcher, old.matcher) {
@@ -198,6 +201,16 @@ mod tests {
             prop_assert_eq!(other.clash(&one).is_some(), meet);
             prop_assert_eq!(one.clash(&rule(c, c + d, "192.168.0.0/16")), None);
         }
+    }
+
+    #[test]
+    fn a_rule_to_anywhere_and_one_to_somewhere_are_not_in_each_others_way() {
+        let anywhere = FirewallRule { direction: Direction::Egress, ..rule(443, 443, "172.16.0.0/24") };
+        let somewhere =
+            FirewallRule { destinations: vec!["192.0.2.0/24".parse().expect("a range")], ..anywhere.clone() };
+        assert_eq!(somewhere.clash(&anywhere), None);
+        assert_eq!(anywhere.clash(&somewhere), None);
+        assert!(anywhere.clash(&anywhere).is_some() && somewhere.clash(&somewhere).is_some());
     }
 
     #[test]

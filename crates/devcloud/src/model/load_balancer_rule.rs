@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -72,6 +73,20 @@ pub(crate) struct Member {
 }
 
 impl LoadBalancerRule {
+    /// Whose connections it takes; none is everybody's.
+    pub(super) fn sources(&self) -> Vec<Ipv4Net> {
+        let ranges = self.source_list.iter().flat_map(|list| list.split_whitespace());
+        let range = |text: &str| {
+            text.parse::<Ipv4Net>().or_else(|_| text.parse::<Ipv4Addr>().map(Ipv4Net::from)).ok()
+        };
+        ranges.filter_map(range).collect()
+    }
+
+    /// Whether its members are told in the PROXY protocol whose connection it is.
+    pub(super) fn proxy_protocol(&self) -> bool {
+        self.named_protocol.as_deref() == Some("tcp-proxy")
+    }
+
     /// Its state: `Add` until a machine is assigned, as on the real server.
     pub(crate) fn state_name(&self) -> &'static str {
         match self.state {

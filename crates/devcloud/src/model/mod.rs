@@ -46,7 +46,7 @@ pub(crate) use self::account::{Account, Standing, User};
 pub(crate) use self::affinity_group::{AffinityGroup, AffinityType};
 pub(crate) use self::domain::Domain;
 pub(crate) use self::event::Event;
-pub(crate) use self::firewall_rule::{Clash, Direction, FirewallRule, Matcher, RuleState};
+pub(crate) use self::firewall_rule::{Clash, Direction, FirewallRule, Matcher, RuleState, ranges_meet};
 pub(crate) use self::guest_address::{first_free, usable};
 pub(crate) use self::instance_group::InstanceGroup;
 pub(crate) use self::ip_forwarding_rule::IpForwardingRule;
@@ -271,6 +271,12 @@ impl Model {
     /// The network's firewall rules of both directions, in the order they were made.
     pub(crate) fn firewall_rules_of(&self, network: Uuid) -> impl Iterator<Item = &FirewallRule> {
         self.firewall_rules.under(Key::of(network)).filter(move |rule| rule.network == network)
+    }
+
+    /// What the hypervisor calls a machine.
+    pub(crate) fn instance_name(&self, machine: &VirtualMachine) -> String {
+        let owner = self.accounts.get(machine.account).map_or(0, |owner| owner.number);
+        format!("i-{owner}-{}-VM", machine.number)
     }
 
     /// How many public addresses are somebody's.

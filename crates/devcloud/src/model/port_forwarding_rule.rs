@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entity, Key, Model, PortRange, RuleState};
+use super::{Entity, Key, Model, PortRange, RuleState, ranges_meet};
 use crate::driver::Protocol;
 
 /// Traffic to ports of a public address that goes to a guest.
@@ -51,8 +51,15 @@ pub(crate) struct Holder {
 }
 
 impl Model {
-    /// The forward or load balancer rule that already has one of these ports of a public address.
-    pub(crate) fn port_holder(&self, address: Uuid, protocol: Protocol, ports: PortRange) -> Option<Holder> {
+    /// The forward or load balancer rule that already has one of these ports of a public address. `sources` are those of
+    /// the forward that wants them: one with none in common with an old forward is not in its way, as on the real server.
+    pub(crate) fn port_holder(
+        &self,
+        address: Uuid,
+        protocol: Protocol,
+        ports: PortRange,
+        sources: Option<&[Ipv4Net]>,
+    ) -> Option<Holder> {
         let forward = self
             .port_forwarding_rules
             .iter()
@@ -61,6 +68,7 @@ impl Model {
                     && rule.protocol == protocol
                     && rule.state != RuleState::Revoked
                     && rule.public.overlaps(ports)
+                    && sources.is_none_or(|sources| ranges_meet(sources, &rule.sources))
             })
             .map(|rule| Holder {
                 id: rule.id,

@@ -81,20 +81,7 @@ impl Model {
                     destinations: rule.destinations.clone(),
                 })
                 .collect(),
-            forwards: self
-                .port_forwarding_rules
-                .under(Key::of(network.id))
-                .filter(|rule| rule.network == network.id && rule.state.counts())
-                .filter_map(|rule| {
-                    Some(driver::Forward {
-                        address: address_of(rule.address)?,
-                        protocol: rule.protocol,
-                        public: rule.public.into(),
-                        guest: rule.guest,
-                        private: rule.private.into(),
-                    })
-                })
-                .collect(),
+            forwards: self.forwards(network.id),
             static_nats: addresses
                 .iter()
                 .filter_map(|address| Some((address.address, address.static_nat.as_ref()?.guest)))
@@ -112,10 +99,32 @@ impl Model {
                         algorithm: rule.algorithm,
                         stickiness: rule.stickiness.first().and_then(StickinessPolicy::for_driver),
                         members: rule.members.iter().map(|member| member.guest).collect(),
+                        sources: rule.sources(),
+                        proxy_protocol: rule.proxy_protocol(),
                     })
                 })
                 .collect(),
         })
+    }
+
+    /// A network's forwards that are to be in force; those for somebody before those for everybody, which would take all.
+    fn forwards(&self, network: Uuid) -> Vec<driver::Forward> {
+        let rules = self.port_forwarding_rules.under(Key::of(network));
+        let rules = rules.filter(|rule| rule.network == network && rule.state.counts());
+        let mut forwards: Vec<_> = rules
+            .filter_map(|rule| {
+                Some(driver::Forward {
+                    address: self.public_ip_addresses.get(rule.address)?.address,
+                    protocol: rule.protocol,
+                    public: rule.public.into(),
+                    guest: rule.guest,
+                    private: rule.private.into(),
+                    sources: rule.sources.clone(),
+                })
+            })
+            .collect();
+        forwards.sort_by_key(|forward| forward.sources.is_empty());
+        forwards
     }
 
     /// The machines that the router knows. One that is as it was told before is told in the same words, which need not be

@@ -59,6 +59,9 @@ pub(crate) struct VirtualMachine {
     pub(crate) password_due: bool,
     pub(crate) delete_protection: bool,
     pub(crate) dynamically_scalable: bool,
+    /// Whether only root admins see it.
+    #[serde(default)]
+    pub(crate) hidden: bool,
     /// The number of the host it runs on, while it runs.
     pub(crate) host: Option<u32>,
     pub(crate) created: Timestamp,
@@ -101,6 +104,13 @@ pub(crate) struct Nic {
     /// More addresses, each with the id it is removed by.
     #[serde(default)]
     pub(crate) secondary: Vec<(Uuid, Ipv4Addr)>,
+}
+
+impl Nic {
+    /// Its address and its further ones.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.address).chain(self.secondary.iter().map(|(_, address)| *address))
+    }
 }
 
 impl Entity for VirtualMachine {

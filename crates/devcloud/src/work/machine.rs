@@ -39,12 +39,13 @@ impl Core {
         self.read(|model| model.virtual_machines.get(id).map(|machine| machine.state)).ok_or_else(|| gone(id))
     }
 
-    /// Starts a stopped machine: finds it a host, has its networks' routers stand, starts it. When that fails it is left
+    /// Starts a stopped machine: finds it a host unless one is wanted, has its networks' routers stand, starts it. When that fails it is left
     /// as `after_failure` says.
     pub(crate) async fn start_machine(
         self: &Arc<Self>,
         id: Uuid,
         after_failure: MachineState,
+        wanted: Option<u32>,
     ) -> Result<(), ApiError> {
         let hosts = self.settings().config.hosts;
         // What is written down before the driver is asked (`bring_up`) waits for this too.
@@ -65,7 +66,7 @@ impl Core {
                     )));
                 }
             }
-            let host = place(model, machine, hosts);
+            let host = wanted.or_else(|| place(model, machine, hosts));
             let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
             let (name, description) = (machine.name.clone(), machine.described());
             let machine = edit(model, id)?;
@@ -348,7 +349,7 @@ impl Core {
         }
         self.remove_unused(layers).await;
         if before == MachineState::Running {
-            self.start_machine(id, MachineState::Stopped).await?;
+            self.start_machine(id, MachineState::Stopped, None).await?;
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ async fn a_balancer_alternates_and_drops_a_dead_member() {
         private_port: 15050,
         algorithm: Algorithm::RoundRobin,
         stickiness: None,
+        sources: Vec::new(),
+        proxy_protocol: false,
         members: vec![Ipv4Addr::new(172, 16, 0, 20), Ipv4Addr::new(172, 16, 0, 21)],
     });
     net.ingress.push(open(public, 5050, 5050, "0.0.0.0/0"));

@@ -225,6 +225,7 @@ pub(crate) fn forward(public: Ipv4Addr, port: u16, guest: Ipv4Addr, private: u16
         public: Ports { first: port, last: port },
         guest,
         private: Ports { first: private, last: private },
+        sources: Vec::new(),
     }
 }
 

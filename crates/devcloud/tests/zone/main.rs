@@ -1,9 +1,11 @@
 //! A zone as its clients see it: whole conversations through its door, most of them on a paused clock.
 
 mod accounts;
+mod alike;
 mod asleep;
 mod browser;
 mod client;
+mod deployed;
 mod door;
 mod extras;
 mod faults;

@@ -59,7 +59,11 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if let Some(group) = arguments.text("group").filter(|group| !group.is_empty()) {
         call.model.have_group(account, group, now);
     }
+    let root_admin = call.caller.root_admin;
     let machine = edit(call.model, id)?;
+    if let Some(shown) = arguments.boolean("displayvm").filter(|_| root_admin) {
+        machine.hidden = !shown;
+    }
     if let Some(name) = arguments.text("name") {
         name.clone_into(&mut machine.name);
     }

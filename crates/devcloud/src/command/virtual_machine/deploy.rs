@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::{MACHINE, password, user_data};
-use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network, volume};
+use super::lifecycle::wanted_host;
+use super::{MACHINE, disks, password, user_data};
+use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network};
 use crate::driver::{HostName, MacAddress};
 use crate::error::ApiError;
 use crate::faults::doomed;
@@ -47,7 +48,12 @@ pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
         Parameter::text("password")
             .about("of a machine whose template has passwords; without it, one is made up"),
         Parameter::boolean("startvm").about("false leaves it stopped"),
-        Parameter::boolean("displayvm"),
+        Parameter::boolean("displayvm").about("false, of a root admin, hides it from users"),
+        Parameter::text("boottype").about("BIOS"),
+        Parameter::text("bootmode").about("LEGACY"),
+        Parameter::map("datadisksdetails").about(
+            "data disks: of each its diskofferingid, its size where that leaves it open, and its deviceid",
+        ),
         Parameter::boolean("dynamicscalingenabled"),
         Parameter::id("hostid", Entity::Infrastructure),
         Parameter::id("podid", Entity::Infrastructure),
@@ -58,7 +64,22 @@ pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
     ],
     deploy,
 )
-.answering(&MACHINE)];
+.answering(&MACHINE)
+.refusing(&[
+    "datadiskofferinglist",
+    "overridediskofferingid",
+    "securitygroupids",
+    "securitygroupnames",
+    "dhcpoptionsnetworklist",
+    "nicnetworklist",
+    "properties",
+    "extraconfig",
+    "volumeid",
+    "snapshotid",
+    "ip6address",
+    "customid",
+    "rootdiskkmskeyid",
+])];
 
 const NAME_RULE: &str = "Unable to execute API command deployvirtualmachine due to invalid value. Invalid value provided for API \
     arg: name - it can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen ('-'), must be between \
@@ -66,13 +87,8 @@ const NAME_RULE: &str = "Unable to execute API command deployvirtualmachine due 
 
 fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let arguments = call.arguments;
-    for parameter in ["hostid", "podid", "clusterid"] {
-        if arguments.id(parameter).is_some() && !call.caller.root_admin {
-            return Err(ApiError::permission(format!(
-                "Parameter {parameter} can only be specified by a Root Admin, permission denied"
-            )));
-        }
-    }
+    let host = wanted_host(call)?;
+    boots_as_asked(call)?;
     let account = call.owner()?;
     let named = arguments.text("name").filter(|name| !name.is_empty()).map(str::to_owned);
     if named.as_deref().is_some_and(|name| name.parse::<HostName>().is_err()) {
@@ -80,32 +96,26 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let offering = arguments.required_id("serviceofferingid")?;
     let (size, own_size) = wanted_size(call, offering, None)?;
-    let (template, bytes) = template(call, account)?;
+    let template = template(call, account)?;
+    let bytes = disks::root(call, offering, template.bytes)?;
     let (key_pairs, public_keys) = keys(call, account)?;
     let user_data = user_data::of_arguments(call, template.user_data.as_ref())?;
     let groups = affinity_group::named(call, account)?;
     let wanted = networks(call, account)?;
     let id = call.model.next_id();
     let name = named.unwrap_or_else(|| format!("VM-{id}"));
-    for (network, _) in &wanted {
-        unique_name(call, *network, &name, None)?;
+    for wanted in &wanted {
+        unique_name(call, wanted.network, &name, None)?;
     }
     for (resource, more) in [
         (Resource::Machines, 1),
-        (Resource::Volumes, 1),
         (Resource::Processors, i64::from(size.processors)),
         (Resource::Memory, i64::try_from(size.memory_mib).unwrap_or(i64::MAX)),
-        (Resource::PrimaryStorage, i64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(i64::MAX)),
     ] {
         call.within_limit(account, resource, more)?;
     }
-    let data_disk = match arguments.id("diskofferingid") {
-        Some(offering) => {
-            let gigabytes = volume::size_for(call, offering)?;
-            Some(volume::new_data_disk(call, account, None, Some(offering), gigabytes << 30)?)
-        }
-        None => None,
-    };
+    let number = call.model.next_number();
+    let data_disks = disks::data(call, account, number, bytes)?;
     let nics = nics(call, &wanted)?;
 
     let password = password::wanted(call, template.password_enabled)?;
@@ -123,7 +133,6 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if !start {
         details.insert("deployvm".to_owned(), "true".to_owned());
     }
-    let number = call.model.next_number();
     let volume = Volume {
         number: call.model.next_number(),
         id: call.model.next_id(),
@@ -171,6 +180,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         password,
         delete_protection: false,
         dynamically_scalable: arguments.boolean("dynamicscalingenabled") == Some(true),
+        hidden: call.caller.root_admin && arguments.boolean("displayvm") == Some(false),
         host: None,
         created: call.now,
         updated: None,
@@ -179,18 +189,17 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         call.model.have_group(account, group, call.now);
     }
     call.model.volumes.insert(volume);
-    if let Some(mut disk) = data_disk {
-        (disk.virtual_machine, disk.device, disk.attached) = (Some(id), 1, Some(call.now));
-        disk.name = format!("DATA-{number}");
+    for mut disk in data_disks {
+        (disk.virtual_machine, disk.attached) = (Some(id), Some(call.now));
         call.model.volumes.insert(disk);
     }
     call.model.virtual_machines.insert(machine);
-    for (network, _) in wanted {
-        call.model.touch(network);
+    for wanted in wanted {
+        call.model.touch(wanted.network);
     }
     Ok(Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
         if start {
-            running.core.start_machine(id, MachineState::Error).await?;
+            running.core.start_machine(id, MachineState::Error, host).await?;
             return running.started_answer(id).await;
         } else if doomed() {
             running.core.set_machine_state(id, MachineState::Error).await?;
@@ -238,8 +247,21 @@ pub(super) fn wanted_size(
     Ok((size, Some(size)))
 }
 
-/// The template, ready and the account's to use, and the size of a root disk from it.
-fn template(call: &Call<'_>, account: Uuid) -> Result<(Template, u64), ApiError> {
+/// Machines boot from their disks as from a BIOS here, which is what is had without these parameters.
+fn boots_as_asked(call: &Call<'_>) -> Result<(), ApiError> {
+    for (parameter, served) in [("boottype", "BIOS"), ("bootmode", "LEGACY")] {
+        let asked = call.arguments.text(parameter).filter(|asked| !asked.is_empty());
+        if let Some(asked) = asked.filter(|asked| !asked.eq_ignore_ascii_case(served)) {
+            return Err(ApiError::invalid(format!(
+                "Invalid {parameter} {asked}: this zone's machines boot with {served}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The template, ready and the account's to use.
+fn template(call: &Call<'_>, account: Uuid) -> Result<Template, ApiError> {
     let Some(id) = call.arguments.id("templateid") else {
         return Err(ApiError::internal(
             "Unable to deploy Instance: one of templateid, volumeid and snapshotid has to be given",
@@ -265,26 +287,7 @@ fn template(call: &Call<'_>, account: Uuid) -> Result<(Template, u64), ApiError>
             "Hypervisor passed to the deployVm call, is different from the hypervisor type of the template",
         ));
     }
-    let bytes = match call.arguments.integer("rootdisksize") {
-        None => template.bytes,
-        Some(gigabytes) => {
-            // Whatever does not fit into the number of bytes is no size.
-            let wanted = u64::try_from(gigabytes).ok().and_then(|gigabytes| gigabytes.checked_mul(1 << 30));
-            let wanted = wanted.ok_or_else(|| {
-                ApiError::invalid(format!(
-                    "Invalid rootdisksize {gigabytes}: it can't be a disk's size in GB"
-                ))
-            })?;
-            if wanted < template.bytes {
-                return Err(ApiError::invalid(format!(
-                    "rootdisksize override ({gigabytes} GB) is smaller than template size {} bytes",
-                    template.bytes
-                )));
-            }
-            wanted
-        }
-    };
-    Ok((template.clone(), bytes))
+    Ok(template.clone())
 }
 
 /// Key pairs by `keypair` and `keypairs`: their names, and the keys. Without any, the template's own key is used.
@@ -309,8 +312,15 @@ pub(super) fn keys(call: &Call<'_>, account: Uuid) -> Result<(Vec<String>, Vec<S
     Ok(found)
 }
 
-/// The networks the machine goes into, the default one first, each with the address that is asked for.
-fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<(Uuid, Option<Ipv4Addr>)>, ApiError> {
+/// A network that a machine is to be in, with what is asked for there.
+struct Wanted {
+    network: Uuid,
+    address: Option<Ipv4Addr>,
+    mac: Option<MacAddress>,
+}
+
+/// The networks the machine goes into, the default one first, each with the addresses that are asked for.
+fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<Wanted>, ApiError> {
     let arguments = call.arguments;
     let ids = arguments.ids("networkids").unwrap_or_default();
     let list = arguments.map("iptonetworklist");
@@ -325,8 +335,9 @@ fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<(Uuid, Option<Ipv4
     };
     let default_address =
         arguments.text("ipaddress").filter(|text| !text.is_empty()).map(parse).transpose()?;
-    let mut wanted: Vec<(Uuid, Option<Ipv4Addr>)> = if list.is_empty() {
-        ids.iter().map(|id| (*id, None)).collect()
+    let anything = |network: Uuid| Wanted { network, address: None, mac: None };
+    let mut wanted: Vec<Wanted> = if list.is_empty() {
+        ids.iter().copied().map(anything).collect()
     } else {
         list.iter()
             .map(|entry| {
@@ -337,18 +348,30 @@ fn networks(call: &mut Call<'_>, account: Uuid) -> Result<Vec<(Uuid, Option<Ipv4
                 })?;
                 let address =
                     entry.get("ip").filter(|text| !text.is_empty()).map(|text| parse(text)).transpose()?;
-                Ok((network.id, address))
+                let mac = entry.get("mac").filter(|text| !text.is_empty());
+                let mac = mac.map(|mac| checked_mac(call, mac)).transpose()?;
+                Ok(Wanted { network: network.id, address, mac })
             })
             .collect::<Result<_, ApiError>>()?
     };
     if wanted.is_empty() {
-        wanted.push((network::default_for(call, account)?, None));
+        wanted.push(anything(network::default_for(call, account)?));
     }
     if let (Some(first), Some(address)) = (wanted.first_mut(), default_address) {
-        first.1 = Some(address);
+        first.address = Some(address);
+    }
+    let default_mac = arguments.text("macaddress").filter(|mac| !mac.is_empty());
+    if let (Some(first), Some(mac)) = (wanted.first_mut(), default_mac) {
+        first.mac = Some(checked_mac(call, mac)?);
+    }
+    let mut macs = BTreeSet::new();
+    for mac in wanted.iter().filter_map(|wanted| wanted.mac.as_ref()) {
+        if !macs.insert(mac.to_string()) {
+            return Err(ApiError::invalid(format!("Mac address {mac} is asked for twice")));
+        }
     }
     let mut seen = BTreeSet::new();
-    for (id, _) in &wanted {
+    for Wanted { network: id, .. } in &wanted {
         let network =
             call.model.networks.get(*id).ok_or_else(|| ApiError::invalid("Unable to find network"))?;
         if network.account != account {
@@ -389,16 +412,8 @@ pub(super) fn unique_name(
     Ok(())
 }
 
-fn nics(call: &mut Call<'_>, wanted: &[(Uuid, Option<Ipv4Addr>)]) -> Result<Vec<Nic>, ApiError> {
-    let mac = match call.arguments.text("macaddress").filter(|mac| !mac.is_empty()) {
-        Some(mac) => Some(checked_mac(call, mac)?),
-        None => None,
-    };
-    let mut nics = Vec::new();
-    for (number, (id, wanted)) in wanted.iter().enumerate() {
-        nics.push(new_nic(call, *id, *wanted, mac.clone().filter(|_| number == 0))?);
-    }
-    Ok(nics)
+fn nics(call: &mut Call<'_>, wanted: &[Wanted]) -> Result<Vec<Nic>, ApiError> {
+    wanted.iter().map(|wanted| new_nic(call, wanted.network, wanted.address, wanted.mac.clone())).collect()
 }
 
 /// An interface in a network, with this address or a free one.
@@ -437,10 +452,11 @@ pub(super) fn guest_address(
     network: &Network,
     wanted: Option<Ipv4Addr>,
 ) -> Result<Ipv4Addr, ApiError> {
-    let mut taken =
-        call.model.machines_in(network.id).filter_map(|machine| machine.nic_in(network.id)).flat_map(|nic| {
-            std::iter::once(nic.address).chain(nic.secondary.iter().map(|(_, address)| *address))
-        });
+    let mut taken = call
+        .model
+        .machines_in(network.id)
+        .filter_map(|machine| machine.nic_in(network.id))
+        .flat_map(Nic::addresses);
     let found = match wanted {
         Some(address) => Some(address).filter(|address| {
             usable(network.range, network.gateway, *address) && !taken.any(|other| other == *address)

@@ -14,10 +14,25 @@ fn instance(id: Uuid) -> Option<(&'static str, Option<Uuid>)> {
     Some(("VirtualMachine", Some(id)))
 }
 
+/// The host that `hostid` names. There is one pod and one cluster, so that theirs change nothing.
+pub(super) fn wanted_host(call: &Call<'_>) -> Result<Option<u32>, ApiError> {
+    for parameter in ["hostid", "podid", "clusterid"] {
+        if call.arguments.id(parameter).is_some() && !call.caller.root_admin {
+            return Err(ApiError::permission(format!(
+                "Parameter {parameter} can only be specified by a Root Admin, permission denied"
+            )));
+        }
+    }
+    let Some(id) = call.arguments.id("hostid") else { return Ok(None) };
+    let found = (0..call.settings.config.hosts).find(|host| call.catalogue().host_id(*host) == id);
+    found.map(Some).ok_or_else(|| ApiError::invalid(format!("Unable to find a host by id {id}")))
+}
+
 pub(super) fn start(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
+    let host = wanted_host(call)?;
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {
-        running.core.start_machine(id, MachineState::Stopped).await?;
+        running.core.start_machine(id, MachineState::Stopped, host).await?;
         running.started_answer(id).await
     }))
 }

@@ -92,7 +92,8 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let found = call.candidates(&call.model.virtual_machines).filter(|machine| {
         scope.includes(machine.account)
             && call.wanted(machine.id)
-            && (call.caller.root_admin || !gone(machine))
+            && (call.caller.root_admin || !(gone(machine) || machine.hidden))
+            && arguments.boolean("displayvm").is_none_or(|shown| shown != machine.hidden)
             && call.name_is(&machine.name)
             && state(machine)
             && (arguments.text("keyword").is_none()
@@ -126,7 +127,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
 
 pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
     let machine = call.arguments.id("virtualmachineid").and_then(|id| call.model.virtual_machines.get(id));
-    let machine = machine.filter(|machine| call.caller.root_admin || machine.account == call.caller.account);
+    let machine = machine.filter(|machine| call.may_use(machine.account));
     let found = machine.into_iter().flat_map(|machine| {
         machine.nics.iter().enumerate().map(move |(number, nic)| (machine, number, nic)).filter(
             |(_, _, nic)| {
@@ -189,7 +190,7 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
     let job = view.model.under_way.get(&machine.id);
     let admin = if view.root_admin {
         json!({
-            "instancename": format!("i-{}-{}-VM", owner.map_or(0, |owner| owner.number), machine.number),
+            "instancename": view.model.instance_name(machine),
             "hostid": machine.host.map(|host| catalogue.host_id(host)),
             "hostname": machine.host.map(|host| catalogue.host_name(host)),
             "arch": "x86_64",
@@ -246,7 +247,7 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "isdynamicallyscalable": machine.dynamically_scalable,
             "deleteprotection": machine.delete_protection,
             "pooltype": machine.updated.map(|_| "Filesystem"),
-            "displayvm": view.root_admin.then_some(true),
+            "displayvm": view.root_admin.then_some(!machine.hidden),
             "boottype": machine.details.is_empty().then_some("Bios"),
             "bootmode": machine.details.is_empty().then_some("legacy"),
             "publicipid": public.map(|address| address.id),

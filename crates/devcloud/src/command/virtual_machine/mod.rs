@@ -3,6 +3,7 @@
 mod change;
 pub(crate) mod deploy;
 mod details;
+mod disks;
 mod lifecycle;
 mod list;
 pub(in crate::command) mod moving;
@@ -55,7 +56,12 @@ pub(super) const COMMANDS: &[Command] = &[
         "Starts a stopped machine",
         JobKind::new("user.vm.StartVMCmd", "VM.START", "starting Vm")
             .with_admin_class("admin.vm.StartVMCmdByAdmin"),
-        &[Parameter::id("id", Entity::VirtualMachine).required()],
+        &[
+            Parameter::id("id", Entity::VirtualMachine).required(),
+            Parameter::id("hostid", Entity::Infrastructure),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("clusterid", Entity::Infrastructure),
+        ],
         lifecycle::start,
     )
     .answering(&MACHINE),
@@ -132,6 +138,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("deleteprotection"),
             Parameter::boolean("isdynamicallyscalable"),
             Parameter::boolean("haenable"),
+            Parameter::boolean("displayvm").about("false, of a root admin, hides it from users"),
             Parameter::id("ostypeid", Entity::OsType),
             Parameter::id("userdataid", Entity::UserData),
             Parameter::map("userdatadetails"),
