@@ -6,7 +6,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# What is tried often, and ends well each time: tests of simulated clusters write here how often.
+MESOSTACK_COUNTS=$(mktemp)
+export MESOSTACK_COUNTS
+trap 'rm -f "$log" "$MESOSTACK_COUNTS"' EXIT
 failed=0
 parts=()
 
@@ -61,5 +64,10 @@ if [ -n "$machines_left_out" ]; then
 elif [ -z "${MESOSTACK_TEST_LONG:-}" ]; then
     echo "left out: third-party clients on real machines (they take long; set MESOSTACK_TEST_LONG=1)"
 fi
+counted=$(sort -k 2 "$MESOSTACK_COUNTS" | awk '{ count = $1; $1 = "" } $0 != what { tell(); what = $0; sum = 0 } { sum += count }
+    function tell() { if (what) printf "%s%d%s", (told++ ? ", " : ""), sum, what }
+    END { tell() }')
+failures=$(awk '/^test result:/ { failed += $6 } END { print failed + 0 }' "$log")
+[ -z "$counted" ] || echo "made good: $counted; tests that failed: $failures"
 awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$log" || failed=1
 exit "$failed"

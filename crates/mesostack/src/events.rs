@@ -92,6 +92,8 @@ pub enum Event {
     Warning { message: String },
     /// The run is being stopped: nothing is begun any more, and what runs has `grace` to end.
     Stopping {
+        #[serde(default)]
+        why: Stop,
         running: Vec<Work>,
         #[serde(with = "seconds")]
         grace: Duration,
@@ -140,6 +142,19 @@ pub struct GraphStep {
     pub after: Vec<usize>,
 }
 
+/// Why a run is stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// From outside: somebody asked for it, or the lease was lost.
+    #[default]
+    Interrupted,
+    /// Its deadline has passed.
+    DeadlinePassed,
+    /// Something failed that no other step would survive.
+    Failed,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +165,8 @@ pub enum Outcome {
     Failed,
     /// It was stopped.
     Interrupted,
+    /// Its deadline passed.
+    DeadlinePassed,
 }
 
 /// Durations as seconds, to the millisecond.

@@ -129,6 +129,11 @@ impl Error {
         )
     }
 
+    /// Whether the machine was not reached, and may well be at another time.
+    pub fn may_pass(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Unreachable { last, .. } if last.is_transient())
+    }
+
     /// Whether the machine refused our key.
     pub fn is_authentication(&self) -> bool {
         matches!(self, Self::Authentication { .. })

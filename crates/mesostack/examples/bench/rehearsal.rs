@@ -28,7 +28,7 @@ use mesostack::{
         build::{Access, Failure, Hear, Options, Ran, Shell},
         recipe::{File, Recipe},
     },
-    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
+    node::{self, Configuration, Drained, Health, Nodes, SetUp, Status, Tell, Whereabouts},
     spec::{Document, Node},
 };
 use remote::{Identity, Target};
@@ -101,9 +101,9 @@ impl Nodes for Obedient {
         Ok(SetUp::Changed { restarted: Vec::new() })
     }
 
-    async fn wait_until_healthy(&self, _: &Whereabouts, _: Instant, _: &Tell<'_>) -> Result<(), node::Error> {
+    async fn check(&self, _: &Whereabouts, _: Instant) -> Result<Health, node::Error> {
         self.work(self.asking).await;
-        Ok(())
+        Ok(Health::Well)
     }
 
     async fn status(&self, _: &[Whereabouts], _: &[Node], _: Instant) -> Status {
@@ -266,6 +266,7 @@ impl Rehearsal {
             nodes: Some(Arc::new(self.nodes.clone())),
             listener: Arc::new(Silent),
             stop: lease.stop().clone(),
+            deadline: None,
             limits: Limits::from(&self.desired.spec),
         };
         apply(plan, &context)

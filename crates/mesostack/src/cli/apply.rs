@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use mesostack::cluster::{
     Applied, Context, Limits, Observed, OperatorKey, Plan, find_or_make_key, lease::Lease, plan_destruction,
 };
-use mesostack::node::SshNodes;
+use mesostack::{
+    events::{Event, Outcome},
+    node::SshNodes,
+    timeline::Estimate,
+};
 use serde_json::json;
 
 use super::{
@@ -15,20 +19,22 @@ use super::{
     journal::Journal,
     lease::alone,
     report::While,
-    run::Run,
+    run::{Patience, Run},
     saved,
 };
 use crate::progress::readable;
 
-/// How long the whole of it may take.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// How long it may take to look at what is there; what is done about it has the file's deadlines, one for each step.
+const LOOKING: Duration = Duration::from_secs(10 * 60);
+/// How long an answer to the question whether to go on is waited for; meanwhile nobody else can work on the cluster.
+const ANSWERING: Duration = Duration::from_secs(60 * 60);
 
 pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
-    let deadline = run.deadline(PATIENCE);
+    let patience = run.patience();
     let agreed_to = arguments.plan.as_deref().map(saved::read).transpose()?;
-    let cluster = run.ask(deadline, Cluster::open(run)).await?.asking(&arguments.changes)?;
-    alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
-        let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+    let cluster = run.ask(patience.within(LOOKING), Cluster::open(run)).await?.asking(&arguments.changes)?;
+    alone(run, cluster, (arguments.turn, patience), async |run, cluster, lease| {
+        let (observed, plan) = run.ask(patience.within(LOOKING), cluster.plan()).await?;
         if observed.network.is_some() {
             lease.expect_remains();
         }
@@ -42,33 +48,34 @@ pub(super) async fn apply(run: &Run, arguments: Apply) -> miette::Result<Exit> {
             Some(Part::Infrastructure) => plan.only_infrastructure(),
             None => plan,
         };
-        carry_out(run, cluster, lease, observed, &plan, (consent, "Apply this plan?"), "apply").await
+        let asks = (consent, "Apply this plan?");
+        carry_out(run, cluster, (lease, patience), observed, &plan, asks, "apply").await
     })
     .await
 }
 
 pub(super) async fn replace(run: &Run, arguments: Replace) -> miette::Result<Exit> {
-    let deadline = run.deadline(PATIENCE);
-    let cluster = run.ask(deadline, Cluster::open(run)).await?.replacing(&arguments.node)?;
-    let turn = (arguments.turn, deadline);
+    let patience = run.patience();
+    let cluster = run.ask(patience.within(LOOKING), Cluster::open(run)).await?.replacing(&arguments.node)?;
+    let turn = (arguments.turn, patience);
     alone(run, cluster, turn, async |run, cluster, lease| {
-        let (observed, plan) = run.ask(deadline, cluster.plan()).await?;
+        let (observed, plan) = run.ask(patience.within(LOOKING), cluster.plan()).await?;
         lease.expect_remains();
         let asks = (arguments.consent, "Apply this plan?");
-        carry_out(run, cluster, lease, observed, &plan, asks, "replace").await
+        carry_out(run, cluster, (lease, patience), observed, &plan, asks, "replace").await
     })
     .await
 }
 
 pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exit> {
-    let deadline = run.deadline(PATIENCE);
-    let cluster = run.ask(deadline, Cluster::open(run)).await?;
-    alone(run, cluster, (arguments.turn, deadline), async |run, cluster, lease| {
-        let observed = run.ask(deadline, cluster.existing()).await?;
+    let patience = run.patience();
+    let cluster = run.ask(patience.within(LOOKING), Cluster::open(run)).await?;
+    alone(run, cluster, (arguments.turn, patience), async |run, cluster, lease| {
+        let observed = run.ask(patience.within(LOOKING), cluster.existing()).await?;
         lease.expect_remains();
         let plan = plan_destruction(&cluster.desired, &observed);
         let asks = (arguments.consent, "Destroy all of this?");
-        carry_out(run, cluster, lease, observed, &plan, asks, "destroy").await
+        carry_out(run, cluster, (lease, patience), observed, &plan, asks, "destroy").await
     })
     .await
 }
@@ -77,13 +84,14 @@ pub(super) async fn destroy(run: &Run, arguments: Destroy) -> miette::Result<Exi
 async fn carry_out(
     run: &Run,
     cluster: &Cluster,
-    lease: &Lease,
+    (lease, patience): (&Lease, Patience),
     observed: Observed,
     plan: &Plan,
     (consent, question): (Consent, &str),
     command: &str,
 ) -> miette::Result<Exit> {
     let estimated = cluster.estimated(plan);
+    let estimate = estimated.estimate;
     if plan.obstacles.is_empty() || run.options.json {
         run.tell("plan", &estimated, || estimated.to_string())?;
     }
@@ -92,11 +100,11 @@ async fn carry_out(
         run.conclude(&json!({ "cluster": plan.cluster, "changed": false }), String::new)?;
         return Ok(Exit::Done);
     }
-    if !consent.ask(run, question).await? {
+    if !run.ask(patience.within(ANSWERING), consent.ask(run, question)).await? {
         run.remark("nothing was changed");
         return Ok(Exit::Failed);
     }
-    let applied = execute(run, cluster, lease, observed, plan, command).await?;
+    let applied = execute(run, cluster, (lease, patience), observed, (plan, estimate), command).await?;
     let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied });
     run.conclude(&result, || text(&plan.cluster, &applied))?;
     Ok(Exit::Done)
@@ -106,9 +114,9 @@ async fn carry_out(
 async fn execute(
     run: &Run,
     cluster: &Cluster,
-    lease: &Lease,
+    (lease, patience): (&Lease, Patience),
     observed: Observed,
-    plan: &Plan,
+    (plan, estimate): (&Plan, Option<Estimate>),
     command: &str,
 ) -> miette::Result<Applied> {
     let mut context = Context {
@@ -118,6 +126,7 @@ async fn execute(
         nodes: None,
         listener: run.progress.listener(),
         stop: run.stop.clone(),
+        deadline: patience.whole(),
         limits: Limits::from(cluster.spec()).within(lease.grace()),
     };
     if plan.needs_key() {
@@ -131,8 +140,14 @@ async fn execute(
     }
     let journal = Journal::begin(run, command, cluster.spec(), &cluster.client);
     context.listener = journal.listener();
+    if let Some(estimate) = estimate {
+        context.listener.hear(Event::Estimated { takes: estimate.takes, runs: estimate.runs });
+    }
     let applied = mesostack::cluster::apply(plan, &context).await;
-    journal.end(run, &applied);
+    journal.end(match &applied {
+        Err(unfinished) if unfinished.deadline_passed => Outcome::DeadlinePassed,
+        ended => run.outcome(ended),
+    });
     if let (Err(unfinished), true) = (&applied, run.options.json) {
         run.tell("unfinished", unfinished, String::new)?;
     }

@@ -41,7 +41,8 @@ pub(crate) struct Global {
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Give up after this long, such as 90s, 15m or 1h30m [default: the command's own]
+    /// Give up after this long, such as 90s, 15m or 1h30m [default: none for apply, replace and destroy, each of whose
+    /// steps has its own in the file; an hour for image build; minutes at most for whatever only asks]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) deadline: Option<Duration>,
 }
@@ -254,7 +255,7 @@ pub(crate) struct Apply {
 /// What is done about others who work on the same cluster.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Turn {
-    /// Wait for another run on this cluster to end, no longer than this [default: the deadline]
+    /// Wait for another run on this cluster to end, no longer than this [default: the deadline, else a day]
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
     pub(crate) wait: Option<Option<Duration>>,
     /// How long others stay away if this run is killed; while it works it renews that

@@ -35,6 +35,9 @@ pub(crate) async fn connect(cloud: &Cloud) -> miette::Result<Client> {
     let verify = cloud.verify_tls && found.verify_tls != Some(false);
     let mut builder =
         Client::builder(endpoint, found.credentials).danger_accept_invalid_certificates(!verify);
+    if let Some(most) = cloud.calls_per_second {
+        builder = builder.calls_per_second(most.into());
+    }
     if let Some(file) = cloud.ca_file.as_ref().or(found.ca_file.as_ref()) {
         let authorities = tokio::fs::read(file).await;
         builder = builder.ca_file(authorities.tried(format!("could not read {}", file.display()))?);

@@ -28,7 +28,7 @@ use super::{
 pub(crate) struct Estimated<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
-    estimate: Option<Estimate>,
+    pub(super) estimate: Option<Estimate>,
 }
 
 impl fmt::Display for Estimated<'_> {

@@ -54,12 +54,7 @@ impl Journal {
     }
 
     /// Writes down how it ended.
-    pub(crate) fn end<T, E>(self, run: &Run, ended: &Result<T, E>) {
-        let outcome = match ended {
-            Ok(_) => Outcome::Done,
-            Err(_) if run.stop.is_cancelled() => Outcome::Interrupted,
-            Err(_) => Outcome::Failed,
-        };
+    pub(crate) fn end(self, outcome: Outcome) {
         let calls = self.client.counts().since(&self.before).total();
         self.listener.hear(Event::RunEnded { outcome, took: self.began.elapsed(), calls });
     }

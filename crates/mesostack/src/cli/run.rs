@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use mesostack::{events::SCHEMA, spec::Document};
+use mesostack::{
+    events::{Outcome, SCHEMA},
+    spec::Document,
+};
 use miette::IntoDiagnostic;
 use serde::Serialize;
 use serde_json::Value;
@@ -31,6 +34,22 @@ pub(crate) struct Run {
     pub(crate) document: Arc<OnceLock<Document>>,
 }
 
+/// How much time there is: the user's deadline for the whole of it, else each part's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience(Option<Instant>);
+
+impl Patience {
+    /// When the whole is stopped; none: it goes on as long as its steps do.
+    pub(crate) fn whole(self) -> Option<Instant> {
+        self.0
+    }
+
+    /// When a part that begins now is given up.
+    pub(crate) fn within(self, usual: Duration) -> Instant {
+        self.0.unwrap_or_else(|| Instant::now() + usual)
+    }
+}
+
 impl Run {
     pub(crate) fn new(options: Global, stop: CancellationToken, progress: Progress) -> Self {
         Self { options, stop, progress, document: Arc::default() }
@@ -46,17 +65,18 @@ impl Run {
         Instant::now() + self.options.deadline.unwrap_or(usual)
     }
 
-    /// Cancelled by Ctrl-C, and when the deadline passes.
-    pub(crate) fn stop_at(&self, deadline: Instant) -> CancellationToken {
-        let stop = self.stop.child_token();
-        let late = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep_until(deadline) => late.cancel(),
-                () = late.cancelled() => {}
-            }
-        });
-        stop
+    /// How much time a command that changes a cluster has, from now on.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience(self.options.deadline.map(|deadline| Instant::now() + deadline))
+    }
+
+    /// How work ended, unless it says so itself.
+    pub(crate) fn outcome<T, E>(&self, ended: &Result<T, E>) -> Outcome {
+        match ended {
+            Ok(_) => Outcome::Done,
+            Err(_) if self.stop.is_cancelled() => Outcome::Interrupted,
+            Err(_) => Outcome::Failed,
+        }
     }
 
     /// Awaits work that changes nothing: Ctrl-C and the deadline may simply drop it.
@@ -65,13 +85,8 @@ impl Run {
         deadline: Instant,
         work: impl Future<Output = miette::Result<T>>,
     ) -> miette::Result<T> {
-        // The deadline stops the run as well, and is told as what it is.
-        let late = || Instant::now() >= deadline;
         tokio::select! {
-            () = self.stop.cancelled() => match late() {
-                true => Err(DeadlinePassed.into()),
-                false => Err(Interrupted::default().into()),
-            },
+            () = self.stop.cancelled() => Err(Interrupted::default().into()),
             () = tokio::time::sleep_until(deadline) => Err(DeadlinePassed.into()),
             done = work => done,
         }
@@ -191,13 +206,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_stops_the_run_is_told_as_a_deadline() {
-        for _ in 0..50 {
-            let deadline = Instant::now() + Duration::from_secs(60);
-            let run = Run { stop: run().stop_at(deadline), ..run() };
-            let question = std::future::pending::<miette::Result<()>>();
-            assert!(run.ask(deadline, question).await.unwrap_err().is::<DeadlinePassed>());
-        }
+    async fn a_deadline_is_for_the_whole_run_and_without_one_each_part_has_its_own() {
+        let minute = Duration::from_secs(60);
+        let given = Run { options: Global { deadline: Some(minute), ..run().options }, ..run() };
+        let (whole, parts) = (given.patience(), run().patience());
+        tokio::time::advance(minute / 2).await;
+        assert_eq!(whole.within(minute), Instant::now() + minute / 2);
+        assert_eq!((parts.whole(), parts.within(minute)), (None, Instant::now() + minute));
+        let question = std::future::pending::<miette::Result<()>>();
+        assert!(given.ask(whole.within(minute), question).await.unwrap_err().is::<DeadlinePassed>());
     }
 
     #[tokio::test]

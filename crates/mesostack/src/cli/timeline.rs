@@ -97,6 +97,7 @@ fn ended(summary: &Summary) -> &'static str {
         Some(Outcome::Done) => "done",
         Some(Outcome::Failed) => "failed",
         Some(Outcome::Interrupted) => "interrupted",
+        Some(Outcome::DeadlinePassed) => "deadline passed",
         None => "broken off",
     }
 }

@@ -407,7 +407,8 @@ impl Action {
             | Self::Launch { .. }
             | Self::Start { .. }
             | Self::Destroy { .. } => Lane::Machines,
-            Self::SetUp { .. } | Self::Drain { .. } => Lane::Nodes,
+            // A draining only waits; whoever asks the masters for many at once has places for that.
+            Self::SetUp { .. } => Lane::Nodes,
             _ => Lane::Free,
         }
     }

@@ -26,15 +26,18 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use cloudstack::Client;
 use serde::Serialize;
 use tokio::{
-    sync::{Mutex as Turns, Notify},
-    time::Instant,
+    sync::{Mutex as Turns, Notify, Semaphore},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -57,9 +60,12 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    events::{Event, GraphStep, Listener, Work, with_jobs_of},
+    events::{Event, GraphStep, Listener, Stop, Work, with_jobs_of},
     node::Nodes,
 };
+
+/// How long a job is waited for in a network's queue that stands still.
+const STANDS: Duration = Duration::from_secs(20);
 
 /// Everything a run needs beside its plan.
 #[derive(Clone, Debug)]
@@ -76,6 +82,8 @@ pub struct Context {
     pub listener: Arc<dyn Listener>,
     /// Stops the run: no step is begun any more, running ones get a grace period.
     pub stop: CancellationToken,
+    /// When the run as a whole is stopped; none: it goes on as long as its steps do, each of which has its own limit.
+    pub deadline: Option<Instant>,
     /// How long things may take.
     pub limits: Limits,
 }
@@ -151,12 +159,27 @@ struct Run<'a> {
     nodes_side_by_side: Ramp,
     /// Told when a lane holds more than before.
     widened: Notify,
+    /// Places for nodes that are asked how they do.
+    asked_side_by_side: Semaphore,
     /// How machines' jobs ended, of many at once.
     roll_call: RollCall,
     /// Whoever writes rules of the network has it: one at a time, also where a step mends what others made.
     network_queue: Turns<()>,
-    /// Stopped from outside, or from inside by a failure no other step would survive.
+    /// The last job in the network's queue did not end in time.
+    queue_stands: AtomicBool,
+    /// Stopped from outside, by its deadline, or by a failure no other step would survive.
     halt: CancellationToken,
+    /// It was the deadline.
+    late: AtomicBool,
+}
+
+/// What becomes of something that is asked for a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twice {
+    /// The cloud says that it is there already.
+    Refused,
+    /// There are two of it: it is looked for with patience before it is asked for again.
+    Made,
 }
 
 /// How far a phase is.
@@ -186,9 +209,12 @@ impl<'a> Run<'a> {
             ramp: Ramp::new(context.limits.machines, deploys),
             nodes_side_by_side: Ramp::new(context.limits.nodes, false),
             widened: Notify::new(),
+            asked_side_by_side: Semaphore::new(context.limits.nodes.max(1)),
             roll_call: RollCall::default(),
             network_queue: Turns::default(),
+            queue_stands: AtomicBool::new(false),
             halt: context.stop.child_token(),
+            late: AtomicBool::new(false),
         }
     }
 
@@ -238,6 +264,10 @@ impl<'a> Run<'a> {
         };
         let result = with_jobs_of(Arc::new(hears), &work, acts).await;
         self.in_flight.end(&work);
+        if action.lane() == Lane::NetworkQueue {
+            let stands = matches!(&result, Err(StepError::Cloud(cloudstack::Error::Deadline { .. })));
+            self.queue_stands.store(stands, Ordering::Relaxed);
+        }
         if action.lane() == Lane::Machines {
             if result.is_ok() { self.ramp.widen() } else { self.ramp.narrow() }
         }
@@ -274,18 +304,44 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Says what is still under way once the run is stopped. Never ends.
+    /// Stops the run when its deadline passes; says what is still under way once it is stopped. Never ends.
     async fn tell_of_a_stop(&self) -> Infallible {
-        self.halt.cancelled().await;
+        let deadline = async {
+            match self.context.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.halt.cancelled() => {}
+            () = deadline => {
+                self.late.store(true, Ordering::Relaxed);
+                self.halt.cancel();
+            }
+        }
+        let why = match (self.late(), self.context.stop.is_cancelled()) {
+            (true, _) => Stop::DeadlinePassed,
+            (false, true) => Stop::Interrupted,
+            (false, false) => Stop::Failed,
+        };
         let running = self.in_flight.steps();
-        self.tell(Event::Stopping { running, grace: self.context.limits.grace });
+        self.tell(Event::Stopping { why, running, grace: self.context.limits.grace });
         std::future::pending().await
     }
 
+    fn late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
     fn conclude(&self, outcomes: Vec<Outcome<StepError>>) -> Result<(), Unfinished> {
-        let interrupted = self.context.stop.is_cancelled();
-        let mut unfinished =
-            Unfinished { interrupted, detached: self.in_flight.jobs(), ..Unfinished::default() };
+        let deadline_passed = self.late();
+        let interrupted = self.context.stop.is_cancelled() && !deadline_passed;
+        let mut unfinished = Unfinished {
+            interrupted,
+            deadline_passed,
+            detached: self.in_flight.jobs(),
+            ..Unfinished::default()
+        };
         for (step, outcome) in self.plan.steps.iter().zip(outcomes) {
             let action = &step.action;
             match outcome {
@@ -305,14 +361,14 @@ impl<'a> Run<'a> {
     }
 
     /// Makes something, whatever it takes within the policy: `look` finds it by its identity (and fails when what is
-    /// found is not what was wanted), `make` makes it.
+    /// found is not what was wanted), `make` makes it, and the cloud refuses to make it twice.
     async fn settle<T>(
         &self,
         work: &Work,
         look: impl AsyncFn() -> Result<Option<T>, StepError>,
         make: impl AsyncFn() -> Result<T, cloudstack::Error>,
     ) -> Result<T, StepError> {
-        self.settle_if(work, async || Ok(()), look, make).await
+        self.settle_if(work, async || Ok(()), (Twice::Refused, look), make).await
     }
 
     /// The same, if `may` says so right before each attempt.
@@ -320,7 +376,7 @@ impl<'a> Run<'a> {
         &self,
         work: &Work,
         may: impl AsyncFn() -> Result<(), StepError>,
-        look: impl AsyncFn() -> Result<Option<T>, StepError>,
+        (twice, look): (Twice, impl AsyncFn() -> Result<Option<T>, StepError>),
         make: impl AsyncFn() -> Result<T, cloudstack::Error>,
     ) -> Result<T, StepError> {
         let mut attempt = 1;
@@ -331,9 +387,12 @@ impl<'a> Run<'a> {
                 Err(error) => error,
             };
             let verdict = policy::verdict(&error, attempt);
-            if let Verdict::Adopt | Verdict::LookThenAgain(_) = verdict
-                && let Some(found) = look().await?
-            {
+            let looks = match (verdict, twice) {
+                (Verdict::Adopt, _) | (Verdict::LookThenAgain(_), Twice::Made) => policy::LOOKS,
+                (Verdict::LookThenAgain(_), Twice::Refused) => &policy::LOOKS[..1],
+                _ => &[],
+            };
+            if let Some(found) = self.find(work, looks, &look).await? {
                 return Ok(found);
             }
             match verdict {
@@ -344,6 +403,35 @@ impl<'a> Run<'a> {
             }
             attempt += 1;
         }
+    }
+
+    /// Looks for something, after each of these pauses: a list may show what was there some seconds ago, and not know ids
+    /// that are newer. A run that is stopped looks no more.
+    async fn find<T>(
+        &self,
+        work: &Work,
+        looks: &[Duration],
+        look: &impl AsyncFn() -> Result<Option<T>, StepError>,
+    ) -> Result<Option<T>, StepError> {
+        let mut last = Ok(None);
+        for pause in looks {
+            if !pause.is_zero() {
+                self.waiting(work, "the cloud to show what is there");
+                tokio::select! {
+                    () = tokio::time::sleep(*pause) => {}
+                    () = self.halt.cancelled() => break,
+                }
+            }
+            last = match look().await {
+                Err(StepError::Cloud(error)) if error.is_not_found() => Ok(None),
+                looked => looked,
+            };
+            // What is there and is not what was wanted may be what was there before.
+            if !matches!(last, Ok(None) | Err(StepError::Clash { .. })) {
+                break;
+            }
+        }
+        last
     }
 
     /// Waits before another attempt after `error`. A run that is stopped makes none: then that was the last one.
@@ -375,6 +463,15 @@ impl<'a> Run<'a> {
 
     fn brief(&self) -> Instant {
         Instant::now() + self.context.limits.brief
+    }
+
+    /// As [`Run::brief`], for what goes through the network's queue: behind a job that did not end in time nothing else does
+    /// either, until that one ends.
+    fn queued(&self) -> Instant {
+        match self.queue_stands.load(Ordering::Relaxed) {
+            true => Instant::now() + self.context.limits.brief.min(STANDS),
+            false => self.brief(),
+        }
     }
 
     fn long(&self) -> Instant {

@@ -268,6 +268,7 @@ pub(super) fn spec() -> Spec {
             credentials: CredentialsSpec::Ambient,
             ca_file: None,
             verify_tls: true,
+            calls_per_second: None,
             zone: "devcloud".into(),
         },
         access: AccessSpec {

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::FuturesUnordered};
 use mesos::{Address, Connect, Master, RegisteredAgent, Reply};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     SshNodes, Tell, Whereabouts,
@@ -17,6 +20,8 @@ use crate::spec::Node;
 
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How many drainings may ask the masters at once. Each question is answered with a list of all agents.
+pub(super) const ASKING: usize = 16;
 /// How long a leading master is looked for. A cluster without one cannot drain anything.
 const LEADER: Duration = Duration::from_secs(60);
 
@@ -62,9 +67,10 @@ impl Way for SshNodes {
 }
 
 /// Drains an agent, asked for through whichever of the masters leads. What was begun before is gone on with. Tasks get
-/// half of the time to end by themselves.
+/// half of the time to end by themselves. Of all drainings, only as many ask at once as there are `places`.
 pub(super) async fn drain(
     way: &impl Way,
+    places: &Semaphore,
     masters: &[Whereabouts],
     agent: &Node,
     deadline: Instant,
@@ -82,6 +88,8 @@ pub(super) async fn drain(
         }
     };
     loop {
+        // Kept while something is asked, and not while it is waited. Nobody closes it.
+        let place = places.acquire().await.ok();
         let led = leader(way, masters, deadline).await;
         let known = led
             .as_ref()
@@ -103,6 +111,7 @@ pub(super) async fn drain(
             }
             (Some(_), Some(_)) => say("its tasks to end"),
         }
+        drop(place);
         if !asked && led.is_none() && began.elapsed() >= LEADER {
             return Drained::NoLeader;
         }

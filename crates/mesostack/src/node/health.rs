@@ -13,6 +13,15 @@ use crate::spec::{Node, Role};
 /// How long one answer may take. A Marathon without a leader takes about 3 s to say so.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
+/// How a node does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does what its role asks of it.
+    Well,
+    /// It lacks this, said so that "waiting for …" can precede it.
+    Lacks(String),
+}
+
 /// What a node still lacks, said so that "waiting for …" can precede it.
 pub(super) type Lacks = String;
 

@@ -28,6 +28,7 @@ mod zookeeper;
 
 pub use configuration::{Configuration, File};
 pub use drain::Drained;
+pub use health::Health;
 pub use nodes::{Error, Nodes, Tell};
 pub(crate) use places::{GATEWAY_MARATHON_PORT, GATEWAY_MESOS_PORT};
 pub use places::{host_name, host_name_of};

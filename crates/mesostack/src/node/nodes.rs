@@ -5,10 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Configuration, Drained, SetUp, SshNodes, Status, Whereabouts, connect::ThroughSession, health};
+use super::{
+    Configuration, Drained, Health, SetUp, SshNodes, Status, Whereabouts, connect::ThroughSession, health,
+};
 use crate::spec::Node;
 
-/// How long to wait before asking a node again how it does.
+/// How long to wait before a node that went away is reached again.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// A node that could not be reached, configured, or brought to health.
@@ -67,18 +69,13 @@ pub trait Nodes: Send + Sync + std::fmt::Debug {
         deadline: Instant,
     ) -> Result<SetUp, Error>;
 
-    /// Waits until the node does what its role asks of it: a master's ZooKeeper serves, its Mesos master and Marathon know
-    /// their leaders, and its gateway leads there; an agent is registered. A master needs the others for that, so all have to
-    /// be set up before the first is waited for. `tell` hears what is being waited for, whenever that changes.
+    /// Asks a node once whether it does what its role asks of it: a master's ZooKeeper serves, its Mesos master and Marathon
+    /// know their leaders, and its gateway leads there; an agent is registered. A master needs the others for that, so all
+    /// have to be set up before the first is asked. One that does not answer by `deadline` lacks that.
     ///
     /// # Errors
-    /// When it is not reached or not healthy by `deadline`.
-    async fn wait_until_healthy(
-        &self,
-        at: &Whereabouts,
-        deadline: Instant,
-        tell: &Tell<'_>,
-    ) -> Result<(), Error>;
+    /// When asking again would not help: it shows another host key, or refuses ours.
+    async fn check(&self, at: &Whereabouts, deadline: Instant) -> Result<Health, Error>;
 
     /// Asks all masters how they do and which agents they know. Takes until `deadline` at most.
     async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status;
@@ -123,36 +120,24 @@ impl Nodes for SshNodes {
         }
     }
 
-    async fn wait_until_healthy(
-        &self,
-        at: &Whereabouts,
-        deadline: Instant,
-        tell: &Tell<'_>,
-    ) -> Result<(), Error> {
-        let began = Instant::now();
-        let mut told = String::new();
-        loop {
-            let session = self.reach(at, deadline).await?;
-            let connect = Arc::new(ThroughSession(session));
-            let checked = tokio::time::timeout_at(deadline, health::check(connect, &at.node)).await;
-            match checked {
-                Ok(Ok(())) => {
-                    self.done_with(at).await;
-                    return Ok(());
-                }
-                Ok(Err(lacks)) if lacks != told => {
-                    tell(&lacks);
-                    told = lacks;
-                }
-                Ok(Err(_)) => {}
-                Err(_) if told.is_empty() => told = "its services to answer".to_owned(),
-                Err(_) => {}
+    async fn check(&self, at: &Whereabouts, deadline: Instant) -> Result<Health, Error> {
+        let session = match self.reach(at, deadline).await {
+            Err(Error::Remote { source, .. }) if source.may_pass() => {
+                return Ok(Health::Lacks("SSH to answer".to_owned()));
             }
-            if Instant::now() + PAUSE >= deadline {
-                return Err(Error::Unhealthy { node: at.node.name(), waited: began.elapsed(), lacks: told });
+            reached => reached?,
+        };
+        let connect = Arc::new(ThroughSession(session));
+        let checked = tokio::time::timeout_at(deadline, health::check(connect, &at.node)).await;
+        let lacks = match checked {
+            Ok(Ok(())) => {
+                self.done_with(at).await;
+                return Ok(Health::Well);
             }
-            tokio::time::sleep(PAUSE).await;
-        }
+            Ok(Err(lacks)) => lacks,
+            Err(_) => "its services to answer".to_owned(),
+        };
+        Ok(Health::Lacks(lacks))
     }
 
     async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status {
@@ -166,6 +151,6 @@ impl Nodes for SshNodes {
         deadline: Instant,
         tell: &Tell<'_>,
     ) -> Drained {
-        super::drain::drain(self, masters, agent, deadline, tell).await
+        super::drain::drain(self, &self.draining, masters, agent, deadline, tell).await
     }
 }

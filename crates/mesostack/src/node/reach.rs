@@ -16,9 +16,12 @@ use std::{
 
 use futures::{FutureExt, future};
 use remote::{HostKey, Identity, Session, Target, wait_until_reachable, wait_until_reachable_through};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
 
-use super::Error;
+use super::{Error, drain};
 use crate::spec::{Node, Role};
 
 /// The port SSH listens on, on every node.
@@ -50,6 +53,8 @@ pub struct SshNodes {
     pub(super) ssh: u16,
     /// A place for each node's session, so that nodes are reached side by side but none of them twice at once.
     places: Mutex<HashMap<(Ipv4Addr, u16), Arc<Place>>>,
+    /// Places for drainings that ask the masters.
+    pub(super) draining: Semaphore,
 }
 
 /// Where a node's session is kept; locked while the node is being reached.
@@ -71,7 +76,8 @@ impl Place {
 impl SshNodes {
     /// Logs in to all nodes as `user` with `identity`.
     pub fn new(user: impl Into<String>, identity: Identity) -> Self {
-        Self { user: user.into(), identity, ssh: SSH, places: Mutex::default() }
+        let draining = Semaphore::new(drain::ASKING);
+        Self { user: user.into(), identity, ssh: SSH, places: Mutex::default(), draining }
     }
 
     /// A session with the node: the one there is, or a new one as soon as the node answers.

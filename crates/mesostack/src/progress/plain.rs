@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{Zoned, civil::Time};
 use mesostack::{
-    events::{Event, Listener, Work},
+    events::{Event, Listener, Stop, Work},
     timeline::Figures,
 };
 
@@ -104,20 +104,24 @@ fn line(at: Time, event: &Event, output: bool) -> Option<String> {
         Event::Failed { work, error } => format!("{}: failed: {error}", work.0),
         Event::Output { work, line } if output => format!("{} | {line}", work.0),
         Event::Warning { message } => format!("warning: {message}"),
-        Event::Stopping { running, grace } => stopping(running, *grace),
+        Event::Stopping { why, running, grace } => stopping(*why, running, *grace),
         _ => return None,
     };
     Some(format!("{} {text}", at.strftime("%H:%M:%S")))
 }
 
 /// What a run that is being stopped still waits for.
-fn stopping(running: &[Work], grace: Duration) -> String {
+fn stopping(why: Stop, running: &[Work], grace: Duration) -> String {
     const FEW: usize = 8;
     let few = running.iter().take(FEW).map(|work| work.0.as_ref()).collect::<Vec<_>>().join(", ");
+    let why = match why {
+        Stop::DeadlinePassed => "the deadline has passed, stopping",
+        Stop::Interrupted | Stop::Failed => "stopping",
+    };
     match (running.len(), running.len().saturating_sub(FEW)) {
-        (0, _) => "stopping: nothing is under way".to_owned(),
-        (_, 0) => format!("stopping: waits up to {} for {few}", readable(grace)),
-        (_, more) => format!("stopping: waits up to {} for {few} and {more} more", readable(grace)),
+        (0, _) => format!("{why}: nothing is under way"),
+        (_, 0) => format!("{why}: waits up to {} for {few}", readable(grace)),
+        (_, more) => format!("{why}: waits up to {} for {few} and {more} more", readable(grace)),
     }
 }
 
@@ -167,7 +171,11 @@ mod tests {
             ),
             (Event::Warning { message: "two masters".into() }, "09:05:07 warning: two masters"),
             (
-                Event::Stopping { running: vec![work()], grace: Duration::from_secs(10) },
+                Event::Stopping {
+                    why: Stop::Interrupted,
+                    running: vec![work()],
+                    grace: Duration::from_secs(10),
+                },
                 "09:05:07 stopping: waits up to 10.0 s for start master-1",
             ),
         ];

@@ -7,6 +7,9 @@ use super::{
     section::{Findings, Located, Section},
 };
 
+/// What a limit of calls in a second may be at most; whoever wants more wants none.
+const MOST_CALLS: u32 = 1000;
+
 /// `None` only together with a problem.
 pub(super) fn read_cloud(mut cloud: Section<'_>, found: &mut Findings, place: &Place) -> Option<Cloud> {
     let api_url = cloud.text(found, "api_url");
@@ -23,6 +26,7 @@ pub(super) fn read_cloud(mut cloud: Section<'_>, found: &mut Findings, place: &P
             "the server's certificate is not checked: whoever is in between can read the keys' effect",
         );
     }
+    let calls_per_second = cloud.number(found, "calls_per_second", 1..=MOST_CALLS).map(|most| most.value);
     let zone = cloud.text(found, "zone");
     if zone.is_none() && !found.places.contains_key("cloud.zone") {
         let problem = Problem::new(cloud.span(), "the file names no zone");
@@ -38,7 +42,7 @@ pub(super) fn read_cloud(mut cloud: Section<'_>, found: &mut Findings, place: &P
     }
     cloud.finish(found);
     let api_url = api_url.map(|url| url.value);
-    Some(Cloud { api_url, credentials, ca_file, verify_tls, zone: zone?.value })
+    Some(Cloud { api_url, credentials, ca_file, verify_tls, calls_per_second, zone: zone?.value })
 }
 
 fn check_api_url(url: &Located<String>, found: &mut Findings) {

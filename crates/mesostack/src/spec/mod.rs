@@ -69,6 +69,8 @@ pub struct Cloud {
     pub ca_file: Option<PathBuf>,
     /// Whether the server's certificate is checked. On unless the file says otherwise.
     pub verify_tls: bool,
+    /// How many calls may begin in a second; as many as the server takes when absent.
+    pub calls_per_second: Option<u32>,
     /// The zone's name or id.
     pub zone: String,
 }

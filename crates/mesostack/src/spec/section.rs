@@ -156,7 +156,8 @@ impl<'a> Section<'a> {
         self.number(found, key, range).unwrap_or(Located { value: default, span })
     }
 
-    fn number(
+    /// A whole number within `range`, if there is one.
+    pub(super) fn number(
         &mut self,
         found: &mut Findings,
         key: &'static str,

@@ -51,6 +51,7 @@ fn the_least_file_gets_the_originals_defaults() {
     assert_eq!(warnings, []);
     assert_eq!(spec.cloud.credentials, Credentials::Ambient);
     assert!(spec.cloud.verify_tls);
+    assert_eq!(spec.cloud.calls_per_second, None);
     assert_eq!(spec.network.name, "subnet01");
     assert_eq!(spec.network.range.to_string(), "172.16.0.0/24");
     assert_eq!(spec.network.offering, "DefaultIsolatedNetworkOfferingWithSourceNatService");
@@ -146,6 +147,12 @@ fn an_unknown_key_is_answered_with_the_nearest_right_one() {
 fn wrong_types_are_told_with_both_types() {
     refused(&with(&["cluster: masters = \"3\""]), "a whole number, and this is a text", "masters");
     refused(&with(&["cloud: zone = 7"]), "a text in quotes, and this is a whole number", "zone");
+    for wrong in ["0", "1001", "\"many\"", "2.5"] {
+        let file = with(&[&format!("cloud: calls_per_second = {wrong}")]);
+        refused(&file, "calls_per_second", wrong);
+    }
+    let few = accepted(&with(&["cloud: calls_per_second = 25"]));
+    assert_eq!(few.spec.cloud.calls_per_second, Some(25));
     refused(&with(&["cloud: verify_tls = \"no\""]), "true or false, and this is a text", "verify_tls");
     refused(&with(&["access: allow = \"10.0.0.1\""]), "a list of texts", "allow");
     refused(&with(&["cluster: agents = 3.5"]), "this is a fraction", "agents");

@@ -44,10 +44,12 @@ fn starting(
     folder: &Path,
     url: &str,
     (key, secret): &(String, String),
+    options: &[&str],
 ) -> (Child, impl Iterator<Item = Value>) {
     std::fs::write(folder.join("mesostack.toml"), FILE).unwrap();
     let mut apply = Command::new(env!("CARGO_BIN_EXE_mesostack"))
         .args(["apply", "--yes", "--json"])
+        .args(options)
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
@@ -63,10 +65,13 @@ fn starting(
     let begun = |line: &Value| line["event"] == "job_started" && line["command"] == "startVirtualMachine";
     let mut seen = Vec::new();
     let found = lines.by_ref().any(|line| {
-        seen.push(line.to_string());
+        seen.push(line.clone());
         begun(&line)
     });
     assert!(found, "no machine was started: {seen:#?}");
+    let at = |event: &str| seen.iter().position(|line| line["event"] == event).expect(event);
+    assert!(at("estimated") < at("started"), "{seen:#?}");
+    assert!(seen[at("estimated")]["takes"].as_f64().is_some_and(|seconds| seconds > 1.0), "{seen:#?}");
     (apply, lines)
 }
 
@@ -79,7 +84,7 @@ fn interrupt(child: &Child) {
 fn the_first_interruption_stops_in_good_order_and_names_what_goes_on() {
     let (_runtime, url, keys) = slow_zone();
     let folder = tempfile::tempdir().unwrap();
-    let (apply, lines) = starting(folder.path(), &url, &keys);
+    let (apply, lines) = starting(folder.path(), &url, &keys, &[]);
     let interrupted = Instant::now();
     interrupt(&apply);
     let lines = lines.collect::<Vec<_>>();
@@ -104,10 +109,28 @@ fn the_first_interruption_stops_in_good_order_and_names_what_goes_on() {
 }
 
 #[test]
+fn a_deadline_that_passed_is_told_as_one_with_what_to_do_next() {
+    let (_runtime, url, keys) = slow_zone();
+    let folder = tempfile::tempdir().unwrap();
+    let (apply, lines) = starting(folder.path(), &url, &keys, &["--deadline", "5s", "--lease", "30s"]);
+    let lines = lines.collect::<Vec<_>>();
+    let output = apply.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = |event: &str| lines.iter().find(|line| line["event"] == event).expect(event);
+    assert_eq!(told("stopping")["why"], "deadline_passed");
+    assert_eq!(told("run_ended")["outcome"], "deadline_passed");
+    let unfinished = told("unfinished");
+    assert_eq!((&unfinished["deadline_passed"], &unfinished["interrupted"]), (&true.into(), &false.into()));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the deadline has passed: ") && text.contains("longer --deadline"), "{text}");
+    assert!(!text.contains("interrupted"), "{text}");
+}
+
+#[test]
 fn the_second_interruption_ends_it_at_once() {
     let (_runtime, url, keys) = slow_zone();
     let folder = tempfile::tempdir().unwrap();
-    let (mut apply, mut lines) = starting(folder.path(), &url, &keys);
+    let (mut apply, mut lines) = starting(folder.path(), &url, &keys, &[]);
     interrupt(&apply);
     assert!(lines.by_ref().any(|line| line["event"] == "stopping"));
     let again = Instant::now();

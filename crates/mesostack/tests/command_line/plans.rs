@@ -12,7 +12,7 @@ use insta::assert_snapshot;
 use mesostack::{
     cluster::{self, Context, Desired, Observed, OperatorKey, apply, find_or_make_key, plan},
     events::Silent,
-    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
+    node::{self, Configuration, Drained, Health, Nodes, SetUp, Status, Tell, Whereabouts},
     spec::{Node, Spec},
 };
 use secrecy::ExposeSecret;
@@ -36,8 +36,8 @@ impl Nodes for Obedient {
         Ok(SetUp::Changed { restarted: Vec::new() })
     }
 
-    async fn wait_until_healthy(&self, _: &Whereabouts, _: Instant, _: &Tell<'_>) -> Result<(), node::Error> {
-        Ok(())
+    async fn check(&self, _: &Whereabouts, _: Instant) -> Result<Health, node::Error> {
+        Ok(Health::Well)
     }
 
     async fn status(&self, _: &[Whereabouts], _: &[Node], _: Instant) -> Status {
@@ -126,6 +126,7 @@ impl Place {
                 nodes: Some(Arc::new(Obedient)),
                 listener: Arc::new(Silent),
                 stop: CancellationToken::new(),
+                deadline: None,
                 limits: cluster::Limits::from(&spec),
             };
             apply(&plan, &context).await.unwrap();
@@ -259,6 +260,18 @@ fn the_graph_is_all_there_is_on_standard_output() {
     assert!(output.starts_with("<svg ") && output.ends_with("</svg>\n"), "{output}");
     assert_eq!(place.run(&["plan", "--graph", "png"]).0, 64);
     assert_eq!(place.run(&["plan", "--graph", "dot", "--json"]).0, 64);
+}
+
+#[test]
+fn no_more_calls_begin_in_a_second_than_the_file_says() {
+    let place = Place::with(Limits::NONE);
+    let file = std::fs::read_to_string(place.path("mesostack.toml")).unwrap();
+    let few = file.replace("[cloud]\n", "[cloud]\ncalls_per_second = 3\n");
+    std::fs::write(place.path("mesostack.toml"), few).unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(place.run(&["plan"]).0, 2);
+    // At least seven calls, a third of a second apart.
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) fn spec_on(network: Ipv4Addr, masters: u16) -> Spec {
             credentials: Credentials::Ambient,
             ca_file: None,
             verify_tls: true,
+            calls_per_second: None,
             zone: "zone".to_owned(),
         },
         access: Access {

@@ -17,11 +17,16 @@ use cloudstack::{
     Expect,
     resource::{DestroyVirtualMachine, StopVirtualMachine},
 };
+use devcloud::{
+    Throttle, ZoneConfig,
+    faults::{Faults, JobFault, MachineFault, When},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     census::{Census, census, difference},
+    counts::note,
     wire::Weather,
     zone::{Asked, Bench, file, file_behind},
 };
@@ -169,6 +174,7 @@ async fn kill_everywhere_and_run(story: Story, after: Option<Asked>, shard: usiz
         }
     }
     println!("{}, shard {shard}: {kills} kill points, each made good", story.name);
+    note("kill points", kills);
     kills
 }
 
@@ -338,38 +344,110 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Kills a story at random moments in bad weather, up to three times in a row, then lets it be run in calm.
+/// What goes wrong in a zone itself, beside the calls on their way to it.
+#[derive(Debug)]
+struct Mishaps {
+    faults: Faults,
+    throttle: Option<Throttle>,
+    lag: Duration,
+}
+
+impl Mishaps {
+    /// None at every other seed.
+    fn draw(random: &mut StdRng) -> Self {
+        let mut faults = Faults::seeded(random.random());
+        let (mut throttle, mut lag) = (None, Duration::ZERO);
+        if random.random() {
+            let (code, text) = FAILURES[random.random_range(0..FAILURES.len())];
+            let fail = JobFault::Fail { code, text: text.to_owned(), done: random.random_bool(0.3) };
+            faults = faults.job("*", When::chance(random.random_range(0.0..0.06)), fail);
+            if random.random_bool(0.3) {
+                let hang = JobFault::Hang { done: random.random() };
+                faults = faults.job("*", When::nth(random.random_range(1..120)), hang);
+            }
+            let error = random.random_range(0.0..0.1);
+            let death = When::chance(random.random_range(0.0..0.1));
+            let after = Duration::from_secs(random.random_range(1..20));
+            // One that is made again knows nothing: of the masters, a majority has to be what it was.
+            for mortal in ["mesos-agent*", "mesos-master-2"] {
+                faults = faults.machine(mortal, When::chance(error), MachineFault::Error);
+            }
+            faults = faults.machine("*", death, MachineFault::Dies(after.into()));
+            throttle = [None, Some(12), Some(25)][random.random_range(0..3)]
+                .map(|calls| Throttle { calls, window: Duration::from_secs(1) });
+            lag = Duration::from_millis([0, 1_000, 3_000][random.random_range(0..3)]);
+        }
+        Self { faults, throttle, lag }
+    }
+}
+
+/// How jobs fail in clouds that are unwell.
+const FAILURES: [(u16, &str); 4] = [
+    (530, "Internal error executing command, please contact your system administrator"),
+    (533, "Unable to create a deployment for VM instance due to Insufficient capacity"),
+    (534, "Unable to contact resource."),
+    (536, "The resource is in use"),
+];
+
+/// When machines that die have died, and the zone has noticed.
+const MOURNED: Duration = Duration::from_secs(60);
+
+/// Kills a story at random moments in bad weather, with jobs that fail or hang, machines that end in `Error` or die, lists
+/// that lag and a throttle; up to three times in a row. Then it is run in calm.
 async fn kill_at_random(story: Story, longest: usize, seeds: impl Iterator<Item = u64>) {
     let ending = story.ending().await;
     let scene = story.scene().await;
-    let (mut kills, mut failures, mut runs) = (0, 0, 0);
+    let (mut kills, mut failures, mut runs, mut mishaps) = (0, 0, 0, 0);
     for seed in seeds {
         runs += 1;
         let mut random = StdRng::seed_from_u64(seed);
-        let bench = scene.fork().await;
+        let Mishaps { faults, throttle, lag } = Mishaps::draw(&mut random);
+        let troubled = !faults.jobs.is_empty();
+        mishaps += usize::from(troubled);
+        let bench = scene.fork_with(ZoneConfig { throttle, ..scene.zone.config() }).await;
+        bench.zone.set_faults(&faults);
         for _ in 0..random.random_range(1..=3) {
             let weather = Weather {
                 seed: random.random(),
                 rate: random.random_range(0.0..0.25),
                 outlives: random.random(),
+                lag,
                 ..Weather::default()
             };
             let client = bench.client_over(bench.wire_in(weather));
             let run = bench.attempt(client, story.then.as_ref(), story.file());
-            match mortal(random.random_range(1..longest), run).await {
+            // What the mishaps do to a run shows only when it lives.
+            let life = match troubled && random.random_bool(0.4) {
+                true => usize::MAX,
+                false => random.random_range(1..longest),
+            };
+            match mortal(life, run).await {
                 None => kills += 1,
                 Some(Err(_)) => failures += 1,
                 Some(Ok(())) => {}
             }
-            sleep(RESTART + Duration::from_millis(random.random_range(0..4_000))).await;
+            // A run that was not killed gives its lease back, and the next one does not see what is not shown yet.
+            sleep(lag + RESTART + Duration::from_millis(random.random_range(0..4_000))).await;
         }
+        bench.zone.set_faults(&Faults::default());
+        sleep(MOURNED).await;
+        // Jobs that hang do so until the server is started again; ids of its own, or some would be drawn a second time.
+        let config = ZoneConfig { seed: Some(seed + 1_000_000), ..bench.zone.config() };
+        let bench = bench.fork_with(config).await;
         let calm = story.run(&bench, false).await;
         calm.unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", story.name));
         story.settled(&bench).await;
+        sleep(SETTLED).await;
         let found = difference(&census(&bench).await, &ending);
         assert!(found.is_empty(), "{}, seed {seed}:\n{}", story.name, found.join("\n"));
     }
-    println!("{}: {runs} times, {kills} kills and {failures} failed runs, each made good", story.name);
+    println!(
+        "{}: {runs} times ({mishaps} with mishaps in the zone), {kills} kills and {failures} failed runs, each made good",
+        story.name
+    );
+    note("stories killed at random", runs);
+    note("kills at random", kills);
+    note("failed runs", failures);
 }
 
 /// Seeds of one of two threads.

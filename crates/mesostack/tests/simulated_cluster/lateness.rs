@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use devcloud::faults::{Faults, JobFault, When};
 use mesostack::{
     cluster::{Context, apply},
-    events::Event,
+    events::{Event, Stop},
 };
 use tokio::time::{Instant, sleep};
 
@@ -66,6 +66,18 @@ async fn a_job_that_hangs_for_good_keeps_only_its_own_node_away() {
     let unfinished = bench.apply_over(bench.client(), &impatient(1, 8)).await.expect_err("a job hangs");
     assert_eq!((unfinished.missing.len(), unfinished.detached.len()), (1, 1), "{unfinished}");
     assert_eq!(bench.nodes.changes().len(), 8, "all others are set up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_hangs_is_waited_for_once_and_not_again_for_each_rule_behind_it() {
+    let bench = Bench::new().await;
+    let hang = JobFault::Hang { done: false };
+    bench.zone.set_faults(&Faults::seeded(1).job("createPortForwardingRule", When::nth(3), hang));
+    let began = Instant::now();
+    let unfinished = bench.apply_over(bench.client(), &file(3, 20)).await.expect_err("a job hangs");
+    assert_eq!(unfinished.detached.len(), 21, "{unfinished}");
+    // Three minutes for the first, and not for each of the others.
+    assert!(began.elapsed() < Duration::from_secs(20 * 60), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,4 +145,25 @@ async fn a_stopped_run_makes_no_further_attempt() {
     let (result, stopped) = tokio::join!(apply(&plan, &context), stopper);
     assert!(result.expect_err("it was stopped").interrupted);
     assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}: nothing was under way", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_deadline_passed_says_so_and_the_next_one_takes_up_where_it_ended() {
+    let bench = Bench::new().await;
+    let slow = JobFault::Slow(Duration::from_secs(60).into());
+    bench.zone.set_faults(&Faults::seeded(1).job("startVirtualMachine", When::Always, slow));
+    let client = bench.client();
+    let (plan, desired, observed) = bench.plan(&client, &file(1, 1)).await;
+    let heard = Arc::new(Heard::default());
+    let deadline = Some(Instant::now() + Duration::from_secs(20));
+    let context = Context { deadline, listener: heard.clone(), ..bench.context(client, desired, observed) };
+    let unfinished = apply(&plan, &context).await.expect_err("it is too short");
+    assert!(unfinished.deadline_passed && !unfinished.interrupted, "{unfinished}");
+    assert!(unfinished.to_string().starts_with("the deadline has passed: "), "{unfinished}");
+    assert_eq!(unfinished.detached.len(), 2, "{unfinished}");
+    let late = |event: &Event| matches!(event, Event::Stopping { why: Stop::DeadlinePassed, .. });
+    assert!(heard.0.lock().expect("over").iter().any(late));
+    bench.zone.set_faults(&Faults::default());
+    bench.apply(&file(1, 1)).await;
+    bench.assert_whole(&file(1, 1)).await;
 }

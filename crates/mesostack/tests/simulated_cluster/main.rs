@@ -2,8 +2,10 @@
 
 mod bastion;
 mod census;
+mod counts;
 mod crashes;
 mod failures;
+mod lagging;
 mod lateness;
 mod life;
 mod looking;

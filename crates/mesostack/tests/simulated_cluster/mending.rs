@@ -19,15 +19,51 @@ use devcloud::{
     faults::{Faults, JobFault, MachineFault, When, Wire},
     simulator::{Capacity, Latencies},
 };
-use mesostack::cluster::{StepError, Unfinished, host_key_tag};
+use mesostack::{
+    cluster::{Applied, Context, StepError, Unfinished, apply, host_key_tag},
+    events::Event,
+};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::zone::{Bench, file, file_behind};
+use crate::{
+    life::Heard,
+    zone::{Asked, Bench, file, file_behind},
+};
 
 impl Bench {
     /// A run that does not reach its end.
     async fn falls_short(&self, file: &str) -> Unfinished {
         self.apply_over(self.client(), file).await.expect_err("it cannot reach its end")
+    }
+
+    /// A run, and after how long so many events of that kind had happened.
+    async fn apply_until(
+        &self,
+        asked: impl Into<Asked>,
+        event: impl Fn(&Event) -> bool,
+        count: usize,
+    ) -> (Result<Applied, Unfinished>, Duration) {
+        let client = self.client();
+        let (plan, desired, observed) = self.plan(&client, asked).await;
+        let heard = Arc::new(Heard::default());
+        let context = Context { listener: heard.clone(), ..self.context(client, desired, observed) };
+        let began = Instant::now();
+        let over = CancellationToken::new();
+        let happened = async {
+            while !over.is_cancelled()
+                && heard.0.lock().expect("no panic").iter().filter(|heard| event(heard)).count() < count
+            {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            began.elapsed()
+        };
+        let run = async {
+            let applied = apply(&plan, &context).await;
+            over.cancel();
+            applied
+        };
+        tokio::join!(run, happened)
     }
 
     /// The nodes the next run still has to do something about.
@@ -215,6 +251,39 @@ async fn nodes_that_never_answer_keep_no_place_that_others_wait_for() {
     // One deadline, not four of them one after another.
     assert!(began.elapsed() < Duration::from_secs(1_300), "{:?}", began.elapsed());
     assert_eq!(bench.to_do(&file_behind(3, 100)).await.len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_do_not_become_healthy_keep_no_other_from_being_looked_at() {
+    let bench = Bench::new().await;
+    let ailing = ["agent-1", "agent-2"].map(str::to_owned);
+    bench.nodes.ailing.lock().expect("no panic").extend(ailing);
+    let file = file(1, 5) + "[parallel]\nnodes = 2\n";
+    let ready = |event: &Event| matches!(event, Event::NodeReady { .. });
+    let (applied, ready) = bench.apply_until(file.as_str(), ready, 4).await;
+    let unfinished = applied.expect_err("two are not healthy");
+    assert_eq!(names(&unfinished), ["mesos-agent-1", "mesos-agent-2"], "{unfinished}");
+    assert_eq!(bench.to_do(&file).await, ["mesos-agent-1", "mesos-agent-2"].map(str::to_owned).into());
+    assert!(ready < Duration::from_secs(200), "the others were found healthy after {ready:?} only");
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_whose_tasks_do_not_end_keep_neither_each_other_nor_set_ups_waiting() {
+    let bench = Bench::new().await;
+    let few = "[parallel]\nnodes = 1\n";
+    bench.nodes.deaf.lock().expect("no panic").insert("agent-4".to_owned());
+    bench.falls_short(&(file(1, 4) + few)).await;
+    bench.nodes.deaf.lock().expect("no panic").clear();
+    let busy = ["agent-1", "agent-2", "agent-3"].map(str::to_owned);
+    bench.nodes.busy.lock().expect("no panic").extend(busy);
+    let began = Instant::now();
+    let asked = Asked::without(file(1, 1) + few, &["agent-1", "agent-2", "agent-3"]);
+    let set_up =
+        |event: &Event| matches!(event, Event::Done { work, .. } if *work.0 == *"set up mesos-agent-4");
+    let (applied, set_up) = bench.apply_until(asked, set_up, 1).await;
+    applied.expect("a smaller cluster");
+    assert!(set_up < Duration::from_secs(60), "agent-4 was set up after {set_up:?} only");
+    assert!(began.elapsed() < Duration::from_secs(400), "one deadline, not three: {:?}", began.elapsed());
 }
 
 /// A cloud that gives a machine another address than the one asked for.

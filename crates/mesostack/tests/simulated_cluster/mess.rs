@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     census::things,
+    counts::note,
     crashes::{RESTART, mortal, seeds},
     zone::{Bench, file, file_behind},
 };
@@ -326,6 +327,7 @@ async fn play_all(thread: u64) {
         scenes += 1;
     }
     println!("{scenes} scenes, each put right");
+    note("messes", scenes);
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    counts::note,
     crashes::{mortal, seeds},
     wire::{Watcher, Weather, Wire},
     zone::{Asked, Bench, file, file_behind},
@@ -324,6 +325,7 @@ async fn interleave(seed: u64) -> (usize, usize, usize) {
                     rate: random.random_range(0.0..0.1),
                     outlives: random.random(),
                     slow: random.random_range(0..60),
+                    ..Weather::default()
                 };
                 let run = operator * 100 + turn;
                 let seat = Arc::new(Seat { run, referee: Arc::clone(&referee) });
@@ -381,6 +383,7 @@ async fn interleave_all(seeds: impl Iterator<Item = u64>) {
         "two or three operators interleaved {times} times: the lease changed hands {turns} times, {kills} runs were \
          killed, and all of {changes} changes were made by who had it"
     );
+    note("interleavings of operators", times);
     assert!(turns > times && changes > turns && kills > 0, "{turns} {changes} {kills}");
 }
 

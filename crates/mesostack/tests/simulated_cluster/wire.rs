@@ -11,7 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use cloudstack::{Method, RawReply, SignedRequest, Transport, TransportError, TransportFailure};
-use devcloud::{Request, Zone};
+use devcloud::{
+    Request, Zone,
+    faults::{self, CallFault, Faults, When},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{sync::Notify, time::sleep};
 
@@ -36,6 +39,8 @@ pub(crate) struct Weather {
     pub(crate) outlives: bool,
     /// How long a call may be under way beyond what is usual, in seconds.
     pub(crate) slow: u64,
+    /// How far back every other list looks.
+    pub(crate) lag: Duration,
 }
 
 /// Hears of every call that a zone has accepted, in their order.
@@ -52,6 +57,8 @@ pub(crate) struct Wire {
     fault: Option<(usize, Fault)>,
     struck: AtomicBool,
     weather: Weather,
+    /// Carries the lists where some lag.
+    lists: Option<faults::Wire>,
     random: Mutex<StdRng>,
     /// Hears what the zone has accepted.
     watcher: Option<Arc<dyn Watcher>>,
@@ -72,7 +79,10 @@ enum Fate {
 
 impl Wire {
     pub(crate) fn new(zone: Arc<Zone>, fault: Option<(usize, Fault)>, weather: Weather) -> Self {
+        let lags = Faults::seeded(weather.seed).call("list*", When::chance(0.5), CallFault::Lag(weather.lag));
+        let lists = (!weather.lag.is_zero()).then(|| faults::Wire::with(&zone, &lags));
         Self {
+            lists,
             zone,
             sent: AtomicUsize::new(0),
             fault,
@@ -123,8 +133,12 @@ impl Wire {
     async fn carry(&self, at: usize, request: SignedRequest) -> Result<RawReply, TransportError> {
         let (zone, watcher) = (Arc::clone(&self.zone), self.watcher.clone());
         let delay = self.delay(at);
+        let lists = self.lists.clone().filter(|_| request.command.starts_with("list"));
         let carried = async move {
             sleep(delay).await;
+            if let Some(lists) = lists {
+                return lists.send(request).await;
+            }
             let form = request.form.to_string();
             let request = match request.method {
                 Method::Get => Request::get(request.form.as_str()),
@@ -135,11 +149,11 @@ impl Wire {
                 watcher.accepted(&form, &reply.body);
             }
             let content_type = Some(reply.content_type.to_owned());
-            RawReply { status: reply.status, content_type, body: reply.body }
+            Ok(RawReply { status: reply.status, content_type, body: reply.body })
         };
         match self.weather.outlives {
-            true => tokio::spawn(carried).await.map_err(|_| failure(TransportFailure::Broken)),
-            false => Ok(carried.await),
+            true => tokio::spawn(carried).await.map_err(|_| failure(TransportFailure::Broken))?,
+            false => carried.await,
         }
     }
 }

@@ -27,7 +27,7 @@ use mesostack::{
         plan, plan_destruction,
     },
     events::Silent,
-    node::{self, Configuration, Drained, Nodes, SetUp, Status, Tell, Whereabouts},
+    node::{self, Configuration, Drained, Health, Nodes, SetUp, Status, Tell, Whereabouts},
     spec::{Document, Node, Role},
 };
 use remote::Identity;
@@ -52,6 +52,8 @@ pub(crate) struct Remembering {
     pub(crate) deaf: Mutex<BTreeSet<String>>,
     /// Nodes that do not become healthy.
     pub(crate) ailing: Mutex<BTreeSet<String>>,
+    /// Agents whose tasks do not end.
+    pub(crate) busy: Mutex<BTreeSet<String>>,
     /// Which agents were drained, in their order.
     pub(crate) drained: Mutex<Vec<String>>,
     /// Which nodes were told something new, in their order.
@@ -140,24 +142,16 @@ impl Nodes for Remembering {
         Ok(SetUp::Changed { restarted: Vec::new() })
     }
 
-    async fn wait_until_healthy(
-        &self,
-        at: &Whereabouts,
-        deadline: Instant,
-        _: &Tell<'_>,
-    ) -> Result<(), node::Error> {
+    async fn check(&self, at: &Whereabouts, deadline: Instant) -> Result<Health, node::Error> {
         sleep(Duration::from_secs(2)).await;
         if self.ailing.lock().expect("no panic").contains(&at.node.name()) {
             sleep_until(deadline).await;
-            return Err(unhealthy(at, "the agent to answer"));
+            return Ok(Health::Lacks("the agent to answer".to_owned()));
         }
-        while at.node.role == Role::Master && !self.voters.lock().expect("no panic").votes(at) {
-            if Instant::now() >= deadline {
-                return Err(unhealthy(at, "its registry to catch up with the other masters'"));
-            }
-            sleep(Duration::from_secs(1)).await;
+        if at.node.role == Role::Master && !self.voters.lock().expect("no panic").votes(at) {
+            return Ok(Health::Lacks("its registry to catch up with the other masters'".to_owned()));
         }
-        Ok(())
+        Ok(Health::Well)
     }
 
     async fn status(&self, masters: &[Whereabouts], _: &[Node], _: Instant) -> Status {
@@ -178,9 +172,13 @@ impl Nodes for Remembering {
         }
     }
 
-    async fn drain(&self, masters: &[Whereabouts], agent: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+    async fn drain(&self, masters: &[Whereabouts], agent: &Node, deadline: Instant, _: &Tell<'_>) -> Drained {
         assert!(!masters.is_empty(), "nobody to ask");
         sleep(Duration::from_secs(4)).await;
+        if self.busy.lock().expect("no panic").contains(&agent.name()) {
+            sleep_until(deadline).await;
+            return Drained::TooLate;
+        }
         self.drained.lock().expect("no panic").push(agent.name());
         Drained::Gone
     }
@@ -286,8 +284,12 @@ impl Bench {
 
     /// Another zone that is as this one is now, with its machines and what its nodes were told.
     pub(crate) async fn fork(&self) -> Self {
+        self.fork_with(self.zone.config()).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn fork_with(&self, config: ZoneConfig) -> Self {
         let (simulator, records) = (Arc::new(self.simulator.fork()), self.records.snapshot());
-        let config = self.zone.config();
         let zone = Zone::open(config, simulator.clone(), Records::memory(records.clone())).await;
         let told = self.nodes.told.lock().expect("no panic").clone();
         let voters = Mutex::new(self.nodes.voters.lock().expect("no panic").clone());
@@ -358,6 +360,7 @@ impl Bench {
             nodes: Some(self.nodes.clone()),
             listener: Arc::new(Silent),
             stop: CancellationToken::new(),
+            deadline: None,
         }
     }
 

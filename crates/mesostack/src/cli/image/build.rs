@@ -56,7 +56,7 @@ pub(in crate::cli) async fn build(run: &Run, on_error: arguments::OnError) -> mi
         arguments::OnError::Ask => OnError::Ask(Arc::new(Terminal { progress: run.progress.clone() })),
     };
     let built = builder.build(spec, &recipe, &options).await;
-    journal.end(run, &built);
+    journal.end(run.outcome(&built));
     let built = at_the_line(built, &document.source)?.tried("the image could not be built")?;
     let result = json!({
         "template": built.template,

@@ -243,8 +243,11 @@ impl Run<'_> {
     /// What has the name. A refused deployment may leave a record that has it and is good for nothing: that is removed.
     async fn find_deployed(&self, work: &Work, network: &Id, host_name: &str) -> Result<Found, StepError> {
         let command = ListVirtualMachines::new().network_id(network).name(host_name);
-        let machines = self.context.client.list(&command).await?;
-        let machine = machines.into_iter().find(|machine| machine.name.eq_ignore_ascii_case(host_name));
+        let look = async || {
+            let machines = self.context.client.list(&command).await?;
+            Ok(machines.into_iter().find(|machine| machine.name.eq_ignore_ascii_case(host_name)))
+        };
+        let machine = self.find(work, &policy::LOOKS[..1], &look).await?;
         let Some(machine) = machine else { return Ok(Found::Nothing) };
         match MachineState::of(machine.state.as_str()) {
             MachineState::Failed => {

@@ -163,14 +163,9 @@ impl fmt::Display for Detached {
 }
 
 /// A run that did not reach its end. What was done stays done; a run from here on takes up where this one ended.
-#[derive(Debug, Default, Diagnostic, Serialize)]
-#[diagnostic(
-    code(mesostack::cluster::apply),
-    help("nothing is lost: the same command takes up where this one ended")
-)]
+#[derive(Debug, Default, Serialize)]
 pub struct Unfinished {
     /// Steps that failed.
-    #[related]
     pub failures: Vec<Failure>,
     /// Nodes that the cluster is without because of them.
     pub missing: Vec<Missing>,
@@ -182,6 +177,8 @@ pub struct Unfinished {
     pub left: usize,
     /// Whether it was stopped from outside.
     pub interrupted: bool,
+    /// Whether it was stopped because its deadline passed.
+    pub deadline_passed: bool,
 }
 
 impl Unfinished {
@@ -202,8 +199,10 @@ impl Unfinished {
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { failures, missing, detached, done, left, interrupted } = self;
-        if *interrupted {
+        let Self { failures, missing, detached, done, left, interrupted, deadline_passed } = self;
+        if *deadline_passed {
+            f.write_str("the deadline has passed: ")?;
+        } else if *interrupted {
             f.write_str("interrupted: ")?;
         }
         write!(f, "{done} steps done, {left} left")?;
@@ -223,6 +222,26 @@ impl fmt::Display for Unfinished {
 }
 
 impl std::error::Error for Unfinished {}
+
+impl Diagnostic for Unfinished {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new("mesostack::cluster::apply"))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match self.deadline_passed {
+            true => {
+                "nothing is lost: the same command takes up where this one ended; give it a longer --deadline, or none"
+            }
+            false => "nothing is lost: the same command takes up where this one ended",
+        }))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let failures = self.failures.iter().map(|failure| -> &dyn Diagnostic { failure });
+        (!self.failures.is_empty()).then(|| Box::new(failures) as Box<_>)
+    }
+}
 
 /// The first few, and how many more there are.
 fn listed<T: fmt::Display>(all: impl IntoIterator<Item = T>) -> String {

@@ -2,7 +2,7 @@
 
 use cloudstack::{Expect, Id, resource::*};
 
-use super::{Run, StepError, network::gone};
+use super::{Run, StepError, Twice, network::gone};
 use crate::{cluster::observed::MachineState, events::Work, node};
 
 impl Run<'_> {
@@ -46,7 +46,7 @@ impl Run<'_> {
                 other => other.map(|_| ()),
             }
         };
-        self.settle_if(work, may, look, make).await?;
+        self.settle_if(work, may, (Twice::Refused, look), make).await?;
         self.known().machines.remove(host_name);
         Ok(())
     }

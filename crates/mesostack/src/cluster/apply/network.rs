@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use remote::HostKeyPair;
 use tokio::time::{Instant, sleep};
 
-use super::{Run, StepError, Verdict, policy};
+use super::{Run, StepError, Twice, Verdict, policy};
 use crate::{
     cluster::{
         identity,
@@ -65,7 +65,8 @@ impl Run<'_> {
             let ours = |network: &Network| network.name == name && network.display_text == display_text;
             Ok(networks.into_iter().find(ours))
         };
-        let network = self.settle(work, look, async || client.call(&command).await).await?;
+        let make = async || client.call(&command).await;
+        let network = self.settle_if(work, async || Ok(()), (Twice::Made, look), make).await?;
         self.known().network = Some(network.id);
         Ok(range.to_string())
     }
@@ -102,8 +103,10 @@ impl Run<'_> {
             let Err(error) = self.try_tags(&network, tags, drop).await else { return Ok(()) };
             let pause = match policy::verdict(&error, attempt) {
                 Verdict::GiveUp | Verdict::Halt => return Err(error.into()),
-                Verdict::Adopt if attempt > 3 => return Err(error.into()),
-                Verdict::Adopt => Duration::ZERO,
+                Verdict::Adopt => match policy::LOOKS.get(attempt as usize - 1) {
+                    Some(pause) => *pause,
+                    None => return Err(error.into()),
+                },
                 Verdict::Again(pause) | Verdict::LookThenAgain(pause) => pause,
             };
             self.before_another_attempt(work, error, pause).await?;

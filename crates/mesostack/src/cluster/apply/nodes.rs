@@ -6,19 +6,23 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 
 use super::{Run, StepError, known::Known};
 use crate::{
     cluster::{desired::WantedMachine, identity},
     events::{Event, Work},
-    node::{self, Ensemble, Nodes, SetUp, Whereabouts},
+    node::{self, Ensemble, Health, Nodes, SetUp, Whereabouts},
     spec::Node,
 };
 
 /// What a set-up takes at most, from the machine's start, unless something is wrong.
 const USUAL: Duration = Duration::from_secs(60);
+/// How long a node may take to say how it does; a master answers several questions, each in 5 s at most.
+const CHECK: Duration = Duration::from_secs(20);
+/// How long to wait before asking a node again how it does.
+const PAUSE: Duration = Duration::from_millis(300);
 
 impl Run<'_> {
     pub(super) fn nodes(&self) -> Result<&dyn Nodes, StepError> {
@@ -99,7 +103,6 @@ impl Run<'_> {
     /// Waits until the nodes do what their roles ask of them: those that were set up, as far as enough masters are there
     /// for that. One that does not become healthy keeps no other from being waited for.
     pub(super) async fn await_health(&self, work: &Work, host_names: &[String]) -> Result<(), StepError> {
-        let nodes = self.nodes()?;
         let ready = self.among(host_names, |known| &known.set_up);
         if ready.is_empty() {
             return Err(StepError::Forgone { why: "none of its nodes was set up" });
@@ -113,7 +116,7 @@ impl Run<'_> {
             tell("its services");
             let healthy = async {
                 let at = self.whereabouts(&machine.host_name, &machine.node)?;
-                Ok::<_, StepError>(nodes.wait_until_healthy(&at, deadline, &tell).await?)
+                self.wait_until_healthy(&at, deadline, &tell).await
             };
             if let Err(error) = healthy.await {
                 return Some((machine.host_name.clone(), error.to_string()));
@@ -122,11 +125,43 @@ impl Run<'_> {
             self.tell(Event::NodeReady { work: work.clone(), node });
             None
         });
-        let waits = waits.collect::<Vec<_>>();
-        let all = stream::iter(waits).buffer_unordered(self.context.limits.nodes.max(1));
+        let all = waits.collect::<FuturesUnordered<_>>();
         let mut lacking = all.filter_map(std::future::ready).collect::<Vec<_>>().await;
         lacking.sort();
         if lacking.is_empty() { Ok(()) } else { Err(StepError::Unhealthy { lacking, of }) }
+    }
+
+    /// Asks a node again and again until it does what its role asks of it; `tell` hears what it lacks whenever that changes.
+    /// Only while it is asked it has a place among the nodes that are worked on side by side: all are asked in turn, and
+    /// each once at least, however long others ail.
+    pub(super) async fn wait_until_healthy(
+        &self,
+        at: &Whereabouts,
+        deadline: Instant,
+        tell: &impl Fn(&str),
+    ) -> Result<(), StepError> {
+        let nodes = self.nodes()?;
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            let lacks = {
+                // Nobody closes it.
+                let _place = self.asked_side_by_side.acquire().await.ok();
+                match nodes.check(at, Instant::now() + CHECK).await? {
+                    Health::Well => return Ok(()),
+                    Health::Lacks(lacks) => lacks,
+                }
+            };
+            if lacks != told {
+                tell(&lacks);
+                told = lacks;
+            }
+            if Instant::now() + PAUSE >= deadline {
+                let (node, waited) = (at.node.name(), began.elapsed());
+                return Err(node::Error::Unhealthy { node, waited, lacks: told }.into());
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// The wanted machines of these names that the run knows to be so.

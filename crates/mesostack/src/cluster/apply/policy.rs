@@ -16,11 +16,18 @@
 //! | anything else | 431 … | give up on this step only |
 //! | it takes too long | deadline | detach: the job goes on, and the next run finds what it makes |
 //!
+//! A look is one list; several, with pauses, where the cloud has said that the thing is there, or would make a second one of
+//! it (a network, an address): lists may lag behind what was made.
+//!
 //! A machine that any of these leaves in the state `Error` is removed before the next attempt (`deploy`, `start`).
 
 use std::time::Duration;
 
 use cloudstack::Error;
+
+/// The pauses before each of the looks for something that is there, or may be: a list may lag behind by seconds.
+pub(super) const LOOKS: &[Duration] =
+    &[Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

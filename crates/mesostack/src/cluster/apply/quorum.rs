@@ -157,10 +157,9 @@ impl Run<'_> {
         let configuration = node::render_in(&self.desired.spec, stage.ensemble, node, &facts);
         let tell = |what: &str| self.waiting_for(work, node, what);
         tell("its configuration");
-        let nodes = self.nodes()?;
-        nodes.set_up(&at, &configuration, Instant::now() + self.context.limits.set_up).await?;
+        self.nodes()?.set_up(&at, &configuration, Instant::now() + self.context.limits.set_up).await?;
         tell("its services");
-        nodes.wait_until_healthy(&at, Instant::now() + self.context.limits.health, &tell).await?;
+        self.wait_until_healthy(&at, Instant::now() + self.context.limits.health, &tell).await?;
         if stage.ensemble != Ensemble::of(self.desired.spec.cluster.masters) {
             return Ok(());
         }

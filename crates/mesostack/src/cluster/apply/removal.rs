@@ -39,7 +39,7 @@ impl Run<'_> {
     ) -> Result<(), StepError> {
         let client = &self.context.client;
         let look = async || gone(client.list(listed).await.map(|found| found.is_empty()));
-        let make = async || match client.run(command, Expect::Brief, self.brief()).await {
+        let make = async || match client.run(command, Expect::Brief, self.queued()).await {
             Err(error) if error.is_not_found() => Ok(()),
             other => other.map(drop),
         };

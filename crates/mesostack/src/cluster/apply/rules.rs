@@ -1,11 +1,18 @@
 //! The network's address and its rules. The server runs one network's rule jobs one after another, so these are too.
 
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use cloudstack::{Expect, Id, resource::*};
 use ipnet::Ipv4Net;
 
-use super::{Run, StepError};
+use super::{Run, StepError, Twice, policy};
 use crate::{
     cluster::{look::convert, openings::Opening},
     events::Work,
@@ -20,28 +27,55 @@ impl Run<'_> {
         let client = &self.context.client;
         let network = self.network()?;
         let command = AssociateIpAddress::new().network_id(&network);
-        let look = async || {
-            let addresses =
-                client.list(&ListPublicIpAddresses::new().associated_network_id(&network)).await?;
-            Ok::<_, StepError>(addresses.into_iter().find(|address| address.is_source_nat))
+        let sent = AtomicUsize::new(0);
+        let look =
+            async || Ok(self.addresses(&network).await?.into_iter().find(|address| address.is_source_nat));
+        let make = async || {
+            sent.fetch_add(1, Ordering::Relaxed);
+            client.run(&command, Expect::Brief, self.queued()).await
         };
-        let make = async || client.run(&command, Expect::Brief, self.brief()).await;
-        let made = self.settle(work, look, make).await?;
-        // A call that something between us repeated has taken two, and told us of the second.
-        let address = match made.is_source_nat {
-            true => made,
-            false => match look().await? {
-                Some(first) => {
-                    let extra = DisassociateIpAddress::new(&made.id);
-                    client.run(&extra, Expect::Brief, self.brief()).await?;
-                    first
-                }
-                None => made,
-            },
+        let made = self.settle_if(work, async || Ok(()), (Twice::Made, look), make).await?;
+        let address = match (made.is_source_nat, sent.into_inner()) {
+            (true, 1) => made,
+            (_, sent) => self.only_address(work, &network, made, sent).await?,
         };
         let public = address.ip_address.ok_or_else(|| StepError::unknown("the public address"))?;
         self.known().address = Some((address.id, public));
         Ok(public)
+    }
+
+    async fn addresses(&self, network: &Id) -> Result<Vec<PublicIpAddress>, cloudstack::Error> {
+        self.context.client.list(&ListPublicIpAddresses::new().associated_network_id(network)).await
+    }
+
+    /// The network's source NAT address, where there may be others: a call whose reply was lost has taken one, or one that
+    /// something between us repeated, and told us of the second. Those that this run has taken are given back.
+    async fn only_address(
+        &self,
+        work: &Work,
+        network: &Id,
+        made: PublicIpAddress,
+        sent: usize,
+    ) -> Result<PublicIpAddress, StepError> {
+        let observed = &self.context.observed.addresses;
+        let is_new = |address: &&PublicIpAddress| observed.iter().all(|before| before.id != address.id);
+        let last = Mutex::new(Vec::new());
+        // A call may have been lost, and not its reply: then there are fewer than were asked for, and it is waited in vain.
+        let all_are_shown = async || {
+            let all = self.addresses(network).await?;
+            let shown = all.iter().any(|address| address.id == made.id)
+                && all.iter().any(|address| address.is_source_nat)
+                && all.iter().filter(is_new).count() >= sent;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = all;
+            Ok(shown.then_some(()))
+        };
+        self.find(work, &[policy::LOOKS, &[Duration::from_secs(8)]].concat(), &all_are_shown).await?;
+        let all = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let first = all.iter().find(|address| address.is_source_nat).cloned().unwrap_or(made);
+        for extra in all.iter().filter(is_new).filter(|address| address.id != first.id) {
+            self.release_address(work, &extra.id).await?;
+        }
+        Ok(first)
     }
 
     fn address(&self) -> Result<Id, StepError> {
@@ -73,7 +107,7 @@ impl Run<'_> {
             };
             Ok(rules.into_iter().find_map(same))
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
             .await
     }
 
@@ -88,7 +122,7 @@ impl Run<'_> {
                 |rule| convert::egress_rule(rule, range).is_some_and(|rule| rule.everything).then_some(());
             Ok(rules.into_iter().find_map(open))
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
             .await
     }
 
@@ -121,7 +155,7 @@ impl Run<'_> {
                 found => Ok(found.map(|rule| rule.id)),
             }
         };
-        let make = async || Ok(client.run(&command, Expect::Brief, self.brief()).await?.id);
+        let make = async || Ok(client.run(&command, Expect::Brief, self.queued()).await?.id);
         let rule = self.settle(work, look, make).await?;
         self.known().balancers.insert(public_port, rule);
         Ok(())
@@ -172,7 +206,7 @@ impl Run<'_> {
         let look = async || Ok(unassigned().await?.is_empty().then_some(()));
         let assign = async |machines: Vec<Id>| {
             let command = AssignToLoadBalancerRule::new(&rule, machines);
-            client.run(&command, Expect::Brief, self.brief()).await.map(|_| ())
+            client.run(&command, Expect::Brief, self.queued()).await.map(|_| ())
         };
         let make = async || match assign(wanted.clone()).await {
             // Some of them are members already, and the call is for all or none.
@@ -224,7 +258,7 @@ impl Run<'_> {
                 found => Ok(found.map(|_| ())),
             }
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.brief()).await.map(|_| ()))
+        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
             .await
     }
 

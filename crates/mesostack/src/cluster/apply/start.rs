@@ -95,19 +95,36 @@ impl Run<'_> {
                     self.rest_before_another_attempt(work, error, pause).await?;
                 }
                 (MachineState::Failed, _) => return Err(NotStarted::Wrecked(error.into())),
+                // It may have been refused because it runs, and not be shown so yet.
+                (MachineState::Stopped, _) if self.turns_out_to_run(work, &id).await? => return Ok(()),
                 _ => return Err(error.into()),
             }
             attempt += 1;
         }
     }
 
+    async fn shown(&self, id: &Id) -> Result<Option<VirtualMachine>, StepError> {
+        Ok(self.context.client.list(&ListVirtualMachines::new().id(id)).await?.pop())
+    }
+
+    async fn turns_out_to_run(&self, work: &Work, id: &Id) -> Result<bool, StepError> {
+        let running =
+            |machine: &VirtualMachine| MachineState::of(machine.state.as_str()) == MachineState::Running;
+        let look = async || {
+            let machines = self.context.client.list(&ListVirtualMachines::new().id(id)).await?;
+            Ok(machines.into_iter().find(running))
+        };
+        Ok(self.find(work, policy::LOOKS, &look).await?.is_some())
+    }
+
     /// The machine's state once it is not on its way any more.
     async fn settled_state(&self, work: &Work, id: &Id) -> Result<MachineState, StepError> {
         let limit = self.context.limits.long;
         let deadline = Instant::now() + limit;
+        let look = async || self.shown(id).await;
         loop {
-            let machines = self.context.client.list(&ListVirtualMachines::new().id(id)).await?;
-            let Some(machine) = machines.first() else { return Ok(MachineState::Going) };
+            let machine = self.find(work, policy::LOOKS, &look).await?;
+            let Some(machine) = machine else { return Ok(MachineState::Going) };
             let state = machine.state.as_str();
             match MachineState::of(state) {
                 MachineState::Changing if Instant::now() < deadline => {

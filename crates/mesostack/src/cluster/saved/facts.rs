@@ -64,8 +64,14 @@ pub(super) fn wanted(desired: &Desired) -> Facts {
 fn digest(spec: &Spec) -> String {
     let mut spec = spec.clone();
     let zone = std::mem::take(&mut spec.cloud.zone);
-    spec.cloud =
-        Cloud { api_url: None, credentials: Credentials::Ambient, ca_file: None, verify_tls: true, zone };
+    spec.cloud = Cloud {
+        api_url: None,
+        credentials: Credentials::Ambient,
+        ca_file: None,
+        verify_tls: true,
+        calls_per_second: None,
+        zone,
+    };
     spec.access.private_key = Default::default();
     // How the image is built does not matter to a cluster that is made from it.
     spec.image.packages = Packages::StandIn;

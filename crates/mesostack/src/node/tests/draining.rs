@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use mesos::{Connect, Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
     time::Instant,
 };
 
@@ -94,7 +95,8 @@ async fn drained(doing: &[Doing]) -> (Drained, Duration, usize) {
     let way = Masters { doing: doing.to_vec(), asked: Arc::default() };
     let began = Instant::now();
     let agent = spec.node(Role::Agent, 1).expect("agent-1");
-    let ended = drain(&way, &masters, &agent, began + Duration::from_secs(300), &|_| {}).await;
+    let ended =
+        drain(&way, &Semaphore::new(1), &masters, &agent, began + Duration::from_secs(300), &|_| {}).await;
     (ended, began.elapsed(), way.asked.load(Ordering::Relaxed))
 }
 

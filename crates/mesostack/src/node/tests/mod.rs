@@ -23,6 +23,7 @@ pub(super) fn spec(masters: u16, agents: u16) -> Spec {
             credentials: Credentials::Ambient,
             ca_file: None,
             verify_tls: true,
+            calls_per_second: None,
             zone: "zone".to_owned(),
         },
         access: Access {
