@@ -49,6 +49,8 @@ item! {
         "memorylimit" memory_limit: String,
         /// How much memory its machines have, in MiB.
         "memorytotal" memory_total: u64,
+        /// How much primary storage it may use, in GiB: a number or `Unlimited`.
+        "primarystoragelimit" primary_storage_limit: String,
         /// GiB of primary storage it uses.
         "primarystoragetotal" primary_storage_total: u64,
     }

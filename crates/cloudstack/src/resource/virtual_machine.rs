@@ -72,6 +72,8 @@ item! {
         "publicip" public_ip: Option<Ipv4Addr>,
         /// The names of the key pairs it was given.
         "keypairs" key_pairs: TextList,
+        /// The same, of servers before 4.17, which know one a machine.
+        "keypair" key_pair: Option<String>,
         /// Its affinity groups.
         "affinitygroup" affinity_group: Vec<AffinityGroup>,
         /// Its tags.

@@ -96,18 +96,26 @@ async fn carry_out(
         run.tell("plan", &estimated, || estimated.to_string())?;
     }
     cluster.admit(plan)?;
+    let remains = plan.remains().collect::<Vec<_>>();
+    // A replacement is asked for one node; an apply for all that the file says.
+    let exit = if command == "apply" && !remains.is_empty() { Exit::Failed } else { Exit::Done };
     if plan.is_empty() {
-        run.conclude(&json!({ "cluster": plan.cluster, "changed": false }), String::new)?;
-        return Ok(Exit::Done);
+        let result = json!({ "cluster": plan.cluster, "changed": false, "remains": remains });
+        run.conclude(&result, String::new)?;
+        return Ok(exit);
     }
     if !run.ask(patience.within(ANSWERING), consent.ask(run, question)).await? {
         run.remark("nothing was changed");
         return Ok(Exit::Failed);
     }
     let applied = execute(run, cluster, (lease, patience), observed, (plan, estimate), command).await?;
-    let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied });
+    let result = json!({ "cluster": plan.cluster, "changed": true, "applied": applied, "remains": remains });
     run.conclude(&result, || text(&plan.cluster, &applied))?;
-    Ok(Exit::Done)
+    if !remains.is_empty() {
+        let lines = remains.iter().map(|drift| format!("\n  {drift}")).collect::<String>();
+        run.remark(&format!("not as the file says yet:{lines}"));
+    }
+    Ok(exit)
 }
 
 /// Carries a plan out.

@@ -48,7 +48,7 @@ impl From<Exit> for ExitCode {
 /// The codes and their meaning, as the help shows them.
 pub(crate) const MEANINGS: &[(u8, &str)] = &[
     (0, "done; plan: nothing to change; status: healthy"),
-    (1, "failed; the error says what, and what to do next"),
+    (1, "failed, or not all of it could be done; what is told says why, and what to do next"),
     (2, "plan: there is something to change"),
     (3, "status: the cluster is not healthy"),
     (4, "apply, destroy: another run works on the cluster; nothing was changed"),

@@ -40,5 +40,6 @@ pub(super) async fn plan(run: &Run, arguments: Plan) -> miette::Result<Exit> {
         let options = arguments.changes.options();
         run.remark(&format!("saved: `mesostack apply {}{options}` carries it out", file.display()));
     }
-    Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
+    // What an apply leaves out is to be done all the same.
+    Ok(if plan.is_empty() && plan.remains().next().is_none() { Exit::Done } else { Exit::Changes })
 }

@@ -73,6 +73,8 @@ pub enum Action {
     AssignBalancer { public_port: u16, machines: Vec<String>, fresh: bool },
     /// Removes a rule nobody asked for.
     RemoveRule { rule: RuleKind, id: Id, text: String },
+    /// Takes a machine out of one of our load balancer rules that is no master.
+    RemoveMember { public_port: u16, rule: Id, machine: Id, text: String },
     /// Gives a public address back that nobody asked for.
     ReleaseAddress { id: Id, text: String },
     /// Writes down which agents are about to go: there is no way back once they are drained.
@@ -115,8 +117,9 @@ pub enum Action {
     Destroy { host_name: String, machine: Id },
     /// Removes the masters' anti-affinity group.
     DeleteAffinityGroup { name: String, group: Id },
-    /// Removes the key pair that was registered for the cluster. The private key stays where it is.
-    DeleteKeyPair { name: String },
+    /// Removes a key pair that was registered for the cluster, and then the tag that says so, where the network stays. The
+    /// private key stays where it is.
+    DeleteKeyPair { name: String, tag: Option<String> },
     /// Removes the network, and with it its rules and addresses.
     DeleteNetwork { name: String, network: Id },
 }
@@ -219,6 +222,7 @@ impl Action {
             Self::CreateBalancer { .. } => "create_balancer",
             Self::AssignBalancer { .. } => "assign_balancer",
             Self::RemoveRule { .. } => "remove_rule",
+            Self::RemoveMember { .. } => "remove_member",
             Self::ReleaseAddress { .. } => "release_address",
             Self::MarkLeaving { .. } => "mark_leaving",
             Self::Drain { .. } => "drain",
@@ -279,6 +283,7 @@ impl Action {
             Self::CreateBalancer { name, .. } => format!("create load balancer rule {name}"),
             Self::AssignBalancer { public_port, .. } => format!("assign masters to port {public_port}"),
             Self::RemoveRule { text, id, .. } => format!("remove {text} ({id})"),
+            Self::RemoveMember { text, machine, .. } => format!("remove {text} ({machine})"),
             Self::ReleaseAddress { text, .. } => format!("release {text}"),
             Self::MarkLeaving { .. } => "mark leaving agents".to_owned(),
             Self::Drain { host_name, .. } => format!("drain {host_name}"),
@@ -301,7 +306,7 @@ impl Action {
             Self::Disband { .. } => "disband the masters".to_owned(),
             Self::Destroy { host_name, .. } => format!("destroy {host_name}"),
             Self::DeleteAffinityGroup { name, .. } => format!("delete affinity group {name}"),
-            Self::DeleteKeyPair { name } => format!("delete key pair {name}"),
+            Self::DeleteKeyPair { name, .. } => format!("delete key pair {name}"),
             Self::DeleteNetwork { name, .. } => format!("delete network {name}"),
         }
     }
@@ -332,6 +337,7 @@ impl Action {
             Self::RemoveRule { text, .. } | Self::ReleaseAddress { text, .. } => {
                 removed(format!("{text} (not in the file)"))
             }
+            Self::RemoveMember { text, .. } => removed(format!("{text} (no master)")),
             Self::ForgetNodes { host_names, .. } => removed(format!("tags of {}", host_names.join(", "))),
             Self::Deploy { host_name, node, offering, template, .. }
             | Self::Launch { host_name, node, offering, template } => added(format!(
@@ -358,7 +364,12 @@ impl Action {
             }
             Self::Destroy { host_name, .. } => removed(format!("virtual machine {host_name}, with its disk")),
             Self::DeleteAffinityGroup { name, .. } => removed(format!("affinity group {name}")),
-            Self::DeleteKeyPair { name } => removed(format!("key pair {name} (the private key stays)")),
+            Self::DeleteKeyPair { name, tag: None } => {
+                removed(format!("key pair {name} (the private key stays)"))
+            }
+            Self::DeleteKeyPair { name, tag: Some(_) } => removed(format!(
+                "key pair {name} (no machine was made with it any more; the private key stays)"
+            )),
             Self::DeleteNetwork { name, .. } => {
                 removed(format!("network {name}, with its rules and public address"))
             }
@@ -375,6 +386,16 @@ impl Action {
         }
     }
 
+    /// Why it is done, of those whose line says so.
+    pub(crate) fn why(&self) -> Option<&str> {
+        match self {
+            Self::ClosePorts { why, .. } | Self::RemoveForward { why, .. } | Self::Discard { why, .. } => {
+                Some(why)
+            }
+            _ => None,
+        }
+    }
+
     /// The phase it belongs to.
     pub fn phase(&self) -> Phase {
         match self {
@@ -384,7 +405,7 @@ impl Action {
             Self::Disband { .. }
             | Self::Destroy { .. }
             | Self::DeleteAffinityGroup { .. }
-            | Self::DeleteKeyPair { .. }
+            | Self::DeleteKeyPair { tag: None, .. }
             | Self::DeleteNetwork { .. } => Phase::Destruction,
             _ => Phase::Infrastructure,
         }
@@ -401,6 +422,7 @@ impl Action {
             | Self::Forward { .. }
             | Self::RemoveForward { .. }
             | Self::RemoveRule { .. }
+            | Self::RemoveMember { .. }
             | Self::ReleaseAddress { .. } => Lane::NetworkQueue,
             Self::Discard { .. }
             | Self::Deploy { .. }

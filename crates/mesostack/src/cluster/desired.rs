@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::{
     identity,
     membership::{self, Changes},
-    observed::Observed,
+    observed::{Machine, Observed},
     openings::Opening,
     roster::{Called, Roster},
 };
@@ -174,6 +174,13 @@ impl Desired {
         let digest = node::render_in(&self.spec, ensemble, node, facts).digest;
         let masters = (node.role == Role::Master).then_some(ensemble.masters);
         identity::set_up_mark(machine.as_str(), &digest, masters)
+    }
+
+    /// Whether this command asks for a machine to be made anew, or one before has begun to.
+    pub(crate) fn makes_anew(&self, wanted: &WantedMachine, observed: &Observed, machine: &Machine) -> bool {
+        // One that was to go for good, and whose name is needed all the same, is made anew too.
+        self.changes.replaces(&wanted.node)
+            || wanted.node.role == Role::Agent && observed.is_leaving(machine).is_some()
     }
 
     /// The ports that are open for agents, if they have any.

@@ -6,7 +6,7 @@ use super::{
     identity,
     observed::{MachineState, Observed},
     plan::{Obstacle, Plan},
-    planner::delete_twins,
+    planner::{delete_twins, key_pairs},
 };
 
 /// What has to be done so that nothing of the cluster is left. A pure function.
@@ -55,7 +55,11 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
         let (name, group) = (desired.affinity_group.clone(), group.id.clone());
         before.push(plan.add(Action::DeleteAffinityGroup { name, group }, gone.clone(), []));
     }
-    before.extend(key_pair(desired, observed, &gone, &mut plan));
+    // Those that the file named before came with the cluster too.
+    let earlier = key_pairs::earlier(desired, observed).into_keys().map(str::to_owned);
+    for name in key_pair(desired, observed, &mut plan).into_iter().chain(earlier) {
+        before.push(plan.add(Action::DeleteKeyPair { name, tag: None }, gone.clone(), []));
+    }
     if let Some(network) = &observed.network {
         let (name, network) = (network.named.name.clone(), network.named.id.clone());
         plan.add(Action::DeleteNetwork { name, network }, before, disbanded);
@@ -64,7 +68,7 @@ pub fn plan_destruction(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 /// The key pair goes only when it came with the cluster and still is the operator's key.
-fn key_pair(desired: &Desired, observed: &Observed, gone: &[usize], plan: &mut Plan) -> Option<usize> {
+fn key_pair(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Option<String> {
     let name = &desired.spec.access.key_pair;
     let registered = observed.key_pair.as_ref()?;
     let same = desired.key.as_ref().is_none_or(|key| key.fingerprint == *registered);
@@ -72,5 +76,5 @@ fn key_pair(desired: &Desired, observed: &Observed, gone: &[usize], plan: &mut P
         plan.foreign(format!("key pair {name}"), "was not made for this cluster; left alone");
         return None;
     }
-    Some(plan.add(Action::DeleteKeyPair { name: name.clone() }, gone.to_vec(), []))
+    Some(name.clone())
 }

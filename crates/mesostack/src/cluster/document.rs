@@ -33,6 +33,7 @@ struct StepDocument<'a> {
     phase: &'static str,
     sign: Option<Sign>,
     text: Option<String>,
+    why: Option<&'a str>,
     after: &'a [usize],
     once_over: &'a [usize],
     action: &'a Action,
@@ -41,12 +42,13 @@ struct StepDocument<'a> {
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let steps = self.steps.iter().map(|step| {
-            let (sign, text) = step.action.line().unzip();
+            let (sign, text) = step.line().unzip();
             StepDocument {
                 name: step.action.name(),
                 phase: step.action.phase().name(),
                 sign,
                 text,
+                why: step.why.as_deref().or_else(|| step.action.why()),
                 after: &step.after,
                 once_over: &step.once_over,
                 action: &step.action,

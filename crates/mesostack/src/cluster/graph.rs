@@ -167,7 +167,7 @@ fn label(steps: &[Step], group: &[usize]) -> Vec<String> {
 }
 
 fn look(step: &Step) -> Look {
-    match step.action.line() {
+    match step.line() {
         Some((sign, _)) => Look::Signed(sign),
         None if step.action.phase() == Phase::Nodes => Look::Node,
         None => Look::Plain,
@@ -177,10 +177,10 @@ fn look(step: &Step) -> Look {
 /// What there is to say of a box, a line each.
 fn details(plan: &Plan, one: &Box) -> Vec<String> {
     let line = |at: &usize| {
-        let action = &plan.steps[*at].action;
-        match action.line() {
+        let step = &plan.steps[*at];
+        match step.line() {
             Some((sign, line)) => format!("{} {line}", sign.as_char()),
-            None => action.name(),
+            None => step.action.name(),
         }
     };
     let mut lines = one.steps.iter().take(NAMED).map(line).collect::<Vec<_>>();
@@ -293,7 +293,7 @@ mod tests {
     fn a_name_cannot_break_out_of_either_form() {
         let mut plan = Plan::default();
         let name = "</text><script>\"];\\\n".to_owned();
-        plan.add(Action::DeleteKeyPair { name }, [], []);
+        plan.add(Action::DeleteKeyPair { name, tag: None }, [], []);
         assert!(!plan.svg().contains("<script"), "{}", plan.svg());
         let dot = plan.dot();
         let label = dot.lines().find(|line| line.contains("script")).expect("the box");

@@ -8,6 +8,9 @@ use crate::spec::{NodeName, Role};
 pub(crate) const CLUSTER: &str = "mesostack.cluster";
 /// The network's tag that says which key pair was registered for the cluster, and goes with it.
 pub(crate) const KEY_PAIR: &str = "mesostack.keypair";
+/// What the names of such tags begin with for further key pairs: a name of its own for each, because a tag is changed by
+/// removing it first, and what it said would be nobody's.
+const FURTHER_KEY_PAIR: &str = "mesostack.keypair.";
 /// What the name of the tag begins with that says of how many masters the ensemble is.
 const MASTERS: &str = "mesostack.masters.";
 /// The value of that tag, and of the next.
@@ -26,6 +29,16 @@ pub(crate) const ANTI_AFFINITY: &str = "host anti-affinity";
 const HOST_KEY: &str = "mesostack.hostkey.";
 /// What the names of tags with the marks of set-ups begin with.
 const SET_UP: &str = "mesostack.node.";
+
+/// The network's tag that says that a further key pair was registered for the cluster; its value is the pair's name.
+pub(crate) fn further_key_pair_tag(name: &str) -> String {
+    format!("{FURTHER_KEY_PAIR}{name}")
+}
+
+/// Whether a tag's value is the name of a key pair that was registered for the cluster.
+pub(crate) fn is_key_pair_tag(key: &str) -> bool {
+    key == KEY_PAIR || key.starts_with(FURTHER_KEY_PAIR)
+}
 
 /// The network's tag that holds a node's public host key, written before the node is made.
 pub fn host_key_tag(host_name: &str) -> String {
@@ -91,6 +104,11 @@ pub(crate) fn marked_machine(mark: &str) -> Option<&str> {
 pub(crate) fn being_told(mark: &str) -> String {
     let words = mark.split(' ').enumerate();
     words.map(|(at, word)| if at == 1 { UNKNOWN } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a mark says that its node was being told something else.
+pub(crate) fn is_being_told(mark: &str) -> bool {
+    mark.split(' ').nth(1) == Some(UNKNOWN)
 }
 
 /// Of how many masters one is, going by its mark.

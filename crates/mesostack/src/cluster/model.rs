@@ -144,12 +144,15 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
         Action::Deploy { host_name, node, offering, template, apart } => {
             assert!(!apart || observed.affinity_group.is_some());
             let state = MachineState::Stopped;
-            let machine = machine(observed, host_name, node, (offering, template), state);
+            let mut machine = machine(observed, host_name, node, (offering, template), state);
+            machine.affinity_groups.extend(apart.then(|| desired.affinity_group.clone()));
+            machine.key_pairs.push(desired.spec.access.key_pair.clone());
             observed.machines.push(machine);
         }
         Action::Launch { host_name, node, offering, template } => {
             let state = MachineState::Running;
-            let machine = machine(observed, host_name, node, (offering, template), state);
+            let mut machine = machine(observed, host_name, node, (offering, template), state);
+            machine.key_pairs.push(desired.spec.access.key_pair.clone());
             observed.machines.push(machine);
             network(observed).state = NetworkState::Awake;
         }
@@ -188,6 +191,10 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             observed.egress.retain(|other| *rule != RuleKind::Egress || other.id != *id);
             observed.forwards.retain(|other| *rule != RuleKind::Forward || other.id != *id);
             observed.balancers.retain(|other| *rule != RuleKind::Balancer || other.id != *id);
+        }
+        Action::RemoveMember { rule, machine, .. } => {
+            let rule = observed.balancers.iter_mut().find(|other| other.id == *rule).expect("a rule");
+            rule.members.retain(|member| member != machine);
         }
         Action::ReleaseAddress { id, .. } => observed.addresses.retain(|address| address.id != *id),
         Action::MarkLeaving { tags, .. } => network(observed).tags.extend(tags.iter().cloned()),
@@ -228,7 +235,14 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
             }
         }
         Action::DeleteAffinityGroup { .. } => observed.affinity_group = None,
-        Action::DeleteKeyPair { .. } => observed.key_pair = None,
+        Action::DeleteKeyPair { name, tag } => {
+            if *name == desired.spec.access.key_pair {
+                observed.key_pair = None;
+            }
+            if let Some(tag) = tag {
+                network(observed).tags.remove(tag);
+            }
+        }
         Action::DeleteNetwork { .. } => {
             assert!(observed.machines.is_empty(), "the cloud would refuse");
             let catalogue = std::mem::take(&mut observed.catalogue);
@@ -255,6 +269,9 @@ fn machine(
         elsewhere: false,
         offering: offering.clone(),
         template: template.clone(),
+        affinity_groups: Vec::new(),
+        key_pairs: Vec::new(),
+        size: Default::default(),
     }
 }
 

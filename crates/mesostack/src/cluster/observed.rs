@@ -72,6 +72,8 @@ pub struct Catalogue {
     pub sizes: BTreeMap<String, Size>,
     /// The newest ready template of the image's name.
     pub template: Option<Named>,
+    /// How large templates are, in GiB, rounded up.
+    pub template_sizes: BTreeMap<Id, u64>,
     /// What the file names and the cloud has not.
     pub absent: Vec<Obstacle>,
 }
@@ -227,6 +229,23 @@ pub struct Machine {
     pub offering: Named,
     /// Its template.
     pub template: Named,
+    /// The names of its affinity groups.
+    pub affinity_groups: Vec<String>,
+    /// The names of the key pairs it was made with, whether or not they still exist; empty where the cloud does not tell.
+    /// A name with white space in it comes in pieces.
+    pub key_pairs: Vec<String>,
+    /// How large it is; nothing where the cloud does not tell.
+    pub size: Size,
+}
+
+impl Machine {
+    /// Whether it was made with that key pair; none where that is not known.
+    pub(crate) fn made_with(&self, key_pair: &str) -> Option<bool> {
+        let has = |piece: &str| self.key_pairs.iter().any(|name| name.eq_ignore_ascii_case(piece));
+        let pieces = |c: char| c == ',' || c.is_whitespace();
+        (!self.key_pairs.is_empty())
+            .then(|| key_pair.split(pieces).filter(|piece| !piece.is_empty()).all(has))
+    }
 }
 
 impl Called for Machine {
@@ -346,8 +365,15 @@ impl Observed {
         self.network.as_ref().is_some_and(|network| network.state.is_changing(on_its_way))
     }
 
+    /// The key pairs that were registered for this cluster, with the tags that say so.
+    pub(crate) fn our_key_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tags = self.network.iter().flat_map(|network| &network.tags);
+        tags.filter(|(key, _)| identity::is_key_pair_tag(key))
+            .map(|(key, name)| (name.as_str(), key.as_str()))
+    }
+
     /// Whether the key pair was registered for this cluster.
     pub(crate) fn key_pair_is_ours(&self, name: &str) -> bool {
-        self.tag(identity::KEY_PAIR) == Some(name)
+        self.our_key_pairs().any(|(ours, _)| ours == name)
     }
 }

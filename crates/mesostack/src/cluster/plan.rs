@@ -33,6 +33,16 @@ pub struct Step {
     pub after: Vec<usize>,
     /// Steps that have to be over before, well or not.
     pub once_over: Vec<usize>,
+    /// Why, where it does not go without saying.
+    pub why: Option<String>,
+}
+
+impl Step {
+    /// The line a plan shows for it, with the reason; see [`Action::line`].
+    pub fn line(&self) -> Option<(Sign, String)> {
+        let (sign, text) = self.action.line()?;
+        Some((sign, self.why.iter().fold(text, |text, why| format!("{text}, since {why}"))))
+    }
 }
 
 /// Something that is not as the file says, and is left alone.
@@ -44,6 +54,15 @@ pub struct Drift {
     pub what: String,
     /// Why it is left alone, or what it would take.
     pub note: String,
+    /// Whether something the file asks for is not done because of it: the cluster is not as the file says until it is
+    /// mended, which takes more than an apply.
+    pub holds_up: bool,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.sign.as_char(), self.what, self.note)
+    }
 }
 
 /// Something that has to be put right first.
@@ -107,7 +126,7 @@ impl Plan {
 
     /// The lines a reader is shown, in the order of the steps.
     pub fn lines(&self) -> Vec<(Sign, String)> {
-        self.steps.iter().filter_map(|step| step.action.line()).collect()
+        self.steps.iter().filter_map(Step::line).collect()
     }
 
     /// How many things are added, changed and removed.
@@ -144,18 +163,37 @@ impl Plan {
         once_over: impl IntoIterator<Item = usize>,
     ) -> usize {
         let (after, once_over) = (after.into_iter().collect(), once_over.into_iter().collect());
-        self.steps.push(Step { action, after, once_over });
+        self.steps.push(Step { action, after, once_over, why: None });
         self.steps.len() - 1
+    }
+
+    /// Says why a step is done.
+    pub(crate) fn explain(&mut self, step: usize, why: Option<String>) {
+        self.steps[step].why = why;
+    }
+
+    /// What keeps the plan from making the cluster as the file says, and is in nobody else's way.
+    pub fn remains(&self) -> impl Iterator<Item = &Drift> {
+        self.drift.iter().filter(|drift| drift.holds_up)
     }
 
     /// Notes what nobody asked for.
     pub(crate) fn foreign(&mut self, what: impl Into<String>, note: impl Into<String>) {
-        self.drift.push(Drift { sign: Sign::Foreign, what: what.into(), note: note.into() });
+        self.note(Sign::Foreign, what.into(), note.into(), false);
     }
 
     /// Notes what is there, and is not as the file says.
     pub(crate) fn changed(&mut self, what: impl Into<String>, note: impl Into<String>) {
-        self.drift.push(Drift { sign: Sign::Change, what: what.into(), note: note.into() });
+        self.note(Sign::Change, what.into(), note.into(), false);
+    }
+
+    /// Notes what keeps something from being done that the file asks for.
+    pub(crate) fn held_up(&mut self, what: impl Into<String>, note: impl Into<String>) {
+        self.note(Sign::Change, what.into(), note.into(), true);
+    }
+
+    fn note(&mut self, sign: Sign, what: String, note: String, holds_up: bool) {
+        self.drift.push(Drift { sign, what, note, holds_up });
     }
 }
 
@@ -164,8 +202,8 @@ impl fmt::Display for Plan {
         for (sign, line) in self.lines() {
             writeln!(f, "  {} {line}", sign.as_char())?;
         }
-        for Drift { sign, what, note } in &self.drift {
-            writeln!(f, "  {} {what}: {note}", sign.as_char())?;
+        for drift in &self.drift {
+            writeln!(f, "  {drift}")?;
         }
         for remark in &self.remarks {
             writeln!(f, "  {remark}")?;
@@ -174,9 +212,15 @@ impl fmt::Display for Plan {
             writeln!(f, "  ✗ {}", obstacle.message)?;
         }
         match (self.obstacles.len(), self.is_empty()) {
-            (0, true) => write!(f, "cluster {}: no changes", self.cluster),
-            (0, false) => write!(f, "cluster {}: {}", self.cluster, self.totals()),
-            (many, _) => write!(f, "cluster {}: nothing can be changed ({many} in the way)", self.cluster),
+            (0, true) => write!(f, "cluster {}: no changes", self.cluster)?,
+            (0, false) => write!(f, "cluster {}: {}", self.cluster, self.totals())?,
+            (many, _) => {
+                return write!(f, "cluster {}: nothing can be changed ({many} in the way)", self.cluster);
+            }
+        }
+        match self.remains().count() {
+            0 => Ok(()),
+            left => write!(f, ", {left} left as it is that an apply does not mend"),
         }
     }
 }

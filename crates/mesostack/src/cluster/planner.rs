@@ -8,12 +8,15 @@ mod builds;
 mod drift;
 mod ensemble;
 mod foreign;
+pub(super) mod key_pairs;
 mod leaving;
 mod leftovers;
 mod machines;
+mod reasons;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod unfit;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +50,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     membership::check(desired, observed, &mut obstacles);
     let machines = machines::sort(desired, observed, &mut obstacles);
     let standing = Standing::of(desired, observed);
-    ensemble::check(desired, observed, &standing, &mut obstacles);
+    ensemble::check(desired, observed, (&machines.unfit, &standing), &mut obstacles);
     check_catalogue(observed, &machines, &mut obstacles);
     quota::check(&quota::Needs::of(observed, &machines.missing), &observed.allowance, &mut obstacles);
     let leftovers = leftovers::Leftovers::of(desired, observed);
@@ -86,8 +89,11 @@ fn add_steps(
     delete_twins(desired, observed, plan);
     let mut before = Before { network: network_steps(desired, observed, plan), ..Before::default() };
     let discarded = leaving::discard(desired, observed, machines, &before, plan);
+    let told = machines::Told::of(desired, observed, (machines, standing));
+    told.describe_held_back(plan);
+    let marks = machines::being_told(desired, observed, &told);
     (before.deploy, before.tags) =
-        preparation_steps(desired, observed, (machines, standing), &before, &discarded, plan);
+        preparation_steps(desired, observed, (machines, standing), marks, (&before, &discarded), plan);
     before.address = match observed.public_address() {
         Some(_) => before.network.clone(),
         None => vec![plan.add(Action::AcquireAddress, before.network.clone(), [])],
@@ -96,8 +102,8 @@ fn add_steps(
     let ports = rules::openings(desired, observed, leftovers, (&before, &pruned), plan);
     let balancers = rules::balancers(desired, observed, &before, plan);
     let deployed = machines::deploy(desired, observed, machines, &before, &discarded, plan);
-    rules::assign(desired, observed, &balancers, &deployed, plan);
-    let forwards = rules::forwards(desired, observed, &before, &deployed, plan);
+    rules::assign(desired, observed, &machines.unfit, (&balancers, &deployed), plan);
+    let forwards = rules::forwards(desired, observed, &machines.unfit, (&before, &deployed), plan);
     let unforwarded = leftovers.remove(&before, &ports.closed, plan);
     strangers.remove_others(desired, &before, &pruned.rules, plan);
     let written = (asleep && machines.any_to_start()).then(|| {
@@ -106,10 +112,12 @@ fn add_steps(
     });
     let started =
         machines::start((desired, observed), machines, (&before, &discarded), &deployed, written, plan);
+    let gone = discarded.values().copied().collect::<Vec<_>>();
+    key_pairs::delete_earlier(desired, observed, machines, &gone, plan);
     let ways = machines::ways(desired, &deployed);
     let reached =
         machines::Reached { started, forwards, openings: ports.opened, ways, unmarked: before.tags };
-    machines::set_up(desired, observed, (machines, standing), &reached, plan);
+    machines::set_up((desired, observed), (machines, standing), &told, &reached, plan);
     let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
     leaving::forget(desired, observed, machines, over.collect(), plan);
 }
@@ -145,8 +153,8 @@ fn preparation_steps(
     desired: &Desired,
     observed: &Observed,
     (machines, standing): (&machines::Sorted<'_>, &Standing),
-    before: &Before,
-    discarded: &BTreeMap<String, usize>,
+    marks: Vec<(String, String)>,
+    (before, discarded): (&Before, &BTreeMap<String, usize>),
     plan: &mut Plan,
 ) -> (Vec<usize>, Option<usize>) {
     let mut ready = before.network.clone();
@@ -157,6 +165,7 @@ fn preparation_steps(
         written => written,
     };
     let masters = identity::masters_tag(masters);
+    let key_pair_tag = key_pairs::tag(desired, observed);
     let missing = machines
         .missing
         .iter()
@@ -169,12 +178,12 @@ fn preparation_steps(
     let new = new.map(|machine| (identity::set_up_tag(&machine.host_name), identity::EMPTY.to_owned()));
     let set = [
         (identity::CLUSTER, Some(desired.cluster())),
-        (identity::KEY_PAIR, register.then_some(key_pair.as_str())),
+        (&key_pair_tag, register.then_some(key_pair.as_str())),
         (&masters, Some(identity::TOLD)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
-    .chain(machines::being_told(desired, observed).into_iter().filter(|(key, _)| !missing.contains(key)))
+    .chain(marks.into_iter().filter(|(key, _)| !missing.contains(key)))
     .chain(new)
     .filter(|(key, value)| observed.tag(key) != Some(value))
     .collect::<BTreeMap<_, _>>();
@@ -292,9 +301,10 @@ fn describe_drift(
     plan: &mut Plan,
 ) -> foreign::Strangers {
     let mut strangers = foreign::Strangers::default();
+    machines.unfit.describe(plan);
     let builds = builds::Builds::of(observed);
     drift::machines(desired, observed, machines, &builds, &mut strangers, plan);
-    rules::foreign(desired, observed, leftovers, &builds, &mut strangers);
+    rules::foreign(desired, observed, machines, leftovers, &builds, &mut strangers);
     strangers.add_addresses(observed);
     strangers.describe(desired, plan);
     if let Some(network) = &observed.network {

@@ -20,6 +20,8 @@ pub enum Resource {
     Processors,
     /// Memory of machines, in MiB.
     Memory,
+    /// Primary storage of machines' disks, in GiB.
+    PrimaryStorage,
     /// Networks.
     Networks,
     /// Public addresses.
@@ -36,6 +38,7 @@ impl Resource {
             Self::Volumes => "volume",
             Self::Processors => "cpu",
             Self::Memory => "memory",
+            Self::PrimaryStorage => "primary_storage",
             Self::Networks => "network",
             Self::Addresses => "public_ip",
             Self::Templates => "template",
@@ -45,7 +48,9 @@ impl Resource {
     /// The file's key that asks for it.
     fn path(self) -> &'static str {
         match self {
-            Self::Machines | Self::Volumes | Self::Processors | Self::Memory => "cluster.agents",
+            Self::Machines | Self::Volumes | Self::Processors | Self::Memory | Self::PrimaryStorage => {
+                "cluster.agents"
+            }
             Self::Networks | Self::Addresses => "network.name",
             Self::Templates => "image.name",
         }
@@ -59,6 +64,7 @@ impl fmt::Display for Resource {
             Self::Volumes => "volumes",
             Self::Processors => "processors",
             Self::Memory => "MiB of memory",
+            Self::PrimaryStorage => "GiB of primary storage",
             Self::Networks => "networks",
             Self::Addresses => "public addresses",
             Self::Templates => "templates",
@@ -90,13 +96,15 @@ pub struct Allowance {
     pub unseen: Vec<String>,
 }
 
-/// The size of a service offering.
+/// The size of a service offering, or of a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// Processors.
     pub processors: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// Its root disk in GiB, rounded up; 0 is the template's.
+    pub root_disk_gib: u64,
 }
 
 /// What is about to be added.
@@ -105,6 +113,7 @@ pub(crate) struct Needs {
     machines: u64,
     processors: u64,
     memory_mib: u64,
+    storage_gib: u64,
     networks: u64,
     addresses: u64,
     templates: u64,
@@ -120,21 +129,39 @@ impl Needs {
         let gives_back = |wanted: &WantedMachine| observed.machine(&wanted.host_name).filter(counts);
         let size_of = |machine: &Machine| {
             let known = sizes.iter().find(|(offering, _)| machine.offering.is(offering));
-            known.map(|(_, size)| *size).unwrap_or_default()
+            known.map_or(machine.size, |(_, size)| *size)
         };
+        let templates = &observed.catalogue.template_sizes;
+        let image = observed.catalogue.template.as_ref().and_then(|image| templates.get(&image.id)).copied();
+        // A disk is as large as its template, if the offering does not ask for more.
+        let disk = |size: Size, template: Option<u64>| template.map(|gib| gib.max(size.root_disk_gib));
         let more = |wanted: &&WantedMachine| {
             let size = sizes.get(&wanted.offering).copied().unwrap_or_default();
-            let given_back = gives_back(wanted).map(size_of).unwrap_or_default();
+            let before = gives_back(wanted);
+            let given_back = before.map(size_of).unwrap_or_default();
+            // What cannot be known is left to the cloud to tell, and refuses nothing here.
+            let needed = disk(size, image).unwrap_or(size.root_disk_gib);
+            let freed = before.map_or(0, |machine| {
+                let template = templates.get(&machine.template.id).copied();
+                disk(given_back, template).unwrap_or(needed)
+            });
             (
                 u64::from(size.processors.saturating_sub(given_back.processors)),
                 size.memory_mib.saturating_sub(given_back.memory_mib),
+                needed.saturating_sub(freed),
             )
         };
-        let (processors, memory_mib): (Vec<_>, Vec<_>) = missing.iter().map(more).unzip();
+        let (mut processors, mut memory_mib, mut storage_gib) = (0, 0, 0);
+        for (more_processors, more_mib, more_gib) in missing.iter().map(more) {
+            processors += more_processors;
+            memory_mib += more_mib;
+            storage_gib += more_gib;
+        }
         Self {
             machines: missing.iter().filter(|wanted| gives_back(wanted).is_none()).count() as u64,
-            processors: processors.into_iter().sum(),
-            memory_mib: memory_mib.into_iter().sum(),
+            processors,
+            memory_mib,
+            storage_gib,
             networks: u64::from(observed.network.is_none()),
             addresses: u64::from(observed.public_address().is_none()),
             templates: 0,
@@ -151,6 +178,7 @@ impl Needs {
             Resource::Machines | Resource::Volumes => self.machines,
             Resource::Processors => self.processors,
             Resource::Memory => self.memory_mib,
+            Resource::PrimaryStorage => self.storage_gib,
             Resource::Networks => self.networks,
             Resource::Addresses => self.addresses,
             Resource::Templates => self.templates,
@@ -158,11 +186,14 @@ impl Needs {
     }
 }
 
-/// Whether a look at the cluster shows that something is to be added, so that it matters what may be.
+/// Whether a look at the cluster shows that something is to be added, or made anew and perhaps larger, so that it matters
+/// what may be.
 pub(crate) fn matters(desired: &Desired, observed: &Observed) -> bool {
     observed.public_address().is_none()
         || desired.machines.iter().any(|wanted| {
-            observed.machine(&wanted.host_name).is_none_or(|machine| !machine.state.is_there_to_stay())
+            observed.machine(&wanted.host_name).is_none_or(|machine| {
+                !machine.state.is_there_to_stay() || desired.makes_anew(wanted, observed, machine)
+            })
         })
 }
 
@@ -213,12 +244,15 @@ mod tests {
         let desired = desired(3, 3);
         let mut observed = empty(&desired);
         let offering = desired.spec.cluster.master_offering.clone();
-        observed.catalogue.sizes.insert(offering, Size { processors: 2, memory_mib: 2048 });
+        observed.catalogue.sizes.insert(offering, Size { processors: 2, memory_mib: 2048, root_disk_gib: 0 });
+        let template = observed.catalogue.template.as_ref().expect("an image").id.clone();
+        observed.catalogue.template_sizes.insert(template, 3);
         observed.allowance = allowed(vec![
             quota(Resource::Machines, 20, 18),
             quota(Resource::Volumes, 20, 14),
             quota(Resource::Processors, 10, 0),
             quota(Resource::Memory, 12 * 1024, 0),
+            quota(Resource::PrimaryStorage, 200, 190),
             quota(Resource::Networks, 1, 1),
             quota(Resource::Addresses, 0, 0),
             quota(Resource::Templates, 0, 0),
@@ -251,7 +285,8 @@ mod tests {
             Desired::of(&desired.spec, desired.key).asking(Changes { replace, ..Changes::default() });
         observed.catalogue.offerings.insert("t1.large".to_owned(), named("t1.large"));
         for (offering, processors, memory_mib) in [("t1.medium", 2, 2048), ("t1.large", 4, 3072)] {
-            observed.catalogue.sizes.insert(offering.to_owned(), Size { processors, memory_mib });
+            let size = Size { processors, memory_mib, ..Size::default() };
+            observed.catalogue.sizes.insert(offering.to_owned(), size);
         }
         let full = [quota(Resource::Machines, 2, 2), quota(Resource::Volumes, 2, 2)];
         let larger = [quota(Resource::Processors, 6, 4), quota(Resource::Memory, 5120, 4096)];
@@ -262,6 +297,46 @@ mod tests {
         let plan = crate::cluster::plan(&desired, &observed);
         assert_eq!(plan.obstacles.len(), 1, "{plan}");
         assert!(plan.obstacles[0].message.contains("2 more are needed, 1 too many"), "{plan}");
+    }
+
+    #[test]
+    fn a_replacement_alone_is_refused_where_it_would_be_larger_than_may_be() {
+        let (before, mut larger) = (desired(1, 1), desired(1, 1));
+        let mut observed = whole(&before);
+        larger.spec.cluster.agent_offering = "t1.large".to_owned();
+        let asking = |desired: &Desired, node: Option<&str>| {
+            let replace = node.map(|node| node.parse().expect("a node's name"));
+            Desired::of(&desired.spec, desired.key.clone()).asking(Changes { replace, ..Changes::default() })
+        };
+        assert!(!matters(&asking(&larger, None), &observed), "nothing is made");
+        let larger = asking(&larger, Some("agent-1"));
+        assert!(matters(&larger, &observed));
+        // The old offering is named by nobody any more: the machine itself says how large it is.
+        observed.machines[1].size = Size { processors: 2, memory_mib: 2048, root_disk_gib: 0 };
+        observed.machines[1].offering = named("t1.small");
+        observed.catalogue.offerings.insert("t1.large".to_owned(), named("t1.large"));
+        let size = Size { processors: 4, memory_mib: 4096, root_disk_gib: 20 };
+        observed.catalogue.sizes.insert("t1.large".to_owned(), size);
+        let template = observed.machines[1].template.id.clone();
+        observed.catalogue.template_sizes.insert(template, 3);
+        let quotas = |processors, memory, storage| {
+            allowed(vec![
+                quota(Resource::Processors, processors, 4),
+                quota(Resource::Memory, memory, 4096),
+                quota(Resource::PrimaryStorage, storage, 6),
+            ])
+        };
+        observed.allowance = quotas(6, 6144, 23);
+        let plan = crate::cluster::plan(&larger, &observed);
+        assert!(!plan.is_empty() && plan.obstacles.is_empty(), "{plan}");
+        observed.allowance = quotas(5, 6143, 22);
+        let plan = crate::cluster::plan(&larger, &observed);
+        let told = plan.obstacles.iter().map(|obstacle| obstacle.message.as_str()).collect::<Vec<_>>();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[2].contains("GiB of primary storage") && told[2].contains("17 more are needed"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -180,6 +180,30 @@ fn plan_exits_with_2_for_changes_0_for_none_and_1_when_something_is_in_the_way()
 }
 
 #[test]
+fn what_an_apply_does_not_mend_is_no_success() {
+    let place = Place::with(Limits::CLOUDSTACK);
+    place.run(&["apply", "--only", "infrastructure", "--yes"]);
+    place.finish();
+    let text = std::fs::read_to_string(place.path("mesostack.toml")).unwrap();
+    std::fs::write(place.path("mesostack.toml"), text + "first_agent = 150\n").unwrap();
+    let told = "~ virtual machine mesos-agent-1: 172.16.0.100 instead of 172.16.0.150: nothing is done to it";
+    let (code, output, errors) = place.run(&["plan"]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(output.contains(told) && output.contains("no changes, 1 left as it is"), "{output}");
+    let (code, _, errors) = place.run(&["apply", "--yes"]);
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains(told), "{errors}");
+    let (code, output, _) = place.run(&["apply", "--yes", "--json"]);
+    let result = output.lines().last().expect("a result");
+    let result: serde_json::Value = serde_json::from_str(result).unwrap();
+    assert_eq!((code, &result["changed"]), (1, &false.into()), "{output}");
+    assert_eq!(result["remains"].as_array().map(Vec::len), Some(1), "{output}");
+    let (code, _, errors) = place.run(&["validate"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(errors.contains(told), "{errors}");
+}
+
+#[test]
 fn a_saved_plan_is_carried_out_once_and_then_refused_with_the_difference() {
     let place = Place::with(Limits::CLOUDSTACK);
     let (code, _, errors) = place.run(&["plan", "--out", "plan.json"]);

@@ -133,7 +133,13 @@ async fn a_machine_that_stopped_by_itself_is_started() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     let (plan, ..) = bench.plan(&bench.client(), &file(1, 2)).await;
     let lines = plan.lines().into_iter().map(|(_, line)| line).collect::<Vec<_>>();
-    assert_eq!(lines, ["virtual machine mesos-agent-1: start", "node mesos-agent-1: set up"]);
+    assert_eq!(
+        lines,
+        [
+            "virtual machine mesos-agent-1: start, since it is stopped",
+            "node mesos-agent-1: set up, since its machine did not run",
+        ]
+    );
     bench.apply(&file(1, 2)).await;
     bench.assert_whole(&file(1, 2)).await;
 }

@@ -11,7 +11,7 @@ use devcloud::{InProcess, Limits, ZoneConfig};
 use mesostack::cluster::validate;
 use tokio::time::{Instant, sleep};
 
-use crate::zone::{Bench, file};
+use crate::zone::{Asked, Bench, file};
 
 /// How long a call is under way, there and back.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -118,6 +118,25 @@ async fn growing_counts_what_is_there_and_no_change_needs_no_limits() {
     let told = refused(&bench, &file(3, 5)).await;
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|message| message.contains("2 too many")), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn primary_storage_that_would_be_too_much_is_told_beforehand() {
+    let bench = Bench::new().await;
+    let (.., observed) = bench.plan(&bench.client(), &file(3, 3)).await;
+    let image = observed.catalogue.template.as_ref().expect("an image");
+    let needed = 6 * observed.catalogue.template_sizes[&image.id];
+    assert!(needed > 0);
+    let enough = i64::try_from(needed).expect("few");
+    let bench = limited(Limits { primary_storage_gib: enough - 1, ..Limits::NONE }).await;
+    let told = refused(&bench, &file(3, 3)).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("GiB of primary storage") && told[0].ends_with(", 1 too many"), "{told:?}");
+    let bench = limited(Limits { primary_storage_gib: enough, ..Limits::NONE }).await;
+    bench.apply(&file(3, 3)).await;
+    // A machine that is made anew gives back what it had.
+    bench.apply(Asked::replacing(file(3, 3), "agent-1")).await;
+    bench.assert_whole(&file(3, 3)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ mod mess;
 mod names;
 mod numbers;
 mod operators;
+mod otherwise;
 mod quorum;
 mod twice;
 mod voters;

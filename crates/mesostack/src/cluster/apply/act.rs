@@ -33,6 +33,9 @@ impl Run<'_> {
                 self.assign_balancer(work, *public_port, machines).await.map(|()| None)
             }
             Action::RemoveRule { rule, id, .. } => self.remove_rule(work, *rule, id).await.map(|()| None),
+            Action::RemoveMember { rule, machine, .. } => {
+                self.remove_member(work, rule, machine).await.map(|()| None)
+            }
             Action::ReleaseAddress { id, .. } => self.release_address(work, id).await.map(|()| None),
             Action::MarkLeaving { host_names, tags } => {
                 self.mark_leaving(work, host_names, tags).await.map(|()| None)
@@ -69,7 +72,12 @@ impl Run<'_> {
             Action::DeleteAffinityGroup { group, .. } => {
                 self.delete_affinity_group(work, group).await.map(|()| None)
             }
-            Action::DeleteKeyPair { name } => self.delete_key_pair(work, name).await,
+            Action::DeleteKeyPair { name, tag } => {
+                let kept = self.delete_key_pair(work, name).await?;
+                // One that somebody else has taken into use is not the cluster's alone any more.
+                self.make_tags(work, &BTreeMap::new(), tag.as_slice()).await?;
+                Ok(kept)
+            }
             Action::DeleteNetwork { network, .. } => self.delete_network(work, network).await.map(|()| None),
         }
     }

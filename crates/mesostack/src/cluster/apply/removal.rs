@@ -25,6 +25,21 @@ impl Run<'_> {
         }
     }
 
+    /// Takes a machine out of a load balancer rule.
+    pub(super) async fn remove_member(&self, work: &Work, rule: &Id, machine: &Id) -> Result<(), StepError> {
+        let client = &self.context.client;
+        let look = async || {
+            let members = client.list(&ListLoadBalancerRuleInstances::new(rule)).await;
+            gone(members.map(|members| members.iter().all(|member| member.id != *machine)))
+        };
+        let command = RemoveFromLoadBalancerRule::new(rule, vec![machine.clone()]);
+        let make = async || match client.run(&command, Expect::Brief, self.brief()).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(drop),
+        };
+        self.settle(work, look, make).await
+    }
+
     /// Gives a public address back, and with it the rules that are on it.
     pub(super) async fn release_address(&self, work: &Work, id: &Id) -> Result<(), StepError> {
         self.take_away(work, &ListPublicIpAddresses::new().id(id), &DisassociateIpAddress::new(id)).await

@@ -66,6 +66,7 @@ fn of(account: &Account) -> Allowance {
         (Resource::Volumes, &account.volume_limit, account.volume_total),
         (Resource::Processors, &account.cpu_limit, account.cpu_total),
         (Resource::Memory, &account.memory_limit, account.memory_total),
+        (Resource::PrimaryStorage, &account.primary_storage_limit, account.primary_storage_total),
         (Resource::Networks, &account.network_limit, account.network_total),
         (Resource::Addresses, &account.ip_limit, account.ip_total),
         (Resource::Templates, &account.template_limit, account.template_total),

@@ -57,6 +57,8 @@ pub async fn validate(client: &Client, desired: &Desired) -> Result<Validation, 
     }
     let observed = Observed::second_round(client, desired, standing, &made_from).await?;
     let plan = planner::plan(desired, &observed);
+    let remains = plan.remains().map(ToString::to_string);
+    let remarks = plan.remarks.iter().cloned().chain(remains).collect();
     let needs = quota::Needs::of_image(&catalogue);
     let mut problems = catalogue.absent;
     quota::check(&needs, &observed.allowance, &mut problems);
@@ -65,7 +67,7 @@ pub async fn validate(client: &Client, desired: &Desired) -> Result<Validation, 
             problems.push(obstacle);
         }
     }
-    Ok(Validation { problems, remarks: plan.remarks })
+    Ok(Validation { problems, remarks })
 }
 
 /// The network an image is to be built in, and those there are.
@@ -130,6 +132,7 @@ impl Catalogue {
             let size = Size {
                 processors: processors.unwrap_or_default(),
                 memory_mib: memory_mib.unwrap_or_default(),
+                root_disk_gib: gib(offering.root_disk_size.unwrap_or_default()),
             };
             self.sizes.insert(wanted.to_owned(), size);
         }
@@ -138,6 +141,8 @@ impl Catalogue {
 
     /// The cluster's image: the newest ready template of that name, or the one with that id.
     pub(super) fn look_up_image(&mut self, wanted: &str, templates: &[Template]) {
+        let sizes = templates.iter().filter_map(|template| Some((template.id.clone(), gib(template.size?))));
+        self.template_sizes = sizes.collect();
         match self.newest_ready(wanted, templates) {
             Newest::Ready(found) => self.template = Some(found),
             Newest::Unready(status) => {
@@ -188,6 +193,11 @@ impl Catalogue {
         }
         found
     }
+}
+
+/// Bytes as GiB, rounded up.
+fn gib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 30)
 }
 
 enum Newest {

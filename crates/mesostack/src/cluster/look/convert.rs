@@ -16,6 +16,7 @@ use crate::cluster::{
         Network, NetworkState,
     },
     openings::Opening,
+    quota::Size,
 };
 
 pub(in crate::cluster) fn network(network: &resource::Network) -> Network {
@@ -47,6 +48,13 @@ pub(in crate::cluster) fn machine(machine: resource::VirtualMachine, network: &I
         named: Named { id: machine.id, name: machine.name },
         offering: Named { id: machine.service_offering_id, name: machine.service_offering_name },
         template: Named { id: machine.template_id, name: machine.template_name },
+        affinity_groups: machine.affinity_group.into_iter().map(|group| group.name).collect(),
+        key_pairs: machine.key_pairs.0.into_iter().chain(machine.key_pair).collect(),
+        size: Size {
+            processors: machine.cpu_number.unwrap_or_default(),
+            memory_mib: machine.memory.unwrap_or_default(),
+            ..Size::default()
+        },
     }
 }
 

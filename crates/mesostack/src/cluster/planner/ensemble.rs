@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use super::unfit::Unfit;
 use crate::{
     cluster::{
         action::Stage,
@@ -72,6 +73,11 @@ impl Standing {
     /// Whether a majority is left that knows what the cluster knows: whoever is new learns from it.
     pub(super) fn teaches(&self) -> bool {
         self.proven && self.masters > 1 && self.holders.len() >= usize::from(majority(self.masters))
+    }
+
+    /// Whether there are to be more masters than there are.
+    pub(super) fn grows(&self, masters: u16) -> bool {
+        self.masters > 0 && self.masters < masters
     }
 
     /// Whether a master may have what the cluster knows.
@@ -143,7 +149,7 @@ pub(super) fn stages(spec: &Spec, from: u16, to: u16) -> Vec<Stage> {
 pub(super) fn check(
     desired: &Desired,
     observed: &Observed,
-    standing: &Standing,
+    (unfit, standing): (&Unfit<'_>, &Standing),
     obstacles: &mut Vec<Obstacle>,
 ) {
     if standing.is_lost(obstacles) {
@@ -157,9 +163,14 @@ pub(super) fn check(
         // A mark that is written anew may be missing. Whether the master does serve is asked before it is told anything.
         observed.serves(&name) || being_told && runs && standing.holds(number)
     };
-    let absent = (1..=from).filter(|number| !serves(*number)).map(|number| format!("master-{number}"));
-    let absent = absent.collect::<Vec<_>>();
-    if from > 0 && from < to {
+    let named = |number| format!("master-{number}");
+    let is_unfit =
+        |number| unfit.has(&node::host_name_of(&desired.spec, NodeName { role: Role::Master, number }));
+    let (unfit, fit): (Vec<_>, Vec<_>) = (1..=from).partition(|number| is_unfit(*number));
+    let (serving, absent): (Vec<_>, Vec<_>) = fit.into_iter().partition(|number| serves(*number));
+    let unfit = unfit.into_iter().map(named).collect::<Vec<_>>();
+    let absent = absent.into_iter().map(named).collect::<Vec<_>>();
+    if standing.grows(to) {
         if from == 1 {
             let message =
                 format!("one master cannot become {to}: its registry has no quorum of {}", majority(to));
@@ -171,21 +182,33 @@ pub(super) fn check(
             let message = format!("{}: an ensemble grows only while all of it is there", idle(&absent));
             let help = format!("apply with `masters = {from}` first, which mends it");
             obstacles.push(Obstacle::new("cluster.masters", message).help(help));
+        } else if !unfit.is_empty() {
+            let message = format!("{}: an ensemble grows only while all of it is there", untold(&unfit));
+            let help = format!(
+                "with `masters = {from}` in the file, `mesostack plan` shows why, and what makes it one that can"
+            );
+            obstacles.push(Obstacle::new("cluster.masters", message).help(help));
         }
     }
     let Some(replaced) = desired.changes.replace.filter(|node| node.role == Role::Master) else { return };
     let others = absent.into_iter().filter(|name| *name != replaced.to_string()).collect::<Vec<_>>();
+    // Who cannot be asked cannot stand in.
+    let left = serving.iter().filter(|number| **number != replaced.number).count();
     let refused = match (to, others.is_empty()) {
         (1, _) => Some(format!("{replaced} is the only master: what it knows would be lost")),
         (2, _) => Some(format!("{replaced} is one of two masters: the quorum is both of them")),
         (_, false) => Some(format!("{}: the quorum may not outlive {replaced}", idle(&others))),
-        _ if from > 0 && from < to => {
+        _ if !unfit.is_empty() && left < usize::from(majority(to)) => {
+            Some(format!("{}: the quorum may not outlive {replaced}", untold(&unfit)))
+        }
+        _ if standing.grows(to) => {
             Some(format!("masters are being added; {replaced} has to wait until that is over"))
         }
         _ => None,
     };
     if let Some(message) = refused {
-        let help = "masters are replaced while the others serve; `mesostack apply` mends what is missing";
+        let help = "masters are replaced while the others serve; `mesostack apply` mends what is missing, and `mesostack plan` \
+                    says what the rest takes";
         obstacles.push(Obstacle::new("cluster.masters", message).help(help));
     }
 }
@@ -193,6 +216,10 @@ pub(super) fn check(
 fn idle(masters: &[String]) -> String {
     let do_not = if masters.len() == 1 { "does not" } else { "do not" };
     format!("{} {do_not} serve", masters.join(", "))
+}
+
+fn untold(masters: &[String]) -> String {
+    format!("{} can be neither asked nor told anything", masters.join(", "))
 }
 
 #[cfg(test)]

@@ -24,6 +24,12 @@ pub(super) struct Foreign {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Rule(RuleKind, Id),
+    /// A machine behind one of our load balancer rules, and that rule with its port.
+    Member {
+        machine: Id,
+        rule: Id,
+        public_port: u16,
+    },
     /// Anything but the source NAT address.
     Address(Id),
     Machine(Id, String),
@@ -75,6 +81,7 @@ impl Strangers {
         for Foreign { what, text } in &self.removable {
             let note = match what {
                 What::Machine(..) => "not this cluster's; left alone (`--prune` destroys it)",
+                What::Member { .. } => "no master; left alone (`--prune` takes it out of the rule)",
                 What::Rule(..) | What::Address(_) => "not in the file; left alone (`--prune` removes it)",
             };
             plan.foreign(text.clone(), note);
@@ -85,20 +92,39 @@ impl Strangers {
     pub(super) fn remove_rules(&self, desired: &Desired, before: &Before, plan: &mut Plan) -> Removed<'_> {
         let mut removed = Removed::default();
         for Foreign { what, text } in self.removable.iter().filter(|_| desired.changes.prune) {
-            let What::Rule(kind, id) = what else { continue };
-            let action = Action::RemoveRule { rule: *kind, id: id.clone(), text: text.clone() };
+            let action = match what {
+                What::Rule(rule, id) => {
+                    Action::RemoveRule { rule: *rule, id: id.clone(), text: text.clone() }
+                }
+                // A machine that goes itself takes its memberships along.
+                What::Member { machine, rule, public_port } if !self.removes_machine(machine) => {
+                    Action::RemoveMember {
+                        public_port: *public_port,
+                        rule: rule.clone(),
+                        machine: machine.clone(),
+                        text: text.clone(),
+                    }
+                }
+                _ => continue,
+            };
             let step = plan.add(action, before.network.clone(), []);
             removed.rules.push(step);
-            removed.firewall.extend((*kind == RuleKind::Firewall).then_some((id, step)));
+            if let What::Rule(RuleKind::Firewall, id) = what {
+                removed.firewall.insert(id, step);
+            }
         }
         removed
+    }
+
+    fn removes_machine(&self, machine: &Id) -> bool {
+        self.removable.iter().any(|foreign| matches!(&foreign.what, What::Machine(id, _) if id == machine))
     }
 
     /// Removes the others: an address after the rules on it.
     pub(super) fn remove_others(&self, desired: &Desired, before: &Before, rules: &[usize], plan: &mut Plan) {
         for Foreign { what, text } in self.removable.iter().filter(|_| desired.changes.prune) {
             match what {
-                What::Rule(..) => {}
+                What::Rule(..) | What::Member { .. } => {}
                 What::Address(id) => {
                     let action = Action::ReleaseAddress { id: id.clone(), text: text.clone() };
                     plan.add(action, before.network.iter().chain(rules).copied().collect::<Vec<_>>(), []);

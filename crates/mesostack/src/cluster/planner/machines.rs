@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Before,
     ensemble::{self, Standing},
+    reasons, unfit,
 };
 use crate::{
     cluster::{
@@ -37,9 +38,18 @@ pub(super) struct Sorted<'a> {
     pub(super) sleeping: Vec<&'a WantedMachine>,
     /// Agents that are there and are not wanted.
     pub(super) surplus: Vec<&'a Machine>,
+    /// Those to which nothing is done as things are.
+    pub(super) unfit: unfit::Unfit<'a>,
 }
 
 impl Sorted<'_> {
+    /// Whether the plan destroys a machine of that name, to make it anew or for good.
+    pub(super) fn discards(&self, host_name: &str) -> bool {
+        self.replaced.contains_key(host_name)
+            || self.failed.contains_key(host_name)
+            || self.surplus.iter().any(|machine| machine.named.name == host_name)
+    }
+
     pub(super) fn any_to_start(&self) -> bool {
         !self.missing.is_empty() || !self.sleeping.is_empty()
     }
@@ -53,32 +63,46 @@ pub(super) fn sort<'a>(
 ) -> Sorted<'a> {
     let mut sorted = Sorted::default();
     for wanted in &desired.machines {
-        let Some(machine) = observed.machine(&wanted.host_name) else {
-            check_address_is_free(wanted, observed, obstacles);
+        let machine = observed.machine(&wanted.host_name);
+        let state = machine.map(|machine| machine.state);
+        let replaced = machine.filter(|machine| {
+            machine.state != MachineState::Going && desired.makes_anew(wanted, observed, machine)
+        });
+        let made = matches!(state, None | Some(MachineState::Failed)) || replaced.is_some();
+        if made && let Some(holder) = unfit::holder_of_address(wanted, observed) {
+            sorted.unfit.note_taken_address(desired, wanted, holder, obstacles);
+            continue;
+        }
+        let Some(machine) = machine else {
             sorted.missing.push(wanted);
             continue;
         };
-        if machine.state != MachineState::Going && is_replaced(desired, wanted, observed, machine) {
+        if replaced.is_some() {
             sorted.missing.push(wanted);
             sorted.replaced.insert(&wanted.host_name, machine);
             continue;
         }
+        let mut fit = || sorted.unfit.judge(wanted, machine, observed);
         match machine.state {
-            MachineState::Running => {}
-            MachineState::Stopped | MachineState::Changing => sorted.sleeping.push(wanted),
+            MachineState::Running => {
+                fit();
+            }
+            MachineState::Stopped | MachineState::Changing => {
+                if fit() {
+                    sorted.sleeping.push(wanted);
+                }
+            }
             MachineState::Failed => {
                 sorted.missing.push(wanted);
                 sorted.failed.insert(&wanted.host_name, machine);
-                continue;
             }
             MachineState::Going => {
                 let message = format!("{} is being destroyed", wanted.host_name);
                 obstacles.push(Obstacle::new("cluster", message).help("apply again when it is gone"));
-                continue;
             }
         }
-        check_machine(wanted, machine, observed, obstacles);
     }
+    sorted.unfit.check_masters(desired, obstacles);
     for machine in observed.machines.iter().filter(|machine| machine.state != MachineState::Going) {
         let name = &machine.named.name;
         match identity::node_of(desired.cluster(), name).filter(|_| desired.machine(name).is_none()) {
@@ -100,51 +124,6 @@ fn masters_stay(desired: &Desired, node: NodeName) -> Obstacle {
         "ask for as many masters as there are; a cluster with fewer is a new cluster: `mesostack destroy`, then apply, or \
          one beside it under another cluster.name and network.name, {count} masters from the start"
     ))
-}
-
-/// Whether this command asks for the machine to be made anew, or one before has begun to.
-fn is_replaced(desired: &Desired, wanted: &WantedMachine, observed: &Observed, machine: &Machine) -> bool {
-    let name = NodeName { role: wanted.node.role, number: wanted.node.number };
-    // One that was to go for good, and whose name is needed all the same, is made anew too.
-    desired.changes.replace == Some(name) || !wanted.is_master() && observed.is_leaving(machine).is_some()
-}
-
-fn check_machine(
-    wanted: &WantedMachine,
-    machine: &Machine,
-    observed: &Observed,
-    obstacles: &mut Vec<Obstacle>,
-) {
-    let name = &wanted.host_name;
-    if let Some(address) = machine.address
-        && address != wanted.node.address
-    {
-        let path = if wanted.is_master() { "cluster.first_master" } else { "cluster.first_agent" };
-        let message =
-            format!("{name} has the address {address}, and the file gives it {}", wanted.node.address);
-        let help = format!(
-            "a machine keeps its address as long as it lives: put the file back, or make it anew with `mesostack replace {}`",
-            wanted.node.name()
-        );
-        obstacles.push(Obstacle::new(path, message).help(help));
-    }
-    // The key is written before the machine is made: without one, it is not known who made it.
-    if observed.tag(&identity::host_key_tag(name)).is_none() {
-        let message =
-            format!("the host key of {name} is not known: nothing can be trusted that answers in its place");
-        let help = format!("`mesostack replace {}` makes it anew", wanted.node.name());
-        obstacles.push(Obstacle::new("cluster", message).help(help));
-    }
-}
-
-fn check_address_is_free(wanted: &WantedMachine, observed: &Observed, obstacles: &mut Vec<Obstacle>) {
-    let holder = observed.machines.iter().find(|machine| machine.address == Some(wanted.node.address));
-    if let Some(holder) = holder {
-        let path = if wanted.is_master() { "cluster.first_master" } else { "cluster.first_agent" };
-        let message =
-            format!("{} has the address {} of {}", holder.named.name, wanted.node.address, wanted.host_name);
-        obstacles.push(Obstacle::new(path, message));
-    }
 }
 
 /// Whether one job can make a machine and start it: nothing else is to be written down between the two, since no rule
@@ -169,7 +148,9 @@ pub(super) fn deploy(
         let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
         let apart = wanted.is_master();
         let action = Action::Deploy { host_name: host_name.clone(), node, offering, template, apart };
-        deployed.insert(host_name, plan.add(action, after, []));
+        let step = plan.add(action, after, []);
+        plan.explain(step, reasons::of_making(wanted, observed, machines));
+        deployed.insert(host_name, step);
     }
     deployed
 }
@@ -193,6 +174,7 @@ pub(super) fn start(
         let after = deployed.get(&host_name).copied().into_iter().chain(written);
         let action = Action::Start { host_name: host_name.clone(), fresh };
         let step = plan.add(action, after.chain(before.network.iter().copied()).collect::<Vec<_>>(), []);
+        plan.explain(step, (!fresh).then(|| reasons::of_starting(wanted, observed)).flatten());
         started.insert(host_name, step);
     }
     for wanted in launched {
@@ -201,7 +183,9 @@ pub(super) fn start(
         after.extend(written);
         let (host_name, node) = (wanted.host_name.clone(), wanted.node.clone());
         let action = Action::Launch { host_name: host_name.clone(), node, offering, template };
-        started.insert(host_name, plan.add(action, after, []));
+        let step = plan.add(action, after, []);
+        plan.explain(step, reasons::of_making(wanted, observed, machines));
+        started.insert(host_name, step);
     }
     started
 }
@@ -244,32 +228,91 @@ pub(super) fn ways(desired: &Desired, deployed: &BTreeMap<String, usize>) -> Vec
     made.collect::<Option<_>>().unwrap_or_default()
 }
 
-/// Steps that set nodes up: new ones, and those whose mark does not say that they have this configuration. Masters that
-/// serve are told one at a time.
+/// The nodes that are told something: new ones, and those whose mark does not say that they have this configuration.
+#[derive(Debug, Default)]
+pub(super) struct Told<'a> {
+    /// Masters that need nobody's leave: none serves yet, or one alone.
+    first: Vec<&'a WantedMachine>,
+    /// Masters that know nothing, each for itself.
+    empty: Vec<&'a WantedMachine>,
+    /// Masters that serve, one at a time.
+    knowing: Vec<&'a WantedMachine>,
+    /// Agents.
+    last: Vec<&'a WantedMachine>,
+    /// Masters that serve and would be told something, while the others could not do without one of them.
+    held_back: Vec<&'a WantedMachine>,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(
+        desired: &'a Desired,
+        observed: &Observed,
+        (machines, standing): (&Sorted<'_>, &Standing),
+    ) -> Self {
+        let masters = desired.spec.cluster.masters;
+        let grows = standing.grows(masters);
+        let names = |those: &[&WantedMachine]| {
+            those.iter().map(|wanted| wanted.host_name.clone()).collect::<BTreeSet<_>>()
+        };
+        let (fresh, sleeping) = (names(&machines.missing), names(&machines.sleeping));
+        // Made in the place of one that knew something: it learns that from the others.
+        let is_empty =
+            |wanted: &WantedMachine| fresh.contains(&wanted.host_name) || !standing.holds(wanted.node.number);
+        let starts = |wanted: &WantedMachine| {
+            fresh.contains(&wanted.host_name) || sleeping.contains(&wanted.host_name)
+        };
+        let ensemble = Ensemble::of(masters);
+        let lacking = desired.machines.iter().filter(|wanted| !machines.unfit.has(&wanted.host_name));
+        let lacking =
+            lacking.filter(|wanted| !is_set_up(desired, wanted, observed, ensemble) || starts(wanted));
+        let mut told = Self::default();
+        for wanted in lacking {
+            let serves = || !starts(wanted) && (observed.serves(&wanted.host_name) || standing.teaches());
+            // One alone has nobody to wait for.
+            let rolled = wanted.is_master()
+                && masters > 1
+                && (grows || serves() || standing.teaches() && is_empty(wanted));
+            match (wanted.is_master(), rolled) {
+                (false, _) => told.last.push(wanted),
+                (true, false) => told.first.push(wanted),
+                (true, true) if !grows && is_empty(wanted) => told.empty.push(wanted),
+                (true, true) => told.knowing.push(wanted),
+            }
+        }
+        if !machines.unfit.can_miss_a_master(desired) {
+            told.held_back = std::mem::take(&mut told.knowing);
+        }
+        told
+    }
+
+    /// Shows the masters that are not told what they would be, and why.
+    pub(super) fn describe_held_back(&self, plan: &mut Plan) {
+        if self.held_back.is_empty() {
+            return;
+        }
+        let names = self.held_back.iter().map(|wanted| wanted.host_name.as_str()).collect::<Vec<_>>();
+        let note = "not as long as others can be neither asked nor told anything: the quorum may not outlive the one that \
+                    is told";
+        plan.held_up(format!("node {}: set up", names.join(", ")), note);
+    }
+
+    /// All of them, in the order in which they are told.
+    fn all(&self) -> impl Iterator<Item = &'a WantedMachine> {
+        [&self.first, &self.empty, &self.knowing, &self.last].into_iter().flatten().copied()
+    }
+}
+
+/// Steps that set nodes up. Masters that serve are told one at a time.
 pub(super) fn set_up(
-    desired: &Desired,
-    observed: &Observed,
+    (desired, observed): (&Desired, &Observed),
     (machines, standing): (&Sorted<'_>, &Standing),
+    told: &Told<'_>,
     reached: &Reached,
     plan: &mut Plan,
 ) {
     let (from, masters) = (standing.masters, desired.spec.cluster.masters);
-    let grows = from > 0 && from < masters;
     let is_fresh =
         |wanted: &WantedMachine| machines.missing.iter().any(|missing| missing.host_name == wanted.host_name);
-    // Made in the place of one that knew something: it learns that from the others.
-    let is_empty = |wanted: &WantedMachine| is_fresh(wanted) || !standing.holds(wanted.node.number);
-    let starts = |wanted: &WantedMachine| reached.started.contains_key(&wanted.host_name);
-    let lacking = desired
-        .machines
-        .iter()
-        .filter(|wanted| !is_set_up(desired, wanted, observed, Ensemble::of(masters)) || starts(wanted));
-    let (rolled, others): (Vec<_>, Vec<_>) = lacking.partition(|wanted| {
-        let serves = || !starts(wanted) && (observed.serves(&wanted.host_name) || standing.teaches());
-        // One alone has nobody to wait for.
-        wanted.is_master() && masters > 1 && (grows || serves() || standing.teaches() && is_empty(wanted))
-    });
-    let (first, last): (Vec<_>, Vec<_>) = others.into_iter().partition(|wanted| wanted.is_master());
     let mut done = Vec::new();
     let one = |wanted: &WantedMachine, rolls: &[usize], plan: &mut Plan| {
         let name = &wanted.host_name;
@@ -277,37 +320,42 @@ pub(super) fn set_up(
             Action::SetUp { host_name: name.clone(), node: wanted.node.clone(), fresh: is_fresh(wanted) };
         // Masters that could not be made or told keep no other node from being set up.
         let ways = reached.ways.iter().filter(|_| wanted.node.ssh_port.is_none()).copied();
-        plan.add(action, reached.before(wanted).collect::<Vec<_>>(), ways.chain(rolls.iter().copied()))
+        let after = reached.before(wanted).collect::<Vec<_>>();
+        let step = plan.add(action, after, ways.chain(rolls.iter().copied()));
+        if !is_fresh(wanted) {
+            plan.explain(step, Some(reasons::of_telling(desired, wanted, observed, machines)));
+        }
+        step
     };
-    done.extend(first.iter().map(|wanted| one(wanted, &[], plan)));
+    done.extend(told.first.iter().map(|wanted| one(wanted, &[], plan)));
     let mut rolls = Vec::new();
     let mut roll = |those: &[&WantedMachine], done: &[usize], plan: &mut Plan| {
         let nodes = those.iter().map(|wanted| wanted.node.clone()).collect();
-        let stages = match grows {
+        let stages = match standing.grows(masters) {
             true => ensemble::stages(&desired.spec, from, masters),
             false => vec![Stage { ensemble: Ensemble::of(masters), nodes }],
         };
         let after = those.iter().flat_map(|wanted| reached.before(wanted)).collect::<BTreeSet<_>>();
         let host_names = those.iter().map(|wanted| wanted.host_name.clone()).collect();
         let once_over = done.iter().chain(&rolls).copied().collect::<Vec<_>>();
-        rolls.push(plan.add(Action::RollOut { host_names, stages }, after, once_over));
+        let step = plan.add(Action::RollOut { host_names, stages }, after, once_over);
+        let why = reasons::of_rolling_out(desired, those, observed, (machines, standing));
+        plan.explain(step, Some(why));
+        rolls.push(step);
     };
     // Those that know nothing first, each for itself: the more serve, the better can one be missed. One that cannot be had
     // keeps the others from nothing.
-    let (empty, knowing): (Vec<_>, Vec<_>) =
-        rolled.iter().copied().partition(|wanted| !grows && is_empty(wanted));
-    empty.iter().for_each(|wanted| roll(&[wanted], &done, plan));
-    if !knowing.is_empty() {
-        roll(&knowing, &done, plan);
+    told.empty.iter().for_each(|wanted| roll(&[wanted], &done, plan));
+    if !told.knowing.is_empty() {
+        roll(&told.knowing, &done, plan);
     }
     done.extend(&rolls);
     // Agents ask the masters they are told of.
-    done.extend(last.iter().map(|wanted| one(wanted, &rolls, plan)));
+    done.extend(told.last.iter().map(|wanted| one(wanted, &rolls, plan)));
     if done.is_empty() {
         return;
     }
-    let host_names = first.iter().chain(&rolled).chain(&last).map(|wanted| wanted.host_name.clone());
-    let host_names = host_names.collect::<Vec<_>>();
+    let host_names = told.all().map(|wanted| wanted.host_name.clone()).collect::<Vec<_>>();
     // A node that cannot be had keeps no other from being waited for and marked.
     let healthy = plan.add(Action::AwaitHealth { host_names: host_names.clone() }, [], done);
     plan.add(Action::MarkSetUp { host_names }, [], [healthy]);
@@ -323,9 +371,9 @@ impl Reached {
 }
 
 /// What the tags have to say while nodes are told something else than they have. An agent's mark says so itself.
-pub(super) fn being_told(desired: &Desired, observed: &Observed) -> Vec<(String, String)> {
+pub(super) fn being_told(desired: &Desired, observed: &Observed, told: &Told<'_>) -> Vec<(String, String)> {
     let ensemble = Ensemble::of(desired.spec.cluster.masters);
-    let told = desired.machines.iter().filter(|wanted| !is_set_up(desired, wanted, observed, ensemble));
+    let told = told.all().filter(|wanted| !is_set_up(desired, wanted, observed, ensemble));
     let marks = told.filter_map(|wanted| {
         let (key, machine) = (identity::set_up_tag(&wanted.host_name), observed.machine(&wanted.host_name)?);
         let mark = observed.tag(&key)?;

@@ -9,11 +9,13 @@ use super::{
     builds::Builds,
     foreign::{Removed, Strangers, What},
     leftovers::Leftovers,
+    machines::Sorted,
+    unfit::Unfit,
 };
 use crate::cluster::{
     action::{Action, RuleKind},
-    desired::Desired,
-    observed::{Balancer, Forward, Observed},
+    desired::{Desired, WantedMachine},
+    observed::{Balancer, Forward, Machine, Named, Observed},
     openings::{self, Opening},
     plan::{Obstacle, Plan},
 };
@@ -157,8 +159,8 @@ pub(super) fn balancers(
 pub(super) fn assign(
     desired: &Desired,
     observed: &Observed,
-    made: &BTreeMap<u16, usize>,
-    deployed: &BTreeMap<String, usize>,
+    unfit: &Unfit<'_>,
+    (made, deployed): (&BTreeMap<u16, usize>, &BTreeMap<String, usize>),
     plan: &mut Plan,
 ) {
     for wanted in &desired.balancers {
@@ -171,7 +173,7 @@ pub(super) fn assign(
         let machines = desired
             .masters()
             .map(|machine| machine.host_name.clone())
-            .filter(|host_name| !is_member(host_name))
+            .filter(|host_name| !is_member(host_name) && !unfit.has(host_name))
             .collect::<Vec<_>>();
         if machines.is_empty() {
             continue;
@@ -187,12 +189,12 @@ pub(super) fn assign(
 pub(super) fn forwards(
     desired: &Desired,
     observed: &Observed,
-    before: &Before,
-    deployed: &BTreeMap<String, usize>,
+    unfit: &Unfit<'_>,
+    (before, deployed): (&Before, &BTreeMap<String, usize>),
     plan: &mut Plan,
 ) -> BTreeMap<String, usize> {
     let mut steps = BTreeMap::new();
-    for wanted in &desired.machines {
+    for wanted in desired.machines.iter().filter(|wanted| !unfit.has(&wanted.host_name)) {
         let Some(public_port) = wanted.node.ssh_port else { continue };
         let deploy = deployed.get(&wanted.host_name).copied();
         // A new machine has no forward yet, whatever the port had before: that went with the old one.
@@ -211,6 +213,7 @@ pub(super) fn forwards(
 pub(super) fn foreign(
     desired: &Desired,
     observed: &Observed,
+    machines: &Sorted<'_>,
     leftovers: &Leftovers<'_>,
     builds: &Builds<'_>,
     strangers: &mut Strangers,
@@ -257,6 +260,28 @@ pub(super) fn foreign(
     for rule in observed.balancers.iter().filter(|rule| !ours(rule)) {
         let text = format!("load balancer rule {}{}", rule.public_port, elsewhere(observed, &rule.address));
         strangers.add(What::Rule(RuleKind::Balancer, rule.id.clone()), text);
+    }
+    members(desired, observed, machines, strangers);
+}
+
+/// Machines behind our load balancer rules that are no masters. One that is about to go takes its memberships along.
+fn members(desired: &Desired, observed: &Observed, machines: &Sorted<'_>, strangers: &mut Strangers) {
+    let by_id = observed.machines_by_id();
+    let stays = |machine: &&Machine| {
+        let name = machine.named.name.as_str();
+        machine.state.is_there_to_stay() && !machines.discards(name)
+    };
+    let is_master =
+        |machine: &Machine| desired.machine(&machine.named.name).is_some_and(WantedMachine::is_master);
+    for wanted in &desired.balancers {
+        let Some(rule) = balancer_on(observed, wanted.public_port) else { continue };
+        let members = rule.members.iter().filter_map(|id| by_id.get(id).copied());
+        for machine in members.filter(stays).filter(|machine| !is_master(machine)) {
+            let Named { id, name } = &machine.named;
+            let (rule, public_port) = (rule.id.clone(), wanted.public_port);
+            let text = format!("load balancer rule {public_port}: member {name}");
+            strangers.add(What::Member { machine: id.clone(), rule, public_port }, text);
+        }
     }
 }
 

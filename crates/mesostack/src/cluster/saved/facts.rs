@@ -168,12 +168,18 @@ const GOING: &str = ", being removed";
 
 fn machine_facts(machine: &Machine) -> String {
     format!(
-        "{:?}, {}, offering {}, image {}",
+        "{:?}, {}, offering {}, image {}, key pair {}, affinity groups {}",
         machine.state,
         machine.address.map_or_else(|| "no address".to_owned(), |address| address.to_string()),
         named(&machine.offering),
-        named(&machine.template)
+        named(&machine.template),
+        listed(&machine.key_pairs),
+        listed(&machine.affinity_groups)
     )
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn named(thing: &Named) -> String {

@@ -167,6 +167,9 @@ fn what_nobody_asked_for_is_shown_and_left_alone() {
         elsewhere: false,
         offering: named("t1.small"),
         template: named("other"),
+        affinity_groups: Vec::new(),
+        key_pairs: Vec::new(),
+        size: Default::default(),
     };
     observed.machines.push(foreign);
     observed.machines[1].offering = named("t1.large");
@@ -187,4 +190,63 @@ fn what_nobody_asked_for_is_shown_and_left_alone() {
             "firewall rule tcp 9999 from 0.0.0.0/0",
         ]
     );
+}
+
+#[test]
+fn a_member_of_our_rules_that_is_no_master_is_shown_and_taken_out_when_that_is_asked_for() {
+    let wanted = desired(3, 2);
+    let mut observed = whole(&wanted);
+    let before = observed.clone();
+    let machine = |name: &str| before.machine(name).expect("it").named.id.clone();
+    observed.balancers[0].members.push(machine("mesos-agent-1"));
+    let shown = plan(&wanted, &observed);
+    assert!(shown.is_empty(), "{shown}");
+    assert_eq!(
+        shown.drift.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "? load balancer rule 5050: member mesos-agent-1: no master; left alone (`--prune` takes it out of the rule)"
+        ]
+    );
+    let next = plan(&pruning(&wanted), &observed);
+    assert_eq!(lines(&next), ["- load balancer rule 5050: member mesos-agent-1 (no master)"]);
+    carry_out_all(&pruning(&wanted), &mut observed, &next);
+    assert_eq!(observed.balancers, before.balancers);
+    // One that goes or is made anew takes its membership along.
+    for desired in [desired(3, 1), replacing(3, 2, "agent-2")] {
+        let mut observed = before.clone();
+        observed.balancers[1].members.push(machine("mesos-agent-2"));
+        assert!(plan(&desired, &observed).drift.is_empty());
+        let next = plan(&pruning(&desired), &observed);
+        assert!(!has(&next, |action| matches!(action, Action::RemoveMember { .. })), "{next}");
+        carry_out_all(&desired, &mut observed, &next);
+        assert_eq!(observed.balancers, before.balancers);
+    }
+    // So does a stranger that is destroyed.
+    let jumphost = Machine { named: named("jumphost"), address: None, ..before.machines[0].clone() };
+    observed.balancers[0].members.push(jumphost.named.id.clone());
+    observed.machines.push(jumphost);
+    assert_eq!(plan(&wanted, &observed).drift.len(), 2);
+    assert_eq!(
+        lines(&plan(&pruning(&wanted), &observed)),
+        ["- virtual machine jumphost (not this cluster's)"]
+    );
+}
+
+#[test]
+fn a_master_that_is_not_kept_apart_is_shown_with_what_it_takes() {
+    let wanted = desired(3, 1);
+    let mut observed = whole(&wanted);
+    observed.machines[1].affinity_groups.clear();
+    let shown = plan(&wanted, &observed);
+    assert!(shown.is_empty(), "{shown}");
+    assert_eq!(
+        shown.drift.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "~ master-2 not in the affinity group mesos-masters: may share a host with another master; `mesostack replace \
+          master-2` makes it anew"
+        ]
+    );
+    let next = plan(&replacing(3, 1, "master-2"), &observed);
+    carry_out_all(&replacing(3, 1, "master-2"), &mut observed, &next);
+    assert!(plan(&wanted, &observed).drift.is_empty());
 }

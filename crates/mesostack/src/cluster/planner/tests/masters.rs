@@ -22,7 +22,7 @@ fn two_more_masters_are_taken_in_one_at_a_time_and_then_the_agents_are_told() {
     assert!((1..=2).all(|more| next.steps[roll + more].once_over.contains(&roll)));
     assert!(lines(&next).contains(
         &"~ nodes mesos-master-1, mesos-master-2, mesos-master-3, mesos-master-4, mesos-master-5: set up, one at a time, \
-          who leads last"
+          who leads last, since 3 masters become 5"
             .to_owned()
     ));
     carry_out_all(&desired(5, 2), &mut observed, &next);
@@ -77,7 +77,7 @@ fn a_master_is_replaced_right_after_the_quorum_was_asked_and_put_behind_the_rule
             "~ load balancer rule 5050: members mesos-master-2",
             "~ load balancer rule 8080: members mesos-master-2",
             "+ port forwarding rule 1223 → mesos-master-2:22",
-            "~ node mesos-master-2: set up, once the others can do without it",
+            "~ node mesos-master-2: set up, once the others can do without it, since its machine is made anew",
         ]
     );
     let asked = next.steps.iter().position(|step| matches!(step.action, Action::CheckQuorum { .. }));

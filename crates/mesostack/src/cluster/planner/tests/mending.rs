@@ -75,8 +75,8 @@ fn a_stopped_machine_is_started_and_a_failed_one_made_again() {
             "- virtual machine mesos-agent-3 (its first start failed)",
             "+ virtual machine mesos-agent-3 172.16.0.102 (t1.medium, mesos)",
             "+ port forwarding rule 2224 → mesos-agent-3:22",
-            "~ virtual machine mesos-agent-2: start",
-            "~ node mesos-agent-2: set up",
+            "~ virtual machine mesos-agent-2: start, since it is stopped",
+            "~ node mesos-agent-2: set up, since its machine did not run",
         ]
     );
     carry_out_all(&desired, &mut observed, &next);
@@ -99,4 +99,51 @@ fn a_narrower_allow_closes_what_is_not_allowed_any_more() {
     assert_eq!((next.totals().add, next.totals().remove), (3, 3), "{next}");
     carry_out_all(&narrow, &mut observed, &next);
     assert!(plan(&narrow, &observed).is_empty());
+}
+
+/// Why each step is done, of those of which that is said.
+fn reasons(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps.iter();
+    steps.filter_map(|step| Some(format!("{}: {}", step.action.name(), step.why.as_ref()?))).collect()
+}
+
+#[test]
+fn a_plan_says_why_where_a_reader_would_ask() {
+    let wanted = desired(1, 4);
+    assert_eq!(reasons(&plan(&wanted, &empty(&wanted))), [""; 0], "what is new needs no reason");
+    let mut observed = whole(&wanted);
+    let id = |name: &str| whole(&wanted).machine(name).expect("it").named.id.clone();
+    let gone = Action::Destroy { host_name: "mesos-agent-1".to_owned(), machine: id("mesos-agent-1") };
+    carry_out(&wanted, &mut observed, &gone);
+    let tags = &mut network(&mut observed).tags;
+    let mark = |machine: &Id, digest: &str| identity::set_up_mark(machine.as_str(), digest, None);
+    tags.insert(identity::set_up_tag("mesos-agent-2"), mark(&id("mesos-agent-2"), "of old"));
+    tags.insert(identity::set_up_tag("mesos-agent-3"), mark(&id("mesos-agent-1"), "of old"));
+    tags.remove(&identity::set_up_tag("mesos-agent-4"));
+    assert_eq!(
+        reasons(&plan(&wanted, &observed)),
+        [
+            "deploy mesos-agent-1: its machine is gone",
+            "set up mesos-agent-2: its configuration changed",
+            "set up mesos-agent-3: its machine is not the one that was set up",
+            "set up mesos-agent-4: it was never seen healthy",
+        ]
+    );
+    let tags = &mut network(&mut observed).tags;
+    tags.remove(&identity::set_up_tag("mesos-agent-1"));
+    let told = identity::being_told(&tags[&identity::set_up_tag("mesos-agent-2")]);
+    tags.insert(identity::set_up_tag("mesos-agent-2"), told);
+    let next = plan(&wanted, &observed);
+    assert!(reasons(&next)[0].ends_with(": its machine is gone, or a run was broken off before it was made"));
+    assert!(reasons(&next)[1].ends_with(": a run that told it something else was broken off"));
+    let line = "+ virtual machine mesos-agent-1 172.16.0.100 (t1.medium, mesos), since its machine is gone, or a run was \
+                broken off before it was made";
+    assert_eq!(lines(&next)[0], line);
+    let document = serde_json::to_value(&next).expect("a document");
+    let set_up = document["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .find(|step| step["name"] == "set up mesos-agent-4");
+    assert_eq!(set_up.expect("it")["why"], "it was never seen healthy");
 }

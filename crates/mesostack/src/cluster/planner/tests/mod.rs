@@ -4,6 +4,7 @@ mod bastion;
 mod fewer_agents;
 mod first_and_last;
 mod foreign;
+mod key_pairs;
 mod masters;
 mod mending;
 mod obstacles;
@@ -67,7 +68,7 @@ fn replacing(masters: u16, agents: u16, node: &str) -> crate::cluster::Desired {
 
 /// The same, with what nobody asked for to be removed.
 fn pruning(desired: &crate::cluster::Desired) -> crate::cluster::Desired {
-    desired.clone().asking(Changes { prune: true, ..Changes::default() })
+    desired.clone().asking(Changes { prune: true, ..desired.changes.clone() })
 }
 
 /// So many agents, with these asked to go.
