@@ -117,7 +117,7 @@ fn add_steps(
     let ways = machines::ways(desired, &deployed);
     let reached =
         machines::Reached { started, forwards, openings: ports.opened, ways, unmarked: before.tags };
-    machines::set_up((desired, observed), (machines, standing), &told, &reached, plan);
+    machines::set_up((desired, observed), (&told, standing), &reached, plan);
     let over = ports.closed.into_iter().chain(unforwarded).chain(discarded.into_values());
     leaving::forget(desired, observed, machines, over.collect(), plan);
 }

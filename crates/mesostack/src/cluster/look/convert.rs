@@ -49,7 +49,10 @@ pub(in crate::cluster) fn machine(machine: resource::VirtualMachine, network: &I
         offering: Named { id: machine.service_offering_id, name: machine.service_offering_name },
         template: Named { id: machine.template_id, name: machine.template_name },
         affinity_groups: machine.affinity_group.into_iter().map(|group| group.name).collect(),
-        key_pairs: machine.key_pairs.0.into_iter().chain(machine.key_pair).collect(),
+        key_pairs: match machine.key_pairs.is_empty() {
+            true => machine.key_pair.into_iter().collect(),
+            false => machine.key_pairs.0,
+        },
         size: Size {
             processors: machine.cpu_number.unwrap_or_default(),
             memory_mib: machine.memory.unwrap_or_default(),

@@ -182,6 +182,11 @@ pub(super) fn check(
             let message = format!("{}: an ensemble grows only while all of it is there", idle(&absent));
             let help = format!("apply with `masters = {from}` first, which mends it");
             obstacles.push(Obstacle::new("cluster.masters", message).help(help));
+        } else if let Some(new) = (from + 1..=to).find(|number| is_unfit(*number)) {
+            let message = format!("{}: it is not taken in", untold(&[named(new)]));
+            let help =
+                "nothing is known by it yet: destroy its machine in the cloud, and an apply makes it anew";
+            obstacles.push(Obstacle::new("cluster.masters", message).help(help));
         } else if !unfit.is_empty() {
             let message = format!("{}: an ensemble grows only while all of it is there", untold(&unfit));
             let help = format!(

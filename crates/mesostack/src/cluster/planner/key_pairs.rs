@@ -44,7 +44,11 @@ pub(super) fn delete_earlier(
     let stays =
         |machine: &&Machine| machine.state != MachineState::Going && !machines.discards(&machine.named.name);
     for (name, tag) in earlier(desired, observed) {
-        let unused = |machine: &Machine| machine.made_with(name) == Some(false);
+        // A stranger may well have been made with none, which looks as if the cloud did not tell.
+        let unused = |machine: &Machine| match machine.made_with(name) {
+            Some(used) => !used,
+            None => !identity::is_node_name(desired.cluster(), &machine.named.name),
+        };
         if observed.machines.iter().filter(stays).all(unused) {
             let action = Action::DeleteKeyPair { name: name.to_owned(), tag: Some(tag.to_owned()) };
             plan.add(action, discarded.to_vec(), []);

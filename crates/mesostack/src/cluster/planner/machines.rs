@@ -239,6 +239,9 @@ pub(super) struct Told<'a> {
     knowing: Vec<&'a WantedMachine>,
     /// Agents.
     last: Vec<&'a WantedMachine>,
+    /// Those of them whose machines are made, and those whose machines are started.
+    pub(super) fresh: BTreeSet<&'a str>,
+    pub(super) started: BTreeSet<&'a str>,
     /// Masters that serve and would be told something, while the others could not do without one of them.
     held_back: Vec<&'a WantedMachine>,
 }
@@ -247,19 +250,19 @@ impl<'a> Told<'a> {
     pub(super) fn of(
         desired: &'a Desired,
         observed: &Observed,
-        (machines, standing): (&Sorted<'_>, &Standing),
+        (machines, standing): (&Sorted<'a>, &Standing),
     ) -> Self {
         let masters = desired.spec.cluster.masters;
         let grows = standing.grows(masters);
-        let names = |those: &[&WantedMachine]| {
-            those.iter().map(|wanted| wanted.host_name.clone()).collect::<BTreeSet<_>>()
-        };
-        let (fresh, sleeping) = (names(&machines.missing), names(&machines.sleeping));
+        let fresh = machines.missing.iter().map(|wanted| wanted.host_name.as_str()).collect::<BTreeSet<_>>();
+        let started = machines.sleeping.iter().map(|wanted| wanted.host_name.as_str());
+        let started = started.collect::<BTreeSet<_>>();
         // Made in the place of one that knew something: it learns that from the others.
-        let is_empty =
-            |wanted: &WantedMachine| fresh.contains(&wanted.host_name) || !standing.holds(wanted.node.number);
+        let is_empty = |wanted: &WantedMachine| {
+            fresh.contains(wanted.host_name.as_str()) || !standing.holds(wanted.node.number)
+        };
         let starts = |wanted: &WantedMachine| {
-            fresh.contains(&wanted.host_name) || sleeping.contains(&wanted.host_name)
+            fresh.contains(wanted.host_name.as_str()) || started.contains(wanted.host_name.as_str())
         };
         let ensemble = Ensemble::of(masters);
         let lacking = desired.machines.iter().filter(|wanted| !machines.unfit.has(&wanted.host_name));
@@ -279,6 +282,7 @@ impl<'a> Told<'a> {
                 (true, true) => told.knowing.push(wanted),
             }
         }
+        (told.fresh, told.started) = (fresh.clone(), started.clone());
         if !machines.unfit.can_miss_a_master(desired) {
             told.held_back = std::mem::take(&mut told.knowing);
         }
@@ -305,14 +309,12 @@ impl<'a> Told<'a> {
 /// Steps that set nodes up. Masters that serve are told one at a time.
 pub(super) fn set_up(
     (desired, observed): (&Desired, &Observed),
-    (machines, standing): (&Sorted<'_>, &Standing),
-    told: &Told<'_>,
+    (told, standing): (&Told<'_>, &Standing),
     reached: &Reached,
     plan: &mut Plan,
 ) {
     let (from, masters) = (standing.masters, desired.spec.cluster.masters);
-    let is_fresh =
-        |wanted: &WantedMachine| machines.missing.iter().any(|missing| missing.host_name == wanted.host_name);
+    let is_fresh = |wanted: &WantedMachine| told.fresh.contains(wanted.host_name.as_str());
     let mut done = Vec::new();
     let one = |wanted: &WantedMachine, rolls: &[usize], plan: &mut Plan| {
         let name = &wanted.host_name;
@@ -323,7 +325,7 @@ pub(super) fn set_up(
         let after = reached.before(wanted).collect::<Vec<_>>();
         let step = plan.add(action, after, ways.chain(rolls.iter().copied()));
         if !is_fresh(wanted) {
-            plan.explain(step, Some(reasons::of_telling(desired, wanted, observed, machines)));
+            plan.explain(step, Some(reasons::of_telling(desired, wanted, observed, told)));
         }
         step
     };
@@ -339,7 +341,7 @@ pub(super) fn set_up(
         let host_names = those.iter().map(|wanted| wanted.host_name.clone()).collect();
         let once_over = done.iter().chain(&rolls).copied().collect::<Vec<_>>();
         let step = plan.add(Action::RollOut { host_names, stages }, after, once_over);
-        let why = reasons::of_rolling_out(desired, those, observed, (machines, standing));
+        let why = reasons::of_rolling_out(desired, those, observed, (told, standing));
         plan.explain(step, Some(why));
         rolls.push(step);
     };

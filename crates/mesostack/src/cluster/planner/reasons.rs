@@ -1,6 +1,9 @@
 //! Why a step is done, where a reader would ask: told from what the network's tags and the machines say.
 
-use super::{ensemble::Standing, machines::Sorted};
+use super::{
+    ensemble::Standing,
+    machines::{Sorted, Told},
+};
 use crate::cluster::{
     desired::{Desired, WantedMachine},
     identity,
@@ -45,18 +48,16 @@ pub(super) fn of_telling(
     desired: &Desired,
     wanted: &WantedMachine,
     observed: &Observed,
-    machines: &Sorted<'_>,
+    told: &Told<'_>,
 ) -> String {
     let name = wanted.host_name.as_str();
-    let among = |those: &[&WantedMachine]| those.iter().any(|other| other.host_name == name);
     let masters = desired.spec.cluster.masters;
     let id = observed.machine(name).map(|machine| machine.named.id.as_str());
     let broken_off = wanted.is_master() && observed.tag(identity::TELLING).is_some();
     let why = match observed.tag(&identity::set_up_tag(name)) {
-        _ if among(&machines.missing) => "its machine is made anew",
-        _ if among(&machines.sleeping) => "its machine did not run",
-        None => "it was never seen healthy",
-        Some(identity::EMPTY) => "it was never seen healthy",
+        _ if told.fresh.contains(name) => "its machine is made anew",
+        _ if told.started.contains(name) => "its machine did not run",
+        None | Some(identity::EMPTY) => "it was never seen healthy",
         Some(mark) if identity::marked_machine(mark) != id => "its machine is not the one that was set up",
         Some(mark) if broken_off || identity::is_being_told(mark) => {
             "a run that told it something else was broken off"
@@ -74,13 +75,13 @@ pub(super) fn of_rolling_out(
     desired: &Desired,
     those: &[&WantedMachine],
     observed: &Observed,
-    (machines, standing): (&Sorted<'_>, &Standing),
+    (told, standing): (&Told<'_>, &Standing),
 ) -> String {
     let masters = desired.spec.cluster.masters;
     if standing.grows(masters) {
         return format!("{} masters become {masters}", standing.masters);
     }
-    let reasons = those.iter().map(|wanted| of_telling(desired, wanted, observed, machines));
+    let reasons = those.iter().map(|wanted| of_telling(desired, wanted, observed, told));
     let reasons = reasons.collect::<Vec<_>>();
     match reasons.first() {
         Some(first) if reasons.iter().all(|why| why == first) => first.clone(),

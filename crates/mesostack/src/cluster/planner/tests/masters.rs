@@ -35,6 +35,15 @@ fn an_ensemble_grows_only_while_all_of_it_serves_and_never_from_one() {
     let mut observed = whole(&desired(3, 1));
     observed.machines[1].state = MachineState::Stopped;
     blocked(&plan(&desired(5, 1), &observed), "master-2 does not serve");
+    // One that was only just made is told to be destroyed: it cannot be replaced while masters are taken in.
+    let mut observed = whole(&desired(3, 1));
+    let next = plan(&desired(4, 1), &observed);
+    carry_out_some(&desired(4, 1), &mut observed, &next, |at| next.steps[at].action.phase() != Phase::Nodes);
+    network(&mut observed).tags.remove(&identity::host_key_tag("mesos-master-4"));
+    blocked(
+        &plan(&desired(4, 1), &observed),
+        "master-4 can be neither asked nor told anything: it is not taken in",
+    );
 }
 
 #[test]
