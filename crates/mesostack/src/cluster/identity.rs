@@ -35,7 +35,23 @@ pub(crate) fn further_key_pair_tag(name: &str) -> String {
     format!("{FURTHER_KEY_PAIR}{name}")
 }
 
-/// Whether a tag's value is the name of a key pair that was registered for the cluster.
+/// That tag's value: the key pair's name, and which key it is, since another may have its name later.
+pub(crate) fn key_pair_mark(name: &str, fingerprint: &str) -> String {
+    format!("{name} {fingerprint}")
+}
+
+/// The name of the key pair that such a tag is about, and its fingerprint where it is written down.
+pub(crate) fn marked_key_pair(mark: &str) -> (&str, Option<&str>) {
+    let is_fingerprint =
+        |word: &str| word.contains(':') && word.chars().all(|one| one == ':' || one.is_ascii_hexdigit());
+    // A name may have spaces.
+    match mark.rsplit_once(' ') {
+        Some((name, word)) if is_fingerprint(word) => (name, Some(word)),
+        _ => (mark, None),
+    }
+}
+
+/// Whether a tag says that a key pair was registered for the cluster.
 pub(crate) fn is_key_pair_tag(key: &str) -> bool {
     key == KEY_PAIR || key.starts_with(FURTHER_KEY_PAIR)
 }

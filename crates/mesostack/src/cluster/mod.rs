@@ -13,7 +13,7 @@
 //! | `mesostack.cluster` | right after the network | whose the network is; before that, its display text does |
 //! | `mesostack.hostkey.NODE` | before the machine | the host key the machine will have, whose private half it gets at birth |
 //! | `mesostack.leaving.NODE` | before an agent is drained | that this machine is to go, and whether another takes its place |
-//! | `mesostack.keypair` | before the key pair | that the key pair came with the cluster, and goes with it |
+//! | `mesostack.keypair` | before the key pair | that the key pair came with the cluster, and goes with it; which key it is |
 //! | `mesostack.node.NODE` | when the cluster was healthy | for which machine and which configuration the set-up was finished |
 //!
 //! So a plan needs no SSH: a node without its mark, or with that of another machine or configuration, is set up (which

@@ -211,15 +211,18 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
         }
         Action::WrittenDown | Action::AwaitHealth { .. } => {}
         Action::MarkSetUp { host_names } => {
-            for name in host_names {
-                let machine = observed.machine(name).expect("a machine").clone();
+            let mark_of = |observed: &Observed, name: &str| {
+                let machine = observed.machine(name).expect("a machine");
                 let wanted = desired.machine(name).expect("wanted");
                 let facts = node::Facts {
                     public_address: observed.public_address().expect("an address").address,
                     template: Some(machine.template.id.to_string()),
                 };
                 let ensemble = node::Ensemble::of(desired.spec.cluster.masters);
-                let mark = desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts);
+                desired.set_up_mark(&wanted.node, ensemble, &machine.named.id, &facts)
+            };
+            for name in host_names {
+                let mark = mark_of(observed, name);
                 network(observed).tags.remove(&identity::leaving_tag(name));
                 network(observed).tags.insert(identity::set_up_tag(name), mark);
             }
@@ -229,6 +232,15 @@ pub(super) fn carry_out(desired: &Desired, observed: &mut Observed, action: &Act
                 mark.and_then(identity::marked_masters) == Some(masters)
             };
             if desired.masters().all(knows) {
+                let telling = observed.tag(identity::TELLING).is_some();
+                for master in desired.masters().filter(|_| telling) {
+                    let (key, wanted) =
+                        (identity::set_up_tag(&master.host_name), mark_of(observed, &master.host_name));
+                    let mark = network(observed).tags.get_mut(&key).expect("a mark");
+                    if *mark != wanted {
+                        *mark = identity::being_told(mark);
+                    }
+                }
                 let tags = &mut network(observed).tags;
                 tags.retain(|key, _| identity::masters_of_tag(key).is_none() && key != identity::TELLING);
                 tags.insert(identity::masters_tag(masters), identity::TOLD.to_owned());

@@ -365,11 +365,11 @@ impl Observed {
         self.network.as_ref().is_some_and(|network| network.state.is_changing(on_its_way))
     }
 
-    /// The key pairs that were registered for this cluster, with the tags that say so.
+    /// The key pairs that were registered for this cluster, by their names, with the tags that say so.
     pub(crate) fn our_key_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let tags = self.network.iter().flat_map(|network| &network.tags);
         tags.filter(|(key, _)| identity::is_key_pair_tag(key))
-            .map(|(key, name)| (name.as_str(), key.as_str()))
+            .map(|(key, mark)| (identity::marked_key_pair(mark).0, key.as_str()))
     }
 
     /// Whether the key pair was registered for this cluster.

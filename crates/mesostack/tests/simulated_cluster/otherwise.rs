@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloudstack::{
     Expect, TagList,
-    resource::{DeleteTags, ListSshKeyPairs},
+    resource::{CreateTags, DeleteSshKeyPair, DeleteTags, ListSshKeyPairs, RegisterSshKeyPair},
 };
 use mesostack::cluster::{OperatorKey, Plan, host_key_tag};
 use remote::Identity;
@@ -80,6 +80,42 @@ async fn masters_whose_host_keys_are_lost_are_made_anew_as_long_as_the_others_ar
     assert!(plan.is_empty(), "{plan}");
     let told = "master-2 can be neither asked nor told anything: the quorum may not outlive master-1";
     assert_eq!(plan.obstacles[0].message, told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_cannot_be_told_keeps_the_others_from_being_told_again_and_again() {
+    let bench = Bench::new().await;
+    bench.apply(&file(5, 1)).await;
+    bench.lose_host_keys(&["mesos-master-5"]).await;
+    // A run was broken off that told the masters something else.
+    let network = bench.network().await.expect("a network").id;
+    let telling = [("mesostack.telling", "told")].into_iter().collect::<TagList>();
+    let begin = CreateTags::new(vec![network], "Network", telling);
+    bench.client().run(&begin, Expect::Brief, Instant::now() + Duration::from_secs(60)).await.expect("a tag");
+    assert!(!bench.planned(&file(5, 1)).await.is_empty());
+    bench.apply(&file(5, 1)).await;
+    // All others are told again: nothing is left but the one, which is told when it can be.
+    let plan = bench.planned(&file(5, 1)).await;
+    assert!(plan.is_empty() && plan.remains().count() > 0, "{plan}");
+    bench.made_anew_one_after_the_other(&file(5, 1), &["master-5"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_pair_that_is_another_key_by_now_is_not_deleted_with_what_was_ours() {
+    let mut bench = Bench::new().await;
+    bench.apply(&file(3, 0)).await;
+    bench.client().call(&DeleteSshKeyPair::new("mesostack")).await.expect("deleted by hand");
+    let theirs = OperatorKey::of(&Identity::generate());
+    bench.client().call(&RegisterSshKeyPair::new("mesostack", &theirs.public)).await.expect("registered");
+    bench.key = OperatorKey::of(&Identity::generate());
+    let renamed = file(3, 0).replace("[access]", "[access]\nkey_pair = \"new\"");
+    for node in ["master-1", "master-2", "master-3"] {
+        bench.apply(Asked::replacing(renamed.clone(), node)).await;
+    }
+    assert_eq!(bench.key_pairs().await, ["mesostack", "new"]);
+    bench.assert_whole(&renamed).await;
+    bench.destroy(&renamed).await;
+    assert_eq!(bench.key_pairs().await, ["mesostack"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,7 +84,15 @@ impl Run<'_> {
         let pairs =
             host_keys.iter().map(|name| (name.clone(), HostKeyPair::generate())).collect::<BTreeMap<_, _>>();
         let keys = pairs.iter().map(|(name, pair)| (identity::host_key_tag(name), pair.public.to_string()));
-        let tags = set.iter().cloned().chain(keys).collect();
+        let fingerprint = self.desired.key.as_ref().map(|key| key.fingerprint.as_str());
+        let set = set.iter().cloned().map(|(key, value)| match fingerprint {
+            Some(fingerprint) if identity::is_key_pair_tag(&key) => {
+                let mark = identity::key_pair_mark(&value, fingerprint);
+                (key, mark)
+            }
+            _ => (key, value),
+        });
+        let tags = set.chain(keys).collect();
         self.make_tags(work, &tags, drop).await?;
         self.known().host_keys.extend(pairs);
         Ok(())
@@ -168,6 +176,16 @@ impl Run<'_> {
         Ok(pair.fingerprint)
     }
 
+    /// Which key was registered for the cluster under that name, as the tag says.
+    fn fingerprint_of(&self, name: &str) -> Option<String> {
+        let known = self.known();
+        let mut pairs = known.tags.iter().filter(|(key, _)| identity::is_key_pair_tag(key));
+        pairs.find_map(|(_, mark)| match identity::marked_key_pair(mark) {
+            (ours, fingerprint) if ours == name => fingerprint.map(str::to_owned),
+            _ => None,
+        })
+    }
+
     pub(super) async fn create_affinity_group(&self, work: &Work, name: &str) -> Result<(), StepError> {
         let client = &self.context.client;
         let description = identity::description(&self.plan.cluster);
@@ -202,10 +220,22 @@ impl Run<'_> {
         self.settle(work, look, make).await
     }
 
-    /// Deletes the key pair, unless another machine was made with it.
+    /// Deletes the key pair, unless another machine was made with it, or its name is another key's by now.
     pub(super) async fn delete_key_pair(&self, work: &Work, name: &str) -> Result<Option<String>, StepError> {
         let client = &self.context.client;
         let network = self.network()?;
+        // That the file's own is the operator's was seen when this was planned.
+        if name != self.desired.spec.access.key_pair {
+            let pairs = client.list(&ListSshKeyPairs::new().name(name)).await?;
+            match (pairs.into_iter().next(), self.fingerprint_of(name)) {
+                (None, _) => return Ok(None),
+                (Some(pair), Some(ours)) if pair.fingerprint == ours => {}
+                (Some(_), Some(_)) => return Ok(Some("kept: it is another key than ours was".to_owned())),
+                (Some(_), None) => {
+                    return Ok(Some("kept: which key ours was is not written down".to_owned()));
+                }
+            }
+        }
         let users = client.list(&ListVirtualMachines::new().key_pair(name)).await?;
         let elsewhere = |machine: &&VirtualMachine| machine.nic.iter().all(|nic| nic.network_id != network);
         if let Some(user) = users.iter().find(elsewhere) {

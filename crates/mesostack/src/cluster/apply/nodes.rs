@@ -215,21 +215,44 @@ impl Run<'_> {
             })
             .collect::<Result<_, StepError>>()?;
         self.make_tags(work, &marks, &replaced).await?;
-        if self.all_masters_know(ensemble) {
+        let marked = marks.into_keys().collect::<BTreeSet<_>>();
+        if let Some(untold) = self.all_masters_know(ensemble, &marked) {
+            // From now on their own marks say so.
+            if self.known().tags.contains_key(identity::TELLING) {
+                self.make_tags(work, &untold, &[]).await?;
+            }
             self.write_ensemble(work, ensemble.masters).await?;
             self.make_tags(work, &BTreeMap::new(), &[identity::TELLING.to_owned()]).await?;
         }
         Ok(())
     }
 
-    /// Whether each master's mark is one of this ensemble. As long as one may believe in a smaller one, that is what counts:
-    /// no two may differ by more than one master.
-    fn all_masters_know(&self, ensemble: Ensemble) -> bool {
-        self.desired.masters().all(|master| {
-            let mark = self.known().tags.get(&identity::set_up_tag(&master.host_name)).cloned();
-            let wanted = self.set_up_mark(&master.host_name, &master.node, ensemble).ok();
-            mark.is_some() && mark == wanted
-        })
+    /// Where each master's mark is one of this ensemble, and of the machine that is there: new marks for those that have, or
+    /// may have, another configuration of it, since this run could not tell them anything. As long as one may believe in a
+    /// smaller ensemble, that is what counts: no two may differ by more than one master.
+    fn all_masters_know(
+        &self,
+        ensemble: Ensemble,
+        marked: &BTreeSet<String>,
+    ) -> Option<BTreeMap<String, String>> {
+        let mut untold = BTreeMap::new();
+        // An earlier run may have told them something else, and not have come to the end of it.
+        let doubted = self.context.observed.tag(identity::TELLING).is_some();
+        for master in self.desired.masters() {
+            let key = identity::set_up_tag(&master.host_name);
+            let mark = self.known().tags.get(&key).cloned()?;
+            let wanted = self.set_up_mark(&master.host_name, &master.node, ensemble).ok()?;
+            if marked.contains(&key) || mark == wanted && !doubted {
+                continue;
+            }
+            if identity::marked_masters(&mark) != Some(ensemble.masters)
+                || identity::marked_machine(&mark) != identity::marked_machine(&wanted)
+            {
+                return None;
+            }
+            untold.insert(key, identity::being_told(&mark));
+        }
+        Some(untold)
     }
 
     /// Writes down of how many masters the ensemble is.

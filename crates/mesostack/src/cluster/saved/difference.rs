@@ -64,7 +64,7 @@ impl Difference {
             otherwise: changed.map(|(name, _)| (*name).to_owned()).collect(),
             versions: None,
         };
-        if then.plan["steps"] != now.plan["steps"] && difference.is_none() {
+        if order(&then.plan) != order(&now.plan) && difference.is_none() {
             difference.otherwise.push("the order of the steps".to_owned());
         }
         // Another version that plans the same is as good.
@@ -88,6 +88,12 @@ impl Difference {
 fn steps(plan: &Value) -> BTreeMap<&str, &Value> {
     let steps = plan["steps"].as_array().into_iter().flatten();
     steps.map(|step| (step["name"].as_str().unwrap_or_default(), &step["action"])).collect()
+}
+
+/// What comes after what. How a step is put into words, and why it is done, may be worded anew.
+fn order(plan: &Value) -> Vec<[&Value; 4]> {
+    let steps = plan["steps"].as_array().into_iter().flatten();
+    steps.map(|step| ["name", "action", "after", "once_over"].map(|field| &step[field])).collect()
 }
 
 fn moved(then: &Facts, now: &Facts) -> Vec<Moved> {

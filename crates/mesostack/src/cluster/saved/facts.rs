@@ -178,7 +178,10 @@ fn machine_facts(machine: &Machine) -> String {
     )
 }
 
+/// In an order of its own: the cloud's may be another each time.
 fn listed(names: &[String]) -> String {
+    let mut names = names.iter().map(String::as_str).collect::<Vec<_>>();
+    names.sort_unstable();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
