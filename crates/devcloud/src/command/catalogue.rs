@@ -44,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "Lists operating systems",
         &[
             Parameter::id("id", Entity::OsType),
+            Parameter::ids("ids", Entity::OsType),
             Parameter::text("description"),
             Parameter::id("oscategoryid", Entity::OsCategory),
         ],

@@ -249,6 +249,7 @@ pub(super) fn list_direction(call: &Call<'_>, direction: Direction) -> Result<Li
             && scope.includes(rule.account)
             && call.wanted(rule.id)
             && call.tags_match(rule.id)
+            && arguments.boolean("fordisplay") != Some(false)
             && call.keyword_in(&[&rule.id.to_string(), rule.matcher.protocol()])
             && arguments.id("ipaddressid").is_none_or(|address| rule.address == Some(address))
             && arguments.id("networkid").is_none_or(|network| rule.network == network)

@@ -71,6 +71,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("name"),
             Parameter::text("type"),
             Parameter::text("state"),
+            Parameter::text("resourcestate"),
+            Parameter::text("hypervisor"),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("clusterid", Entity::Infrastructure),
+            Parameter::id("virtualmachineid", Entity::VirtualMachine)
+                .about("leaves out the host this machine is on"),
             Parameter::id("zoneid", Entity::Zone),
         ],
         list_hosts,
@@ -82,6 +88,8 @@ pub(super) const COMMANDS: &[Command] = &[
         "listRouters",
         "Lists virtual routers",
         &[
+            Parameter::id("id", Entity::Network),
+            Parameter::text("name"),
             Parameter::id("networkid", Entity::Network),
             Parameter::text("state"),
             Parameter::id("zoneid", Entity::Zone),
@@ -208,11 +216,23 @@ fn list_storage_pools(call: &Call<'_>) -> Result<Listing, ApiError> {
     })
 }
 
+/// Whether a parameter names the one pod, cluster or storage pool there is, or nothing.
+pub(super) fn stands_in(call: &Call<'_>, parameter: &str, kind: &str) -> bool {
+    call.arguments.id(parameter).is_none_or(|wanted| wanted == call.catalogue().own_id(kind, "1"))
+}
+
 fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let catalogue = call.catalogue();
+    let machine = arguments.id("virtualmachineid").and_then(|id| call.model.virtual_machines.get(id));
+    let taken = machine.and_then(|machine| machine.host);
     let found = (0..call.settings.config.hosts).filter(|host| {
         call.wanted(catalogue.host_id(*host))
+            && taken != Some(*host)
+            && call.text_is("hypervisor", catalogue.hypervisor)
+            && call.text_is("resourcestate", "Enabled")
+            && stands_in(call, "podid", "pod")
+            && stands_in(call, "clusterid", "cluster")
             && call.name_is(&catalogue.host_name(*host))
             && call.keyword_in(&[&catalogue.host_name(*host)])
             && call.text_is("type", "Routing")
@@ -239,6 +259,9 @@ fn list_routers(call: &Call<'_>) -> Result<Listing, ApiError> {
     let found = call.model.networks.iter().filter(|network| {
         network.state != NetworkState::Allocated
             && scope.includes(network.account)
+            && call.wanted(network.id)
+            && call.name_is(&router_name(network))
+            && call.keyword_in(&[&router_name(network)])
             && arguments.id("networkid").is_none_or(|wanted| wanted == network.id)
             && call.text_is("state", state(network))
     });
@@ -254,13 +277,17 @@ fn state(network: &Network) -> &'static str {
     }
 }
 
+fn router_name(network: &Network) -> String {
+    format!("r-{}-VM", network.number)
+}
+
 /// A router has no record of its own: it is its network's, and has its id.
 fn router(view: View<'_>, network: &Network) -> Value {
     let public = view.model.source_nat_of(network.id).map(|address| address.address.to_string());
     object([
         json!({
             "id": network.id,
-            "name": format!("r-{}-VM", network.number),
+            "name": router_name(network),
             "state": state(network),
             "created": time(network.created),
             "networkdomain": network.domain,

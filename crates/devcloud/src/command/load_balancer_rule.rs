@@ -220,6 +220,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.name_is(&rule.name)
             && call.keyword_in(&[&rule.name])
             && call.tags_match(rule.id)
+            && arguments.boolean("fordisplay") != Some(false)
             && arguments.id("publicipid").is_none_or(|address| rule.address == address)
             && arguments.id("networkid").is_none_or(|network| rule.network == network)
             && arguments

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::network_view::{NETWORK, view};
+use super::network_view::{NETWORK, view, vlan};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
 use crate::catalogue::range_of;
 use crate::driver::NetworkDomain;
@@ -51,6 +51,9 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("issystem"),
             Parameter::boolean("restartrequired"),
             Parameter::boolean("forvpc"),
+            Parameter::boolean("specifyipranges"),
+            Parameter::text("acltype"),
+            Parameter::text("vlan"),
             Parameter::id("vpcid", Entity::Nothing),
             Parameter::texts("supportedservices"),
         ],
@@ -243,10 +246,17 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("issystem") != Some(true)
             && arguments.boolean("restartrequired") != Some(true)
             && arguments.boolean("forvpc") != Some(true)
+            && arguments.boolean("specifyipranges") != Some(true)
+            && call.text_is("acltype", "Account")
+            && arguments.text("vlan").is_none_or(|wanted| is_vlan(network, wanted))
             && arguments.boolean("canusefordeploy") != Some(false)
             && arguments.texts("supportedservices").is_none_or(|wanted| has_services(call, network, wanted))
     });
     Listing::of("network", arguments, found, |network| view(call.view(), network))
+}
+
+fn is_vlan(network: &Network, wanted: &str) -> bool {
+    vlan(network).is_some_and(|own| own.to_string() == wanted)
 }
 
 fn has_services(call: &Call<'_>, network: &Network, wanted: &[String]) -> bool {

@@ -25,6 +25,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::texts("supportedservices"),
             Parameter::boolean("forvpc"),
             Parameter::boolean("isdefault"),
+            Parameter::boolean("specifyvlan"),
+            Parameter::boolean("specifyipranges"),
             Parameter::id("domainid", Entity::Domain),
         ],
         list,
@@ -115,6 +117,8 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.text_is("traffictype", "Guest")
             && call.text_is("availability", offering.availability())
             && arguments.boolean("forvpc") != Some(true)
+            && arguments.boolean("specifyvlan") != Some(true)
+            && arguments.boolean("specifyipranges") != Some(true)
             && arguments.boolean("isdefault").is_none_or(|wanted| wanted == offering.default)
             && arguments.texts("supportedservices").is_none_or(|wanted| wanted.iter().all(has))
     });

@@ -23,6 +23,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::integer("cpunumber"),
             Parameter::integer("cpuspeed"),
             Parameter::integer("memory"),
+            Parameter::text("storagetype"),
             Parameter::text("state"),
         ],
         list_sizes,
@@ -168,6 +169,7 @@ fn list_sizes(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.name_is(&offering.name)
             && call.keyword_in(&[&offering.name, &offering.display_text])
             && arguments.boolean("issystem") != Some(true)
+            && call.text_is("storagetype", "shared")
             && active(call, offering.active)
             && at_least("cpunumber", size.map(|size| size.processors.into()))
             && at_least("cpuspeed", size.map(|size| size.speed_mhz.into()))

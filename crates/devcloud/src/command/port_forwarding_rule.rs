@@ -257,6 +257,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
         scope.includes(rule.account)
             && call.wanted(rule.id)
             && call.tags_match(rule.id)
+            && arguments.boolean("fordisplay") != Some(false)
             && call.keyword_in(&[&rule.id.to_string()])
             && arguments.id("ipaddressid").is_none_or(|address| rule.address == address)
             && arguments.id("networkid").is_none_or(|network| rule.network == network)

@@ -24,6 +24,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine),
             Parameter::id("diskofferingid", Entity::DiskOffering),
             Parameter::id("serviceofferingid", Entity::ServiceOffering),
+            Parameter::id("hostid", Entity::Infrastructure),
             Parameter::id("zoneid", Entity::Zone),
         ],
         list,
@@ -165,6 +166,10 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.text_is("state", state(volume))
             && arguments.id("virtualmachineid").is_none_or(|machine| volume.virtual_machine == Some(machine))
             && arguments.id("diskofferingid").is_none_or(|offering| volume.disk_offering == Some(offering))
+            && arguments.id("hostid").is_none_or(|host| {
+                let on = machine.and_then(|machine| machine.host);
+                on.is_some_and(|on| call.catalogue().host_id(on) == host)
+            })
             && arguments
                 .id("serviceofferingid")
                 .is_none_or(|offering| machine.is_some_and(|machine| machine.offering == offering))

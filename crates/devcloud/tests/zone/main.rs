@@ -9,6 +9,7 @@ mod deployed;
 mod door;
 mod extras;
 mod faults;
+mod filters;
 mod fuzz;
 mod guests;
 mod jobs;

@@ -1,10 +1,12 @@
 //! How machines are found, and how they look.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::details::Details;
 use crate::command::answer::{Answer, OWNED, ZONED};
 use crate::command::call::{View, object, time, without};
+use crate::command::infrastructure::stands_in;
 use crate::command::network_view::vlan;
 use crate::command::{Call, Listing};
 use crate::error::ApiError;
@@ -94,6 +96,9 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.wanted(machine.id)
             && (call.caller.root_admin || !(gone(machine) || machine.hidden))
             && arguments.boolean("displayvm").is_none_or(|shown| shown != machine.hidden)
+            && arguments.boolean("haenable").is_none_or(|wanted| wanted == machine.ha)
+            && arguments.id("userid").is_none_or(|user| is_of_user(call, machine, user))
+            && (!call.caller.root_admin || stands_where_asked(call, machine))
             && call.name_is(&machine.name)
             && state(machine)
             && (arguments.text("keyword").is_none()
@@ -123,6 +128,21 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
         let user_data = if with_user_data { json!({ "userdata": machine.user_data }) } else { Value::Null };
         object([details.only(view(call.view(), machine)), user_data])
     })
+}
+
+/// Whether a machine is told to be this user's.
+fn is_of_user(call: &Call<'_>, machine: &VirtualMachine, user: Uuid) -> bool {
+    let owner = call.model.accounts.get(machine.account);
+    owner.and_then(|owner| owner.first_user()).is_some_and(|first| first.id == user)
+}
+
+/// Whether a machine is on the host, and in the pod, the cluster and the storage pool, that are asked for.
+fn stands_where_asked(call: &Call<'_>, machine: &VirtualMachine) -> bool {
+    let host = machine.host.map(|host| call.catalogue().host_id(host));
+    call.arguments.id("hostid").is_none_or(|wanted| host == Some(wanted))
+        && stands_in(call, "podid", "pod")
+        && stands_in(call, "clusterid", "cluster")
+        && stands_in(call, "storageid", "storage pool")
 }
 
 pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
