@@ -48,7 +48,7 @@ async fn image() -> Outcome {
     row(
         "image build, time in which nothing is under way",
         "53 s, of them 30 s a sleep",
-        "no idle second",
+        "no whole second at a stretch",
         format!(
             "{:.1} s of {:.1} s, at most {:.2} s at a stretch",
             idle.as_secs_f64(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use cloudstack::{Client, Effect};
+use devcloud::driver::Balancer;
 use serde_json::Value;
 
 use crate::zone::Bench;
@@ -74,11 +75,17 @@ pub(crate) async fn census(bench: &Bench) -> Census {
     let routers = rows["listNetworks"].iter().filter_map(|network| {
         let router = bench.simulator.router(network["id"].as_str()?.parse().ok()?)?;
         let lines = |lines: Vec<String>| Value::from(lines);
+        // A master that was made again stands behind the others.
+        let in_order = |rule: &Balancer| {
+            let mut rule = rule.clone();
+            rule.members.sort_unstable();
+            format!("{rule:?}")
+        };
         Some(serde_json::json!({
             "ingress": lines(router.ingress.iter().map(|rule| format!("{rule:?}")).collect()),
             "egress": lines(router.egress.iter().map(|rule| format!("{rule:?}")).collect()),
             "forwards": lines(router.forwards.iter().map(|rule| format!("{rule:?}")).collect()),
-            "balancers": lines(router.balancers.iter().map(|rule| format!("{rule:?}")).collect()),
+            "balancers": lines(router.balancers.iter().map(in_order).collect()),
             "guests": lines(router.guests.iter().map(|guest| format!("{} {}", guest.host_name, guest.address)).collect()),
         }))
     });
