@@ -110,7 +110,7 @@ impl Nodes for Obedient {
         unreachable!("nothing that is measured asks for it")
     }
 
-    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Duration, _: &Tell<'_>) -> Drained {
         unreachable!("nothing that is measured asks for it")
     }
 }

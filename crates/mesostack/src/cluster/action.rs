@@ -429,7 +429,7 @@ impl Action {
             | Self::Launch { .. }
             | Self::Start { .. }
             | Self::Destroy { .. } => Lane::Machines,
-            // A draining only waits; whoever asks the masters for many at once has places for that.
+            // A draining only waits; all of them share their looks at the masters.
             Self::SetUp { .. } => Lane::Nodes,
             _ => Lane::Free,
         }

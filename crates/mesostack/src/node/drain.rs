@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::FuturesUnordered};
 use mesos::{Address, Connect, Master, RegisteredAgent, Reply};
 use tokio::{
-    sync::Semaphore,
+    sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::spec::Node;
 
-/// How long to wait before looking again.
+/// How long to wait before looking again; what was seen is as good for that long, for every draining.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many drainings may ask the masters at once. Each question is answered with a list of all agents.
-pub(super) const ASKING: usize = 16;
+/// How many agents may be asked for at once.
+const REQUESTS: usize = 16;
 /// How long a leading master is looked for. A cluster without one cannot drain anything.
 const LEADER: Duration = Duration::from_secs(60);
 
@@ -66,19 +66,63 @@ impl Way for SshNodes {
     }
 }
 
-/// Drains an agent, asked for through whichever of the masters leads. What was begun before is gone on with. Tasks get
-/// half of the time to end by themselves. Of all drainings, only as many ask at once as there are `places`.
+/// The leading master, with the agents it knows.
+type Led = Arc<(Master, Vec<RegisteredAgent>)>;
+
+/// What all drainings of a run share: however many there are, one look a second at the masters' list of all agents serves
+/// them.
+#[derive(Debug)]
+pub(super) struct Drainings {
+    last: Mutex<Option<Look>>,
+    requests: Semaphore,
+}
+
+/// A look at the masters.
+#[derive(Debug)]
+struct Look {
+    masters: Vec<Whereabouts>,
+    /// None where no master led.
+    led: Option<Led>,
+    ended: Instant,
+}
+
+impl Default for Drainings {
+    fn default() -> Self {
+        Self { last: Mutex::default(), requests: Semaphore::new(REQUESTS) }
+    }
+}
+
+impl Drainings {
+    /// Who leads, and which agents it knows: as it was seen a moment ago, or else seen now. Whoever comes while somebody
+    /// looks gets what that one sees, so that nobody waits for longer than two looks.
+    async fn look(&self, way: &impl Way, masters: &[Whereabouts]) -> Option<Led> {
+        let mut last = self.last.lock().await;
+        if let Some(look) = last.as_ref()
+            && look.ended.elapsed() < PAUSE
+            && look.masters == masters
+        {
+            return look.led.clone();
+        }
+        let led = leader(way, masters).await.map(Arc::new);
+        *last = Some(Look { masters: masters.to_vec(), led: led.clone(), ended: Instant::now() });
+        led
+    }
+}
+
+/// Drains an agent, asked for through whichever of the masters leads. What was begun before is gone on with. From the moment
+/// a master has taken the request it is waited for `limit`, and tasks get half of that to end by themselves; bringing a
+/// master to it may take as long. Time in which others ask for theirs counts for neither.
 pub(super) async fn drain(
     way: &impl Way,
-    places: &Semaphore,
+    drainings: &Drainings,
     masters: &[Whereabouts],
     agent: &Node,
-    deadline: Instant,
+    limit: Duration,
     tell: &Tell<'_>,
 ) -> Drained {
-    let began = Instant::now();
-    let grace = deadline.saturating_duration_since(began) / 2;
     let address = Address::new(agent.address.to_string(), AGENT_PORT);
+    let mut deadline = Instant::now() + limit;
+    let mut unled_since = None;
     let (mut asked, mut failed) = (false, None);
     let mut told = "";
     let mut say = |what: &'static str| {
@@ -88,31 +132,38 @@ pub(super) async fn drain(
         }
     };
     loop {
-        // Kept while something is asked, and not while it is waited. Nobody closes it.
-        let place = places.acquire().await.ok();
-        let led = leader(way, masters, deadline).await;
+        let looked = Instant::now();
+        let led = drainings.look(way, masters).await;
         let known = led
             .as_ref()
-            .map(|(_, agents)| agents.iter().find(|known| known.address.as_ref() == Some(&address)).cloned());
-        match (&led, known.flatten()) {
-            (None, _) => say("a master to lead"),
-            (Some(_), None) if asked => return Drained::Gone,
-            (Some(_), None) => return Drained::Away,
-            (Some(_), Some(known)) if !known.active && !known.deactivated => return Drained::Away,
-            (Some((leader, _)), Some(known)) if !asked => {
+            .map(|led| (&led.0, led.1.iter().find(|known| known.address.as_ref() == Some(&address))));
+        match known {
+            None => say("a master to lead"),
+            Some((_, None)) if asked => return Drained::Gone,
+            Some((_, None)) => return Drained::Away,
+            Some((_, Some(known))) if !known.active && !known.deactivated => return Drained::Away,
+            Some((leader, Some(known))) if !asked => {
                 say("its tasks to end");
-                let soon = deadline.min(Instant::now() + ANSWER);
-                match leader.drain(&known.id, grace, soon).await {
-                    Ok(reply) => asked = matches!(reply, Reply::Leading(())),
+                let queued = Instant::now();
+                // Nobody closes it.
+                let _place = drainings.requests.acquire().await.ok();
+                deadline += queued.elapsed();
+                match leader.drain(&known.id, limit / 2, Instant::now() + ANSWER).await {
+                    Ok(Reply::Leading(())) => {
+                        asked = true;
+                        deadline = Instant::now() + limit;
+                    }
+                    Ok(Reply::NotLeading(_)) => {}
                     // It will not be of another mind in a second.
                     Err(error) if is_refusal(&error) => return Drained::Refused(error.to_string()),
                     Err(error) => failed = Some(error.to_string()),
                 }
             }
-            (Some(_), Some(_)) => say("its tasks to end"),
+            Some((_, Some(_))) => say("its tasks to end"),
         }
-        drop(place);
-        if !asked && led.is_none() && began.elapsed() >= LEADER {
+        if led.is_some() {
+            unled_since = None;
+        } else if unled_since.get_or_insert(looked).elapsed() >= LEADER && !asked {
             return Drained::NoLeader;
         }
         if Instant::now() + PAUSE >= deadline {
@@ -133,19 +184,15 @@ fn is_refusal(error: &mesos::Error) -> bool {
 
 /// The master that leads, with the agents it knows. All are asked side by side, so that one which is lost keeps nobody from
 /// another; and none is waited for beyond its time, whoever else waits for the same session.
-async fn leader(
-    way: &impl Way,
-    masters: &[Whereabouts],
-    deadline: Instant,
-) -> Option<(Master, Vec<RegisteredAgent>)> {
-    let asked = masters.iter().map(|at| ask(way, at, deadline)).collect::<FuturesUnordered<_>>();
+async fn leader(way: &impl Way, masters: &[Whereabouts]) -> Option<(Master, Vec<RegisteredAgent>)> {
+    let asked = masters.iter().map(|at| ask(way, at)).collect::<FuturesUnordered<_>>();
     let mut leading = std::pin::pin!(asked.filter_map(std::future::ready));
     leading.next().await
 }
 
 /// The agents a master knows, if it leads.
-async fn ask(way: &impl Way, at: &Whereabouts, deadline: Instant) -> Option<(Master, Vec<RegisteredAgent>)> {
-    let soon = || deadline.min(Instant::now() + ANSWER);
+async fn ask(way: &impl Way, at: &Whereabouts) -> Option<(Master, Vec<RegisteredAgent>)> {
+    let soon = || Instant::now() + ANSWER;
     let reached_by = soon();
     let connect = timeout_at(reached_by, way.to(at, reached_by)).await.ok()??;
     let master = Master::new(connect, Address::new(at.node.address.to_string(), MASTER_PORT));

@@ -74,21 +74,16 @@ pub trait Nodes: Send + Sync + std::fmt::Debug {
     /// have to be set up before the first is asked. One that does not answer by `deadline` lacks that.
     ///
     /// # Errors
-    /// When asking again would not help: it shows another host key, or refuses ours.
+    /// When asking again would not help: it shows another host key, or has refused ours for half a minute.
     async fn check(&self, at: &Whereabouts, deadline: Instant) -> Result<Health, Error>;
 
     /// Asks all masters how they do and which agents they know. Takes until `deadline` at most.
     async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status;
 
-    /// Takes an agent out of service, through whichever of the masters leads, until no task is left on it or `deadline` has
-    /// passed. It does not come back.
-    async fn drain(
-        &self,
-        masters: &[Whereabouts],
-        agent: &Node,
-        deadline: Instant,
-        tell: &Tell<'_>,
-    ) -> Drained;
+    /// Takes an agent out of service, through whichever of the masters leads, until no task is left on it or `limit` has
+    /// passed since it was asked for. It does not come back.
+    async fn drain(&self, masters: &[Whereabouts], agent: &Node, limit: Duration, tell: &Tell<'_>)
+    -> Drained;
 }
 
 #[async_trait]
@@ -125,19 +120,23 @@ impl Nodes for SshNodes {
             Err(Error::Remote { source, .. }) if source.may_pass() => {
                 return Ok(Health::Lacks("SSH to answer".to_owned()));
             }
+            // A machine that boots turns users away. The time given may be too short to tell.
+            Err(Error::Remote { source: remote::Error::Unreachable { last, .. }, .. })
+                if last.is_authentication() =>
+            {
+                return Ok(Health::Lacks("SSH to accept our key".to_owned()));
+            }
             reached => reached?,
         };
         let connect = Arc::new(ThroughSession(session));
         let checked = tokio::time::timeout_at(deadline, health::check(connect, &at.node)).await;
-        let lacks = match checked {
-            Ok(Ok(())) => {
-                self.done_with(at).await;
-                return Ok(Health::Well);
-            }
-            Ok(Err(lacks)) => lacks,
-            Err(_) => "its services to answer".to_owned(),
-        };
-        Ok(Health::Lacks(lacks))
+        // Also where it has to be asked again: of those that ail there may be any number.
+        self.done_with(at).await;
+        Ok(match checked {
+            Ok(Ok(())) => Health::Well,
+            Ok(Err(lacks)) => Health::Lacks(lacks),
+            Err(_) => Health::Lacks("its services to answer".to_owned()),
+        })
     }
 
     async fn status(&self, masters: &[Whereabouts], agents: &[Node], deadline: Instant) -> Status {
@@ -148,9 +147,9 @@ impl Nodes for SshNodes {
         &self,
         masters: &[Whereabouts],
         agent: &Node,
-        deadline: Instant,
+        limit: Duration,
         tell: &Tell<'_>,
     ) -> Drained {
-        super::drain::drain(self, &self.draining, masters, agent, deadline, tell).await
+        super::drain::drain(self, &self.drainings, masters, agent, limit, tell).await
     }
 }

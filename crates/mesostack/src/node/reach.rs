@@ -16,19 +16,17 @@ use std::{
 
 use futures::{FutureExt, future};
 use remote::{HostKey, Identity, Session, Target, wait_until_reachable, wait_until_reachable_through};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::Mutex, time::Instant};
 
-use super::{Error, drain};
+use super::{Error, drain::Drainings};
 use crate::spec::{Node, Role};
 
 /// The port SSH listens on, on every node.
 const SSH: u16 = 22;
 /// How long the master whose turn it is is waited for before others are asked as well.
 const HEAD_START: Duration = Duration::from_secs(2);
-/// How many nodes' sessions are kept for later; beyond that, an agent's is closed when its work is done.
+/// How many nodes' sessions are kept for later; beyond that, an agent's is closed when its work is done, or it was asked how
+/// it does.
 const KEPT: usize = 100;
 
 /// Where a node is, and how it proves that it is the one.
@@ -53,8 +51,8 @@ pub struct SshNodes {
     pub(super) ssh: u16,
     /// A place for each node's session, so that nodes are reached side by side but none of them twice at once.
     places: Mutex<HashMap<(Ipv4Addr, u16), Arc<Place>>>,
-    /// Places for drainings that ask the masters.
-    pub(super) draining: Semaphore,
+    /// What drainings share.
+    pub(super) drainings: Drainings,
 }
 
 /// Where a node's session is kept; locked while the node is being reached.
@@ -76,8 +74,8 @@ impl Place {
 impl SshNodes {
     /// Logs in to all nodes as `user` with `identity`.
     pub fn new(user: impl Into<String>, identity: Identity) -> Self {
-        let draining = Semaphore::new(drain::ASKING);
-        Self { user: user.into(), identity, ssh: SSH, places: Mutex::default(), draining }
+        let (places, drainings) = (Mutex::default(), Drainings::default());
+        Self { user: user.into(), identity, ssh: SSH, places, drainings }
     }
 
     /// A session with the node: the one there is, or a new one as soon as the node answers.

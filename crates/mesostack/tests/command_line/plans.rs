@@ -1,6 +1,6 @@
 //! Plans against a simulated zone behind a socket: exit codes, saved plans and their refusal, graphs.
 
-use std::{os::unix::fs::PermissionsExt, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cloudstack::{Client, Credentials};
@@ -44,7 +44,7 @@ impl Nodes for Obedient {
         unreachable!("no master is replaced or told anew")
     }
 
-    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Instant, _: &Tell<'_>) -> Drained {
+    async fn drain(&self, _: &[Whereabouts], _: &Node, _: Duration, _: &Tell<'_>) -> Drained {
         unreachable!("no agent goes")
     }
 }
@@ -295,7 +295,7 @@ fn no_more_calls_begin_in_a_second_than_the_file_says() {
     let began = std::time::Instant::now();
     assert_eq!(place.run(&["plan"]).0, 2);
     // At least seven calls, a third of a second apart.
-    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -172,11 +172,11 @@ impl Nodes for Remembering {
         }
     }
 
-    async fn drain(&self, masters: &[Whereabouts], agent: &Node, deadline: Instant, _: &Tell<'_>) -> Drained {
+    async fn drain(&self, masters: &[Whereabouts], agent: &Node, limit: Duration, _: &Tell<'_>) -> Drained {
         assert!(!masters.is_empty(), "nobody to ask");
         sleep(Duration::from_secs(4)).await;
         if self.busy.lock().expect("no panic").contains(&agent.name()) {
-            sleep_until(deadline).await;
+            sleep(limit).await;
             return Drained::TooLate;
         }
         self.drained.lock().expect("no panic").push(agent.name());

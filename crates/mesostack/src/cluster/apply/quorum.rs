@@ -186,13 +186,12 @@ impl Run<'_> {
 
     /// Takes an agent out of service; says how that ended.
     pub(super) async fn drain(&self, work: &Work, node: &Node) -> Result<String, StepError> {
-        let deadline = Instant::now() + self.context.limits.drain;
         // One that is not there cannot be asked, and another can.
         let masters = self.desired.masters();
         let masters = masters.filter_map(|wanted| self.whereabouts(&wanted.host_name, &wanted.node).ok());
         let masters = masters.collect::<Vec<_>>();
         let tell = |what: &str| self.waiting_for(work, node, what);
-        let drained = self.nodes()?.drain(&masters, node, deadline, &tell).await;
+        let drained = self.nodes()?.drain(&masters, node, self.context.limits.drain, &tell).await;
         Ok(drained.to_string())
     }
 }

@@ -13,18 +13,20 @@ use async_trait::async_trait;
 use mesos::{Connect, Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::Semaphore,
     time::Instant,
 };
 
 use super::{
-    super::drain::{Way, drain},
+    super::drain::{Drainings, Way, drain},
     *,
 };
 
 /// The agent that is drained, as a leading master lists it.
 const LISTED: &str =
     r#"{"slaves":[{"id":"a-S0","hostname":"agent-1","pid":"slave(1)@172.16.0.100:5051","active":true}]}"#;
+
+/// How long a draining may take.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// How a master does.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +42,27 @@ enum Doing {
 #[derive(Debug)]
 struct Masters {
     doing: Vec<Doing>,
+    /// How long each takes to answer.
+    takes: Duration,
+    /// How often they were asked which agents they know.
+    looked: Arc<AtomicUsize>,
     /// How often a draining was asked for.
     asked: Arc<AtomicUsize>,
 }
 
+impl Masters {
+    fn new(doing: &[Doing], takes: Duration) -> Self {
+        Self { doing: doing.to_vec(), takes, looked: Arc::default(), asked: Arc::default() }
+    }
+}
+
 /// A connection to one of them.
-struct ToOne(Doing, Arc<AtomicUsize>);
+struct ToOne {
+    doing: Doing,
+    takes: Duration,
+    looked: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
+}
 
 #[async_trait]
 impl Way for Masters {
@@ -53,7 +70,12 @@ impl Way for Masters {
         match self.doing[usize::from(master.node.number) - 1] {
             // Without a look at the deadline, as one who waits for a lock.
             Doing::Lost => std::future::pending().await,
-            doing => Some(Arc::new(ToOne(doing, Arc::clone(&self.asked)))),
+            doing => Some(Arc::new(ToOne {
+                doing,
+                takes: self.takes,
+                looked: Arc::clone(&self.looked),
+                asked: Arc::clone(&self.asked),
+            })),
         }
     }
 }
@@ -62,12 +84,15 @@ impl Way for Masters {
 impl Connect for ToOne {
     async fn connect(&self, _: &str, _: u16) -> io::Result<Box<dyn Stream>> {
         let (ours, mut theirs) = tokio::io::duplex(1 << 16);
-        let (doing, asked) = (self.0, Arc::clone(&self.1));
+        let (doing, takes) = (self.doing, self.takes);
+        let (looked, asked) = (Arc::clone(&self.looked), Arc::clone(&self.asked));
         tokio::spawn(async move {
             let mut question = [0; 4096];
             let read = theirs.read(&mut question).await.unwrap_or(0);
             let to_drain = question[..read].starts_with(b"POST");
             asked.fetch_add(usize::from(to_drain), Ordering::Relaxed);
+            looked.fetch_add(usize::from(!to_drain), Ordering::Relaxed);
+            tokio::time::sleep(takes).await;
             let (status, body) = match doing {
                 Doing::Leads(status) if to_drain => (status, "not this one"),
                 Doing::Leads(_) => ("200 OK", LISTED),
@@ -84,6 +109,14 @@ impl Connect for ToOne {
 /// Drains agent-1 in five minutes; how it ended, after how long, and how often it was asked for.
 async fn drained(doing: &[Doing]) -> (Drained, Duration, usize) {
     let spec = spec(3, 1);
+    let way = Masters::new(doing, Duration::ZERO);
+    let began = Instant::now();
+    let agent = spec.node(Role::Agent, 1).expect("agent-1");
+    let ended = drain(&way, &Drainings::default(), &masters(&spec), &agent, LIMIT, &|_| {}).await;
+    (ended, began.elapsed(), way.asked.load(Ordering::Relaxed))
+}
+
+fn masters(spec: &Spec) -> Vec<Whereabouts> {
     let key = remote::HostKeyPair::generate().public;
     let masters = spec.masters().into_iter().map(|node| Whereabouts {
         node,
@@ -91,13 +124,42 @@ async fn drained(doing: &[Doing]) -> (Drained, Duration, usize) {
         host_key: key.clone(),
         masters: Arc::new([]),
     });
-    let masters = masters.collect::<Vec<_>>();
-    let way = Masters { doing: doing.to_vec(), asked: Arc::default() };
+    masters.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_drainings_share_their_looks_and_each_gets_its_whole_time() {
+    let spec = spec(3, 1);
+    let (masters, agent) = (masters(&spec), spec.node(Role::Agent, 1).expect("agent-1"));
+    let way = Masters::new(&[Doing::Follows, Doing::Leads("200 OK"), Doing::Lost], Duration::from_secs(4));
+    let drainings = Drainings::default();
+    let all = (0..200).map(|_| drain(&way, &drainings, &masters, &agent, LIMIT, &|_| {}));
     let began = Instant::now();
-    let agent = spec.node(Role::Agent, 1).expect("agent-1");
-    let ended =
-        drain(&way, &Semaphore::new(1), &masters, &agent, began + Duration::from_secs(300), &|_| {}).await;
-    (ended, began.elapsed(), way.asked.load(Ordering::Relaxed))
+    let ended = futures::future::join_all(all).await;
+    // All were asked for, though asking for the last came about a minute after the first, and given up no sooner.
+    assert!(ended.iter().all(|ended| *ended == Drained::TooLate), "{ended:?}");
+    assert_eq!(way.asked.load(Ordering::Relaxed), 200);
+    assert!(began.elapsed() > LIMIT + Duration::from_secs(40), "{:?}", began.elapsed());
+    // Two of them answer, every few seconds.
+    let looked = way.looked.load(Ordering::Relaxed);
+    assert!(looked < 200, "{looked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn among_many_drainings_none_takes_others_time_for_a_cluster_without_a_leader() {
+    let spec = spec(3, 1);
+    let (masters, agent) = (masters(&spec), spec.node(Role::Agent, 1).expect("agent-1"));
+    let way = Masters::new(&[Doing::Lost, Doing::Lost, Doing::Lost], Duration::ZERO);
+    let drainings = Drainings::default();
+    let all = (0..200).map(|_| async {
+        let began = Instant::now();
+        let ended = drain(&way, &drainings, &masters, &agent, LIMIT, &|_| {}).await;
+        (ended, began.elapsed())
+    });
+    for (ended, took) in futures::future::join_all(all).await {
+        assert_eq!(ended, Drained::NoLeader);
+        assert!((60..80).contains(&took.as_secs()), "{took:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

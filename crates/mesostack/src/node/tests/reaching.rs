@@ -145,3 +145,35 @@ async fn without_a_master_there_is_no_way_to_an_agent() {
     let error = lab.nodes.reach(&lab.agent(1), deadline()).await.expect_err("no way").to_string();
     assert!(error.contains("there is none"), "{error}");
 }
+
+#[tokio::test]
+async fn of_many_agents_that_ail_no_session_is_kept() {
+    let Some(lab) = Lab::of(1) else { return };
+    let ailing = lab.agent(1);
+    let lacks = async || {
+        let health = lab.nodes.check(&ailing, deadline()).await.expect("asked");
+        assert!(matches!(health, Health::Lacks(_)), "{health:?}: nothing but SSH runs there");
+    };
+    let logins = || lab.behind.log().matches("Accepted publickey").count();
+    lacks().await;
+    lacks().await;
+    assert_eq!(logins(), 1, "of a few it is kept");
+    for last in 1..=100 {
+        let mut other = lab.agent(last);
+        other.node.address = Ipv4Addr::new(192, 0, 2, u8::try_from(last).expect("small"));
+        lab.nodes.reach(&other, Instant::now()).await.expect_err("nobody is there");
+    }
+    lacks().await;
+    lacks().await;
+    lacks().await;
+    assert_eq!(logins(), 3, "each of the last two had to log in anew");
+}
+
+#[tokio::test]
+async fn a_machine_that_does_not_take_our_key_yet_is_asked_again() {
+    let Some(lab) = Lab::of(1) else { return };
+    let nodes = SshNodes::new(lab.behind.target().user, Identity::generate());
+    let soon = Instant::now() + Duration::from_secs(2);
+    let health = nodes.check(&lab.whereabouts[0], soon).await.expect("no reason to give up");
+    assert_eq!(health, Health::Lacks("SSH to accept our key".to_owned()));
+}
