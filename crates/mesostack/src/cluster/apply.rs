@@ -33,7 +33,7 @@ use std::{
     time::Duration,
 };
 
-use cloudstack::Client;
+use cloudstack::{AsyncCommand, Client, Expect};
 use serde::Serialize;
 use tokio::{
     sync::{Mutex as Turns, Notify, Semaphore},
@@ -264,10 +264,6 @@ impl<'a> Run<'a> {
         };
         let result = with_jobs_of(Arc::new(hears), &work, acts).await;
         self.in_flight.end(&work);
-        if action.lane() == Lane::NetworkQueue {
-            let stands = matches!(&result, Err(StepError::Cloud(cloudstack::Error::Deadline { .. })));
-            self.queue_stands.store(stands, Ordering::Relaxed);
-        }
         if action.lane() == Lane::Machines {
             if result.is_ok() { self.ramp.widen() } else { self.ramp.narrow() }
         }
@@ -465,13 +461,20 @@ impl<'a> Run<'a> {
         Instant::now() + self.context.limits.brief
     }
 
-    /// As [`Run::brief`], for what goes through the network's queue: behind a job that did not end in time nothing else does
-    /// either, until that one ends.
-    fn queued(&self) -> Instant {
-        match self.queue_stands.load(Ordering::Relaxed) {
+    /// Runs what goes through the network's queue: behind a job that did not end in time nothing else does either, until that
+    /// one ends. Only a job that has ended tells that the queue goes on.
+    async fn run_queued<C: AsyncCommand>(&self, command: &C) -> Result<C::Outcome, cloudstack::Error> {
+        let deadline = match self.queue_stands.load(Ordering::Relaxed) {
             true => Instant::now() + self.context.limits.brief.min(STANDS),
             false => self.brief(),
+        };
+        let ended = self.context.client.run(command, Expect::Brief, deadline).await;
+        match &ended {
+            Ok(_) | Err(cloudstack::Error::Job { .. }) => self.queue_stands.store(false, Ordering::Relaxed),
+            Err(cloudstack::Error::Deadline { .. }) => self.queue_stands.store(true, Ordering::Relaxed),
+            Err(_) => {}
         }
+        ended
     }
 
     fn long(&self) -> Instant {

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use devcloud::faults::{Faults, JobFault, When};
+use cloudstack::{
+    Expect,
+    resource::{AssignToLoadBalancerRule, ListLoadBalancerRules},
+};
+use devcloud::faults::{CallFault, Faults, JobFault, Moment, When, Wire};
 use mesostack::{
     cluster::{Context, apply},
     events::{Event, Stop},
@@ -11,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     life::Heard,
-    zone::{Bench, file},
+    zone::{Asked, Bench, file},
 };
 
 /// A file whose patience is short.
@@ -78,6 +82,43 @@ async fn a_rule_that_hangs_is_waited_for_once_and_not_again_for_each_rule_behind
     assert_eq!(unfinished.detached.len(), 21, "{unfinished}");
     // Three minutes for the first, and not for each of the others.
     assert!(began.elapsed() < Duration::from_secs(20 * 60), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_rule_that_hangs_calls_that_start_no_job_do_not_tell_that_the_queue_goes_on() {
+    let bench = Bench::new().await;
+    let hang = JobFault::Hang { done: false };
+    let nowhere = CallFault::Status(404, Moment::Before);
+    let every_other = When::At((4..24).step_by(2).collect());
+    let faults = Faults::seeded(1).job("createPortForwardingRule", When::nth(3), hang);
+    let faults = faults.call("createPortForwardingRule", every_other, nowhere);
+    bench.zone.set_faults(&faults);
+    let wire = Wire::with(&bench.zone, &faults);
+    let began = Instant::now();
+    let unfinished = bench.apply_over(bench.client_over(Arc::new(wire)), &file(3, 20)).await;
+    let unfinished = unfinished.expect_err("a job hangs");
+    assert!(unfinished.failures.len() > 20, "{unfinished}");
+    // Three minutes for the first, and not for each that comes after one which was not let through.
+    assert!(began.elapsed() < Duration::from_secs(15 * 60), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_not_let_go_is_waited_for_once_and_not_again_for_the_other_rule() {
+    let bench = Bench::new().await;
+    bench.apply(&file(3, 1)).await;
+    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(600));
+    let agent = bench.machine("mesos-agent-1").await;
+    for rule in client.list(&ListLoadBalancerRules::new()).await.expect("a list") {
+        let assign = AssignToLoadBalancerRule::new(&rule.id, vec![agent.clone()]);
+        client.run(&assign, Expect::Brief, soon).await.expect("assigned");
+    }
+    let hang = JobFault::Hang { done: false };
+    bench.zone.set_faults(&Faults::seeded(1).job("removeFromLoadBalancerRule", When::nth(1), hang));
+    let began = Instant::now();
+    let unfinished = bench.apply_over(bench.client(), Asked::pruned(file(3, 1))).await;
+    let unfinished = unfinished.expect_err("a job hangs");
+    assert_eq!(unfinished.detached.len(), 2, "{unfinished}");
+    assert!(began.elapsed() < Duration::from_secs(5 * 60), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

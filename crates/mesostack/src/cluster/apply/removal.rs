@@ -1,6 +1,6 @@
 //! A machine that leaves a cluster that stays.
 
-use cloudstack::{AsyncCommand, Expect, Id, ListCommand, resource::*};
+use cloudstack::{AsyncCommand, Id, ListCommand, resource::*};
 
 use super::{Run, StepError, network::gone};
 use crate::{
@@ -33,7 +33,7 @@ impl Run<'_> {
             gone(members.map(|members| members.iter().all(|member| member.id != *machine)))
         };
         let command = RemoveFromLoadBalancerRule::new(rule, vec![machine.clone()]);
-        let make = async || match client.run(&command, Expect::Brief, self.brief()).await {
+        let make = async || match self.run_queued(&command).await {
             Err(error) if error.is_not_found() => Ok(()),
             other => other.map(drop),
         };
@@ -54,7 +54,7 @@ impl Run<'_> {
     ) -> Result<(), StepError> {
         let client = &self.context.client;
         let look = async || gone(client.list(listed).await.map(|found| found.is_empty()));
-        let make = async || match client.run(command, Expect::Brief, self.queued()).await {
+        let make = async || match self.run_queued(command).await {
             Err(error) if error.is_not_found() => Ok(()),
             other => other.map(drop),
         };

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cloudstack::{Expect, Id, resource::*};
+use cloudstack::{Id, resource::*};
 use ipnet::Ipv4Net;
 
 use super::{Run, StepError, Twice, policy};
@@ -24,7 +24,6 @@ const SSH: u16 = 22;
 impl Run<'_> {
     /// Takes the network's public address. The first one of a sleeping network becomes its source NAT address.
     pub(super) async fn acquire_address(&self, work: &Work) -> Result<Ipv4Addr, StepError> {
-        let client = &self.context.client;
         let network = self.network()?;
         let command = AssociateIpAddress::new().network_id(&network);
         let sent = AtomicUsize::new(0);
@@ -32,7 +31,7 @@ impl Run<'_> {
             async || Ok(self.addresses(&network).await?.into_iter().find(|address| address.is_source_nat));
         let make = async || {
             sent.fetch_add(1, Ordering::Relaxed);
-            client.run(&command, Expect::Brief, self.queued()).await
+            self.run_queued(&command).await
         };
         let made = self.settle_if(work, async || Ok(()), (Twice::Made, look), make).await?;
         let address = match (made.is_source_nat, sent.into_inner()) {
@@ -107,8 +106,7 @@ impl Run<'_> {
             };
             Ok(rules.into_iter().find_map(same))
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
-            .await
+        self.settle(work, look, async || self.run_queued(&command).await.map(|_| ())).await
     }
 
     pub(super) async fn open_egress(&self, work: &Work, range: Ipv4Net) -> Result<(), StepError> {
@@ -122,8 +120,7 @@ impl Run<'_> {
                 |rule| convert::egress_rule(rule, range).is_some_and(|rule| rule.everything).then_some(());
             Ok(rules.into_iter().find_map(open))
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
-            .await
+        self.settle(work, look, async || self.run_queued(&command).await.map(|_| ())).await
     }
 
     pub(super) async fn create_balancer(
@@ -155,7 +152,7 @@ impl Run<'_> {
                 found => Ok(found.map(|rule| rule.id)),
             }
         };
-        let make = async || Ok(client.run(&command, Expect::Brief, self.queued()).await?.id);
+        let make = async || Ok(self.run_queued(&command).await?.id);
         let rule = self.settle(work, look, make).await?;
         self.known().balancers.insert(public_port, rule);
         Ok(())
@@ -206,7 +203,7 @@ impl Run<'_> {
         let look = async || Ok(unassigned().await?.is_empty().then_some(()));
         let assign = async |machines: Vec<Id>| {
             let command = AssignToLoadBalancerRule::new(&rule, machines);
-            client.run(&command, Expect::Brief, self.queued()).await.map(|_| ())
+            self.run_queued(&command).await.map(|_| ())
         };
         let make = async || match assign(wanted.clone()).await {
             // Some of them are members already, and the call is for all or none.
@@ -258,8 +255,7 @@ impl Run<'_> {
                 found => Ok(found.map(|_| ())),
             }
         };
-        self.settle(work, look, async || client.run(&command, Expect::Brief, self.queued()).await.map(|_| ()))
-            .await
+        self.settle(work, look, async || self.run_queued(&command).await.map(|_| ())).await
     }
 
     pub(super) async fn remove_forward(&self, work: &Work, rule: &Id) -> Result<(), StepError> {
