@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::counts::Counter;
-use super::pace::Pace;
+use super::pace::{Pace, Rank};
 use super::{Client, Clock, Core, retry};
 use crate::credentials::Credentials;
 use crate::jobs::Jobs;
@@ -171,6 +171,6 @@ impl ClientBuilder {
             counts: Counter::default(),
             page_size: AtomicU32::new(PAGE_SIZE),
         });
-        Ok(Client { jobs: Jobs::new(Arc::clone(&core)), core, fence: None })
+        Ok(Client { jobs: Jobs::new(Arc::clone(&core)), core, fence: None, rank: Rank::default() })
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::fence::UnderWay;
-use super::{Client, Core, Fence, retry};
+use super::{Client, Core, Fence, Rank, retry};
 use crate::command::{AsyncCommand, Effect, SyncCommand};
 use crate::envelope::{self, StartedBody};
 use crate::error::{Error, Failure, TransportError, TransportFailure};
@@ -28,13 +28,31 @@ pub struct Started {
     pub job: JobId,
 }
 
+/// What a client's calls are sent under.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms<'a> {
+    fence: Option<&'a Fence>,
+    rank: Rank,
+}
+
+impl Terms<'_> {
+    /// Those of a call that changes nothing.
+    pub(crate) fn reading(rank: Rank) -> Self {
+        Self { fence: None, rank }
+    }
+}
+
 impl Client {
+    fn terms(&self) -> Terms<'_> {
+        Terms { fence: self.fence.as_ref(), rank: self.rank }
+    }
+
     /// Sends a command that is done when it answers.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn call<C: SyncCommand>(&self, command: &C) -> Result<C::Reply, Error> {
-        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.fence.as_ref()).await?;
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.terms()).await?;
         let (name, value) = envelope::content(inner);
         envelope::decode(C::NAME, C::EFFECT, &name, value)
     }
@@ -60,7 +78,7 @@ impl Client {
         for (name, value) in parameters {
             all.push((*name).to_owned(), *value);
         }
-        self.core.send(name, effect, &all, self.fence.as_ref()).await.map(Value::Object)
+        self.core.send(name, effect, &all, self.terms()).await.map(Value::Object)
     }
 
     /// Starts a job, and does not wait for its end.
@@ -69,7 +87,7 @@ impl Client {
     /// See [`Error`]. Checks that the server makes beforehand (limits, conflicts, unknown ids) fail here already; an
     /// error here tells whether the job may have been started after all.
     pub async fn start<C: AsyncCommand>(&self, command: &C) -> Result<Started, Error> {
-        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.fence.as_ref()).await?;
+        let inner = self.core.send(C::NAME, C::EFFECT, &command.parameters(), self.terms()).await?;
         let body: StartedBody = envelope::decode(C::NAME, C::EFFECT, "", Value::Object(inner))?;
         let Some(job) = body.job.filter(|job| !job.is_empty()) else {
             return Err(Error::Decode {
@@ -138,13 +156,13 @@ impl Core {
         command: &str,
         effect: Effect,
         parameters: &Parameters,
-        fence: Option<&Fence>,
+        terms: Terms<'_>,
     ) -> Result<Map<String, Value>, Error> {
         let mut attempt = 1;
         loop {
             let outcome = {
-                let _permit = self.pace.admit().await;
-                self.send_once(command, effect, parameters, fence).await
+                let _permit = self.pace.admit(terms.rank).await;
+                self.send_once(command, effect, parameters, terms).await
             };
             let error = match outcome {
                 Ok(inner) => return Ok(inner),
@@ -165,7 +183,7 @@ impl Core {
     ) -> Result<Map<String, Value>, Error> {
         let _permit = self.pace.admit_look().await;
         self.counts.look(command);
-        self.send_once(command, Effect::Read, parameters, None).await
+        self.send_once(command, Effect::Read, parameters, Terms::default()).await
     }
 
     async fn send_once(
@@ -173,11 +191,11 @@ impl Core {
         command: &str,
         effect: Effect,
         parameters: &Parameters,
-        fence: Option<&Fence>,
+        terms: Terms<'_>,
     ) -> Result<Map<String, Value>, Error> {
-        self.pace.begin().await;
+        self.pace.begin(terms.rank).await;
         // Last of all: the wait for a turn may have outlasted the fence.
-        let fence = fence.filter(|_| effect == Effect::Write);
+        let fence = terms.fence.filter(|_| effect == Effect::Write);
         if fence.is_some_and(Fence::is_closed) {
             return Err(Error::Fenced { command: command.to_owned() });
         }

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use futures::future::{join, try_join_all};
 use serde_json::Value;
 
-use super::{Client, Core};
+use super::call::Terms;
+use super::{Client, Core, Rank};
 use crate::command::{Effect, ListCommand};
 use crate::envelope::{self, Page};
 use crate::error::Error;
@@ -18,7 +19,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn has_any<C: ListCommand>(&self, command: &C) -> Result<bool, Error> {
-        let page = self.core.page(C::NAME, &command.parameters(), Way::Call, 1, 1).await?;
+        let page = self.core.page(C::NAME, &command.parameters(), Way::Call(self.rank), 1, 1).await?;
         Ok(!page.rows.is_empty())
     }
 
@@ -43,7 +44,8 @@ impl Client {
         command: &C,
         things: usize,
     ) -> Result<Vec<C::Item>, Error> {
-        let (name, rows) = self.core.list(C::NAME, &command.parameters(), Way::Call, things).await?;
+        let (name, rows) =
+            self.core.list(C::NAME, &command.parameters(), Way::Call(self.rank), things).await?;
         envelope::decode(C::NAME, Effect::Read, &name, Value::Array(rows))
     }
 
@@ -65,7 +67,7 @@ const READINGS: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
     /// As any call: again when that may help.
-    Call,
+    Call(Rank),
     /// As a look at jobs: once.
     Look,
 }
@@ -160,7 +162,7 @@ impl Core {
     ) -> Result<Page, Error> {
         let parameters = parameters.clone().with("page", number).with("pagesize", size);
         let inner = match way {
-            Way::Call => self.send(command, Effect::Read, &parameters, None).await?,
+            Way::Call(rank) => self.send(command, Effect::Read, &parameters, Terms::reading(rank)).await?,
             Way::Look => self.look(command, &parameters).await?,
         };
         envelope::page(command, inner)

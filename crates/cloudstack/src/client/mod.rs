@@ -25,6 +25,7 @@ pub use call::Started;
 pub use counts::CallCounts;
 pub use fence::{Fence, Until};
 pub(crate) use list::Way;
+pub(crate) use pace::Rank;
 
 /// What time it is, for the expiry of signatures.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -59,6 +60,7 @@ pub struct Client {
     pub(crate) core: Arc<Core>,
     jobs: Jobs,
     fence: Option<Fence>,
+    rank: Rank,
 }
 
 /// What clones of a client share, and what the poller of jobs needs.
@@ -85,6 +87,13 @@ impl Client {
     #[must_use]
     pub fn endpoint(&self) -> &Url {
         &self.core.endpoint
+    }
+
+    /// The same client, whose calls wait for no others: neither for those that are under way nor for those that wait for their
+    /// turn ([`ClientBuilder::calls_per_second`]). For the few that a whole run depends on.
+    #[must_use]
+    pub fn going_first(&self) -> Self {
+        Self { rank: Rank::First, ..self.clone() }
     }
 
     /// The jobs that are being waited for.

@@ -3,12 +3,15 @@
 //! A server that throttles counts an account's calls in windows of a second, and refuses all further ones (429). The first
 //! refusal is taken as told to every caller: nobody begins a call before the window is over, and from then on no more begin
 //! in a second than the server took, looks at jobs included. That holds for a minute; then it may take more again.
+//!
+//! Calls begin in the order in which they came. A few go first: what a whole run depends on, such as its lease, must not wait
+//! behind hundreds of others where only one begins in a second.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as Turns, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::retry::THROTTLE_WINDOW;
@@ -22,14 +25,29 @@ const HOLDS: Duration = Duration::from_secs(60);
 pub(super) struct Pace {
     calls: Semaphore,
     looks: Semaphore,
-    spacing: Option<Spacing>,
+    /// Where calls wait that do not go first: one of them at a time is at the gate.
+    line: Turns<()>,
+    /// Whoever has it is the next to begin.
+    gate: Turns<Spacing>,
     throttle: Mutex<Throttle>,
 }
 
+/// Whether a call waits for those that came before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// As all do.
+    #[default]
+    InLine,
+    /// It is the next to begin, or the one after that, and counts as none of those that are under way.
+    First,
+}
+
+/// How far apart calls begin.
 #[derive(Debug)]
 struct Spacing {
-    between: Duration,
-    next: Mutex<Option<Instant>>,
+    /// None: as close as they come.
+    between: Option<Duration>,
+    next: Option<Instant>,
 }
 
 /// What is known of a server's throttle. Pure: it is told the time.
@@ -83,21 +101,24 @@ impl Throttle {
 
 impl Pace {
     pub(super) fn new(concurrent: usize, per_second: Option<f64>) -> Self {
-        let spacing = per_second
-            .filter(|rate| rate.is_finite() && *rate > 0.0)
-            .map(|rate| Spacing { between: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(None) });
+        let rate = per_second.filter(|rate| rate.is_finite() && *rate > 0.0);
+        let between = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         Self {
             calls: Semaphore::new(concurrent),
             looks: Semaphore::new(LOOKS),
-            spacing,
+            line: Turns::default(),
+            gate: Turns::new(Spacing { between, next: None }),
             throttle: Mutex::default(),
         }
     }
 
     /// Waits until one more call may be under way; it may as long as the permit is held.
-    pub(super) async fn admit(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed, so there always is a permit.
-        self.calls.acquire().await.ok()
+    pub(super) async fn admit(&self, rank: Rank) -> Option<SemaphorePermit<'_>> {
+        match rank {
+            // The semaphore is never closed, so there always is a permit.
+            Rank::InLine => self.calls.acquire().await.ok(),
+            Rank::First => None,
+        }
     }
 
     /// Waits until one more look at a job may be under way.
@@ -106,15 +127,18 @@ impl Pace {
     }
 
     /// Waits until one more call may begin.
-    pub(super) async fn begin(&self) {
-        if let Some(spacing) = &self.spacing {
-            let turn = {
-                let mut next = spacing.next.lock().unwrap_or_else(PoisonError::into_inner);
-                let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
-                *next = Some(turn + spacing.between);
-                turn
-            };
+    pub(super) async fn begin(&self, rank: Rank) {
+        let came = Instant::now();
+        let _line = match rank {
+            Rank::InLine => Some(self.line.lock().await),
+            Rank::First => None,
+        };
+        let mut spacing = self.gate.lock().await;
+        if let Some(between) = spacing.between {
+            // One that has waited takes the place it waited for, however late it is called up: the rate is kept.
+            let turn = spacing.next.map_or(came, |next| next.max(came));
             sleep_until(turn).await;
+            spacing.next = Some(turn + between);
         }
         loop {
             let begun = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).begin(Instant::now());
@@ -153,5 +177,45 @@ mod tests {
         assert_eq!(burst(&mut throttle, zero + 3 * SECOND, 100), 7, "somebody else calls too");
         let calm = zero + 3 * SECOND + HOLDS;
         assert_eq!(burst(&mut throttle, calm, 100), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_first_waits_for_no_more_than_a_moment_and_the_others_keep_their_pace() {
+        let (pace, began) = (Pace::new(4, Some(1.0)), Instant::now());
+        let call = async |rank| {
+            let _permit = pace.admit(rank).await;
+            pace.begin(rank).await;
+            began.elapsed()
+        };
+        let all = futures::future::join_all((0..150).map(|_| call(Rank::InLine)));
+        let renewals = async {
+            let mut waited = Vec::new();
+            for _ in 0..3 {
+                tokio::time::sleep(SECOND * 20 + SECOND / 2).await;
+                let came = began.elapsed();
+                waited.push(call(Rank::First).await - came);
+            }
+            waited
+        };
+        let (all, waited) = tokio::join!(all, renewals);
+        assert!(waited.iter().all(|waited| *waited <= 2 * SECOND), "{waited:?}");
+        // Three of the places were the renewals'.
+        assert_eq!(all.last().copied(), Some(152 * SECOND));
+        assert!(all.is_sorted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_server_throttles_one_goes_first_as_well() {
+        let (pace, began) = (Pace::new(200, None), Instant::now());
+        pace.begin(Rank::InLine).await;
+        pace.too_many(SECOND);
+        let others = futures::future::join_all((0..100).map(|_| pace.begin(Rank::InLine)));
+        let first = async {
+            tokio::time::sleep(SECOND * 5 + SECOND / 2).await;
+            pace.begin(Rank::First).await;
+            began.elapsed()
+        };
+        let (_, first) = tokio::join!(others, first);
+        assert!(first <= 8 * SECOND, "{first:?}");
     }
 }

@@ -396,3 +396,15 @@ async fn operators_interleaved_at_random_never_work_at_once_even_seeds() {
 async fn operators_interleaved_at_random_never_work_at_once_odd_seeds() {
     interleave_all(seeds(40, 1)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_few_calls_begin_in_a_second_a_large_apply_keeps_its_lease_all_the_same() {
+    let bench = Bench::new().await;
+    let began = Instant::now();
+    let applied = bench.apply_over(bench.client_at(2.0), &file(3, 150)).await;
+    let applied = applied.unwrap_or_else(|error| panic!("{error}: {:#?}", error.failures));
+    // Several times as long as the lease lasts, with more calls at once than begin in its time.
+    assert!(began.elapsed() > 3 * bench.terms().length, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= seconds(applied.calls / 2), "{:?} for {}", began.elapsed(), applied.calls);
+    bench.assert_whole(&file(3, 150)).await;
+}

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use cloudstack::{
-    Client, Credentials, Id, ListCommand, Transport,
+    Client, ClientBuilder, Credentials, Id, ListCommand, Transport,
     resource::{GetVirtualMachineUserData, ListNetworks, ListVirtualMachines},
 };
 use devcloud::{
@@ -328,6 +328,16 @@ impl Bench {
         wire: Arc<dyn Transport>,
         ahead: SignedDuration,
     ) -> Client {
+        self.builder(account, wire, ahead).build().expect("a client")
+    }
+
+    /// A client that begins no more calls in a second.
+    pub(crate) fn client_at(&self, calls_per_second: f64) -> Client {
+        let builder = self.builder("mesostack", self.wire(None), SignedDuration::ZERO);
+        builder.calls_per_second(calls_per_second).build().expect("a client")
+    }
+
+    fn builder(&self, account: &str, wire: Arc<dyn Transport>, ahead: SignedDuration) -> ClientBuilder {
         let keys = self.zone.credentials(account).expect("an account");
         let credentials = Credentials { api_key: keys.api_key.into(), secret_key: keys.secret_key };
         let endpoint = "http://zone.invalid/client/api".parse().expect("an address");
@@ -336,8 +346,6 @@ impl Bench {
             .transport(wire)
             .clock(move || zone.now() + ahead)
             .jitter_seed(7)
-            .build()
-            .expect("a client")
     }
 
     pub(crate) fn client(&self) -> Client {

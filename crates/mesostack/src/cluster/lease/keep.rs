@@ -215,7 +215,11 @@ impl Lease {
             };
             match timeout_at(stop_at, renewed).await {
                 Ok(Renewal::Lost(why)) => return why,
-                Ok(_) => {}
+                Ok(_) => {
+                    // Never at the next renewal's expense: what is left is removed after that one.
+                    let next = self.state().grant.renew_at();
+                    let _ = timeout_at(next, self.remove_older()).await;
+                }
                 Err(_) => return "it could not be renewed in time".to_owned(),
             }
         }
@@ -227,16 +231,21 @@ impl Lease {
         self.stop.cancel();
     }
 
+    /// The groups for those whose calls wait for none of the work's: it may have sent hundreds, of which few begin in a second.
+    fn going_first(&self, client: &Client) -> Groups {
+        Groups { client: client.going_first(), names: self.groups.names.clone() }
+    }
+
     async fn renew(&self) -> Renewal {
         let (number, end) = {
             let state = self.state();
             (state.number + 1, state.grant.next_end(Instant::now()))
         };
-        let fenced = Groups { client: self.client(), names: self.groups.names.clone() };
+        let fenced = self.going_first(&self.client());
         let name = self.groups.names.term(&self.run, number);
         match fenced.make(&name, TermRecord::Until(end)).await {
             Ok(started) => {
-                self.renewed(number, end, started.id).await;
+                self.renewed(number, end, started.id);
                 Renewal::Done
             }
             Err(error) if error.is_conflict() || error.is_outcome_unknown() => self.find(number).await,
@@ -250,11 +259,12 @@ impl Lease {
     /// Looks for a renewal whose outcome is not known, or whose name is taken: by a sending of it that was thought lost,
     /// or by whoever has closed the lease.
     async fn find(&self, number: u32) -> Renewal {
-        let Ok(sight) = self.groups.look().await else { return Renewal::Again };
+        let groups = self.going_first(&self.groups.client);
+        let Ok(sight) = groups.look().await else { return Renewal::Again };
         let found = sight.terms.get(&(self.run.clone(), number)).cloned();
         match found {
             Some((id, TermRecord::Until(end))) => {
-                self.renewed(number, end, Some(id)).await;
+                self.renewed(number, end, Some(id));
                 Renewal::Done
             }
             Some((_, TermRecord::Closed)) => {
@@ -265,22 +275,29 @@ impl Lease {
         }
     }
 
-    /// Takes a renewal into account, and removes what is older than the one before: somebody who saw that may still be
-    /// about to make the next.
-    async fn renewed(&self, number: u32, end: Timestamp, id: Option<Id>) {
-        let older = {
-            let mut state = self.state();
-            state.grant = state.grant.renewed(end);
-            state.number = number;
-            state.terms.extend(id);
-            self.fence.set(state.grant.fence());
-            let older = state.terms.len().saturating_sub(2);
-            state.terms.drain(..older).collect::<Vec<_>>()
-        };
-        for id in older {
-            if let Err(error) = self.groups.remove(&id).await {
+    /// Takes a renewal into account.
+    fn renewed(&self, number: u32, end: Timestamp, id: Option<Id>) {
+        let mut state = self.state();
+        state.grant = state.grant.renewed(end);
+        state.number = number;
+        state.terms.extend(id);
+        self.fence.set(state.grant.fence());
+    }
+
+    /// Removes renewals that are older than the last but one: somebody who saw that may still be about to make the next.
+    async fn remove_older(&self) {
+        let groups = self.going_first(&self.groups.client);
+        loop {
+            let oldest = {
+                let state = self.state();
+                state.terms.first().filter(|_| state.terms.len() > 2).cloned()
+            };
+            let Some(id) = oldest else { return };
+            if let Err(error) = groups.remove(&id).await {
                 tracing::debug!(%error, "a renewal that is over could not be removed");
+                return;
             }
+            self.state().terms.retain(|term| *term != id);
         }
     }
 
@@ -299,7 +316,7 @@ impl Lease {
             }
         };
         match ours {
-            Some(id) => self.renewed(1, end, Some(id)).await,
+            Some(id) => self.renewed(1, end, Some(id)),
             None => self.give_up().await,
         }
         Ok(self.state().number == 1)
