@@ -1,6 +1,10 @@
 //! One run at a time: the lease of a cluster is taken before it is looked at, and given back whatever comes of the work.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use mesostack::cluster::lease::{self, Held, Holder, Lease, LeaseError, News, Released, Terms};
 use tokio::time::{Instant, sleep_until};
@@ -25,7 +29,7 @@ pub(super) async fn alone(
     (turn, patience): (Turn, Patience),
     work: impl AsyncFnOnce(&Run, &Cluster, &Lease) -> miette::Result<Exit>,
 ) -> miette::Result<Exit> {
-    let lease = take(run, &cluster, turn, patience.within(LONGEST)).await?;
+    let lease = take(run, &cluster, turn, patience.whole()).await?;
     cluster.client = lease.client();
     let alone = Run { stop: lease.stop().clone(), ..run.clone() };
     let mut ended = lease.keep(work(&alone, &cluster, &lease)).await;
@@ -40,23 +44,31 @@ pub(super) async fn alone(
     ended
 }
 
-async fn take(run: &Run, cluster: &Cluster, turn: Turn, deadline: Instant) -> miette::Result<Lease> {
-    let left = deadline.saturating_duration_since(Instant::now());
+/// How long another run is waited for; whoever waited in vain is told who has the lease.
+fn waits(turn: Turn, left: Option<Duration>) -> Duration {
+    turn.wait.map_or(Duration::ZERO, |wait| wait.or(left).unwrap_or(LONGEST))
+}
+
+async fn take(run: &Run, cluster: &Cluster, turn: Turn, deadline: Option<Instant>) -> miette::Result<Lease> {
     let terms = Terms {
         cluster: cluster.spec().cluster.name.clone(),
         holder: Holder::new(&holder(), std::process::id()),
         length: turn.lease,
-        patience: turn.wait.map_or_else(Default::default, |wait| wait.unwrap_or(left).min(left)),
+        patience: waits(turn, deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))),
         seed: rand::random(),
     };
+    let waits_for = Mutex::new(None);
     let hear = |news: News| {
+        *waits_for.lock().unwrap_or_else(PoisonError::into_inner) = awaited(&news);
         // What cannot be shown must not keep the run from its turn.
         let _ = run.tell("lease", &news, || text(&news));
     };
     let stop = run.stop.child_token();
     let late = async {
-        sleep_until(deadline).await;
-        stop.cancel();
+        if let Some(deadline) = deadline {
+            sleep_until(deadline).await;
+            stop.cancel();
+        }
         std::future::pending::<Infallible>().await
     };
     let taken = tokio::select! {
@@ -69,8 +81,27 @@ async fn take(run: &Run, cluster: &Cluster, turn: Turn, deadline: Instant) -> mi
             Err(DeadlinePassed.into())
         }
         Err(LeaseError::Stopped) if run.stop.is_cancelled() => Err(Interrupted::default().into()),
-        Err(LeaseError::Stopped) => Err(DeadlinePassed.into()),
+        Err(LeaseError::Stopped) => Err(late_for(
+            &cluster.spec().cluster.name,
+            waits_for.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )),
         taken => Ok(taken?),
+    }
+}
+
+/// Whose lease is waited for.
+fn awaited(news: &News) -> Option<Held> {
+    match news {
+        News::Waiting(held) => Some(held.clone()),
+        News::Expired(_) => None,
+    }
+}
+
+/// What is said when the deadline has passed before the lease was had: where another run has it, that.
+fn late_for(cluster: &str, waits_for: Option<Held>) -> miette::Report {
+    match waits_for {
+        Some(held) => LeaseError::Held { cluster: cluster.to_owned(), held }.into(),
+        None => DeadlinePassed.into(),
     }
 }
 
@@ -86,5 +117,30 @@ fn text(news: &News) -> String {
         News::Expired(held) => {
             format!("the lease of {} ended at {}: taking over", who(held), lease::clock(held.until))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_run_is_waited_for_as_long_as_was_said_and_a_day_only_where_nothing_was() {
+        let waits = |wait| waits(Turn { wait, ..Turn::default() }, None);
+        let two_days = 2 * LONGEST;
+        assert_eq!(
+            [waits(None), waits(Some(None)), waits(Some(Some(two_days)))],
+            [Duration::ZERO, LONGEST, two_days]
+        );
+    }
+
+    #[test]
+    fn a_deadline_that_passes_while_another_run_works_is_told_as_that_run_s_lease() {
+        let until = jiff::Timestamp::UNIX_EPOCH;
+        let held = Held { holder: Holder::new("anna@laptop", 4711), since: until, until };
+        let is_held =
+            |late: miette::Report| late.downcast_ref::<LeaseError>().is_some_and(LeaseError::is_held);
+        assert!(is_held(late_for("mesos", awaited(&News::Waiting(held.clone())))));
+        assert!(!is_held(late_for("mesos", awaited(&News::Expired(held)))));
     }
 }
