@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use cloudstack::{Expect, resource::DestroyVirtualMachine};
 use devcloud::faults::{Answered, CallFault, Faults, When, Wire};
+
+use tokio::time::Instant;
 
 use crate::zone::{Bench, file, file_behind};
 
@@ -90,5 +93,25 @@ async fn a_call_that_comes_again_late_makes_nothing_twice() {
             bench.destroy(&file(2, 1)).await;
             bench.assert_empty().await;
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_tags_away_again_late_leaves_those_that_have_their_names_by_then() {
+    for apart in [30, 900, 4_000] {
+        let bench = Bench::new().await;
+        bench.apply(&file(3, 1)).await;
+        // The one that takes its place gets another host key, under the same tag.
+        let lost = bench.machine("mesos-agent-1").await;
+        let soon = Instant::now() + Duration::from_secs(300);
+        let destroy = DestroyVirtualMachine::new(&lost).expunge(true);
+        bench.client().run(&destroy, Expect::Long, soon).await.expect("destroyed");
+        let wire = repeated(&bench, "deleteTags", apart, Answered::First);
+        let applied = bench.apply_over(bench.client_over(wire.clone()), &file(3, 1)).await;
+        applied.unwrap_or_else(|error| panic!("{apart}: {error}: {:#?}", error.failures));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(!wire.struck().is_empty());
+        bench.apply(&file(3, 1)).await;
+        bench.assert_whole(&file(3, 1)).await;
     }
 }

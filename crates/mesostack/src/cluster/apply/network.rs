@@ -138,11 +138,13 @@ impl Run<'_> {
         let there = self.known().tags.clone();
         let stale =
             |key: &&String| tags.get(*key).map_or(drop.contains(key), |value| there.get(*key) != Some(value));
-        let stale = there.keys().filter(stale).cloned().collect::<Vec<_>>();
-        for keys in stale.chunks(TAGS_A_CALL) {
-            let command = DeleteTags::new(vec![network.clone()], NETWORK).tags(TagList::keys(keys.to_vec()));
+        // With their values: a call that comes late, or again, does not take away what has been written since.
+        let stale = there.iter().filter(|(key, _)| stale(key)).collect::<Vec<_>>();
+        for tags in stale.chunks(TAGS_A_CALL) {
+            let list = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<TagList>();
+            let command = DeleteTags::new(vec![network.clone()], NETWORK).tags(list);
             client.run(&command, Expect::Brief, self.brief()).await?;
-            self.known().tags.retain(|key, _| !keys.contains(key));
+            self.known().tags.retain(|key, _| !tags.iter().any(|(gone, _)| *gone == key));
         }
         let there = self.known().tags.clone();
         let missing = tags.iter().filter(|(key, _)| !there.contains_key(*key)).collect::<Vec<_>>();
