@@ -1,10 +1,11 @@
 //! How quick and how small a simulated zone is, measured from outside over its socket, with the load's generator on the same
 //! processors: `make bench` runs it. What else the host does while it runs takes from the rates, and not from the times of
-//! the processors.
+//! the processors. `numbers machines`, as root, measures a zone with real machines.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
-#[path = "../tests/zone/line.rs"]
+#[path = "../../tests/zone/line.rs"]
 mod line;
+mod machines;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -70,8 +71,15 @@ fn main() -> Outcome {
             let shutdown = CancellationToken::new();
             Ok(runtime.block_on(host::serve(&places(Path::new(directory)), &options, shutdown))?)
         }
+        ["machines"] => runtime.block_on(machines::measure()),
+        ["machines", "serve", port] => runtime.block_on(machines::serve(port.parse()?)),
         _ => runtime.block_on(measure()),
     }
+}
+
+/// A port of loopback that nobody has.
+fn free_port() -> Outcome<u16> {
+    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// A served zone; its process ends with this.
@@ -83,9 +91,7 @@ struct Served {
 
 impl Served {
     fn start(directory: &Path, range: &str) -> Outcome<Self> {
-        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = free.local_addr()?.port();
-        drop(free);
+        let port = free_port()?;
         let child = Command::new(std::env::current_exe()?)
             .arg("serve")
             .arg(directory)
@@ -196,6 +202,20 @@ impl Caller {
         Ok(found[object][0]["id"].as_str().ok_or("nothing found")?.to_owned())
     }
 
+    /// Waits for a job, asking each so often: its result.
+    async fn end(&mut self, job: &str, often: Duration) -> Outcome<Value> {
+        loop {
+            let answer = self.call("queryAsyncJobResult", &[("jobid", job)]).await?;
+            if answer["jobstatus"] == json!(1) {
+                return Ok(answer["jobresult"].clone());
+            }
+            if answer["jobstatus"] == json!(2) {
+                return Err(format!("a job failed: {answer}").into());
+            }
+            tokio::time::sleep(often).await;
+        }
+    }
+
     /// Another connection of the same account.
     async fn again(&self, port: u16) -> Outcome<Self> {
         Ok(Self { line: Line::connect(port).await?, keys: self.keys.clone() })
@@ -284,16 +304,7 @@ async fn deploy(served: &Served, caller: &mut Caller) -> Outcome<(Vec<String>, D
                 jobs.push(begun["jobid"].as_str().ok_or("no job")?.to_owned());
             }
             for job in jobs {
-                loop {
-                    let answer = caller.call("queryAsyncJobResult", &[("jobid", &job)]).await?;
-                    if answer["jobstatus"] == json!(1) {
-                        break;
-                    }
-                    if answer["jobstatus"] == json!(2) {
-                        return Err(format!("a job failed: {answer}").into());
-                    }
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
+                caller.end(&job, Duration::from_millis(2)).await?;
             }
             Ok(made)
         });
