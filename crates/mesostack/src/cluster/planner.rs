@@ -165,7 +165,7 @@ fn preparation_steps(
         written => written,
     };
     let masters = identity::masters_tag(masters);
-    let (key_pair_tag, key_pair_mark) = key_pairs::tag(desired, observed);
+    let key_pair_tag = key_pairs::tag(desired, observed);
     let missing = machines
         .missing
         .iter()
@@ -178,7 +178,7 @@ fn preparation_steps(
     let new = new.map(|machine| (identity::set_up_tag(&machine.host_name), identity::EMPTY.to_owned()));
     let set = [
         (identity::CLUSTER, Some(desired.cluster())),
-        (&key_pair_tag, register.then_some(key_pair_mark.as_str())),
+        (&key_pair_tag, register.then_some(key_pair.as_str())),
         (&masters, Some(identity::TOLD)),
     ]
     .into_iter()

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use cloudstack::{
-    Expect, TagList,
-    resource::{DeleteTags, DestroyVirtualMachine},
-};
+use cloudstack::{Expect, TagList, resource::DeleteTags};
 use mesostack::cluster::{Sign, output};
 use tokio::time::Instant;
 
@@ -72,8 +69,7 @@ async fn an_agent_behind_masters_that_have_to_be_made_anew_is_told_when_there_is
     let file = file_behind(1, 1);
     bench.apply(&file).await;
     let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(300));
-    let lost = DestroyVirtualMachine::new(&bench.machine("mesos-master-1").await).expunge(true);
-    let _ = client.run(&lost, Expect::Long, soon).await;
+    bench.lose("mesos-master-1").await;
     let network = bench.network().await.expect("a network").id;
     let mark = TagList::keys(vec!["mesostack.node.mesos-agent-1".to_owned()]);
     client.run(&DeleteTags::new(vec![network], "Network").tags(mark), Expect::Brief, soon).await.unwrap();

@@ -13,10 +13,7 @@ use std::{
     time::Duration,
 };
 
-use cloudstack::{
-    Expect,
-    resource::{DestroyVirtualMachine, StopVirtualMachine},
-};
+use cloudstack::{Expect, resource::StopVirtualMachine};
 use devcloud::{
     Throttle, ZoneConfig,
     faults::{Faults, JobFault, MachineFault, When},
@@ -120,9 +117,7 @@ impl Story {
 /// Takes a master away and stops an agent.
 async fn befall(bench: &Bench) {
     let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(300));
-    let lost = bench.machine("mesos-master-2").await;
-    let destroy = DestroyVirtualMachine::new(&lost).expunge(true);
-    let _ = client.run(&destroy, Expect::Long, soon).await;
+    bench.lose("mesos-master-2").await;
     let stopped = bench.machine("mesos-agent-2").await;
     client.run(&StopVirtualMachine::new(&stopped), Expect::Long, soon).await.expect("stopped");
 }

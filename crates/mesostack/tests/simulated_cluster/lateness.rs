@@ -2,10 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cloudstack::{
-    Expect,
-    resource::{AssignToLoadBalancerRule, ListLoadBalancerRules},
-};
 use devcloud::faults::{CallFault, Faults, JobFault, Moment, When, Wire};
 use mesostack::{
     cluster::{Context, apply},
@@ -106,12 +102,7 @@ async fn behind_a_rule_that_hangs_calls_that_start_no_job_do_not_tell_that_the_q
 async fn a_member_that_is_not_let_go_is_waited_for_once_and_not_again_for_the_other_rule() {
     let bench = Bench::new().await;
     bench.apply(&file(3, 1)).await;
-    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(600));
-    let agent = bench.machine("mesos-agent-1").await;
-    for rule in client.list(&ListLoadBalancerRules::new()).await.expect("a list") {
-        let assign = AssignToLoadBalancerRule::new(&rule.id, vec![agent.clone()]);
-        client.run(&assign, Expect::Brief, soon).await.expect("assigned");
-    }
+    bench.balance("mesos-agent-1").await;
     let hang = JobFault::Hang { done: false };
     bench.zone.set_faults(&Faults::seeded(1).job("removeFromLoadBalancerRule", When::nth(1), hang));
     let began = Instant::now();

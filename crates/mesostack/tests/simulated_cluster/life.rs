@@ -9,8 +9,8 @@ use std::{
 use cloudstack::{
     Expect,
     resource::{
-        CreateAffinityGroup, CreateNetwork, DestroyVirtualMachine, ListNetworkOfferings, ListVirtualMachines,
-        ListZones, RegisterSshKeyPair,
+        CreateAffinityGroup, CreateNetwork, ListNetworkOfferings, ListVirtualMachines, ListZones,
+        RegisterSshKeyPair,
     },
 };
 use mesostack::{
@@ -116,8 +116,7 @@ async fn a_lost_master_is_made_again() {
     let bench = Bench::new().await;
     bench.apply(&file(3, 1)).await;
     let lost = bench.machine("mesos-master-2").await;
-    let destroy = DestroyVirtualMachine::new(&lost).expunge(true);
-    let _ = bench.client().run(&destroy, Expect::Long, Instant::now() + Duration::from_secs(60)).await;
+    bench.lose("mesos-master-2").await;
     bench.apply(&file(3, 1)).await;
     bench.assert_whole(&file(3, 1)).await;
     assert_ne!(bench.machine("mesos-master-2").await, lost);

@@ -1,6 +1,7 @@
 //! Whole clusters on devcloud's simulator, on simulated time: made, grown, killed in mid-air, taken down; by one operator or by several at once.
 
 mod bastion;
+mod by_hand;
 mod census;
 mod counts;
 mod crashes;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use cloudstack::{
     Expect, Id,
     resource::{
-        AssignToLoadBalancerRule, AssociateIpAddress, CreateFirewallRule, CreateNetwork,
-        CreatePortForwardingRule, DeleteFirewallRule, DeployVirtualMachine, ListFirewallRules,
-        ListLoadBalancerRules, ListVirtualMachines, ListZones, Protocol, StopVirtualMachine,
+        AssociateIpAddress, CreateFirewallRule, CreateNetwork, CreatePortForwardingRule, DeleteFirewallRule,
+        DeployVirtualMachine, ListFirewallRules, ListVirtualMachines, ListZones, Protocol,
+        StopVirtualMachine,
     },
 };
 use devcloud::ZoneConfig;
@@ -306,12 +306,8 @@ async fn pruning_the_infrastructure_only_works_while_nodes_are_to_be_set_up() {
 async fn who_is_no_master_is_taken_out_of_our_rules_when_that_is_asked_for() {
     let bench = Bench::new().await;
     bench.apply(&file(3, 1)).await;
-    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(600));
-    let agent = bench.machine("mesos-agent-1").await;
-    for rule in client.list(&ListLoadBalancerRules::new()).await.expect("a list") {
-        let assign = AssignToLoadBalancerRule::new(&rule.id, vec![agent.clone()]);
-        client.run(&assign, Expect::Brief, soon).await.expect("assigned");
-    }
+    let client = bench.client();
+    bench.balance("mesos-agent-1").await;
     let (plan, ..) = bench.plan(&client, &file(3, 1)).await;
     assert!(plan.is_empty() && plan.drift.len() == 2, "{plan}");
     bench.apply(Asked::pruned(file(3, 1))).await;

@@ -3,10 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cloudstack::{Expect, resource::DestroyVirtualMachine};
 use devcloud::faults::{Answered, CallFault, Faults, When, Wire};
-
-use tokio::time::Instant;
 
 use crate::zone::{Bench, file, file_behind};
 
@@ -102,10 +99,7 @@ async fn what_takes_tags_away_again_late_leaves_those_that_have_their_names_by_t
         let bench = Bench::new().await;
         bench.apply(&file(3, 1)).await;
         // The one that takes its place gets another host key, under the same tag.
-        let lost = bench.machine("mesos-agent-1").await;
-        let soon = Instant::now() + Duration::from_secs(300);
-        let destroy = DestroyVirtualMachine::new(&lost).expunge(true);
-        bench.client().run(&destroy, Expect::Long, soon).await.expect("destroyed");
+        bench.lose("mesos-agent-1").await;
         let wire = repeated(&bench, "deleteTags", apart, Answered::First);
         let applied = bench.apply_over(bench.client_over(wire.clone()), &file(3, 1)).await;
         applied.unwrap_or_else(|error| panic!("{apart}: {error}: {:#?}", error.failures));

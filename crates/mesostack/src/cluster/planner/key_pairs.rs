@@ -21,17 +21,16 @@ pub(in crate::cluster) fn earlier<'a>(
     observed.our_key_pairs().filter(|(name, _)| !name.eq_ignore_ascii_case(now)).collect()
 }
 
-/// The tag that says that the key pair of the file is ours, once it is registered, and what it says. Which key it is is
-/// added by the run that registers it: who plans may not have it yet.
-pub(super) fn tag(desired: &Desired, observed: &Observed) -> (String, String) {
+/// The tag that says that the key pair of the file is ours, once it is registered. Which key it is is added by the run that
+/// registers it: who plans may not have it yet.
+pub(super) fn tag(desired: &Desired, observed: &Observed) -> String {
     let name = desired.spec.access.key_pair.as_str();
     let known = observed.our_key_pairs().find(|(ours, _)| *ours == name);
-    let key = match (known, observed.tag(identity::KEY_PAIR)) {
+    match (known, observed.tag(identity::KEY_PAIR)) {
         (Some((_, tag)), _) => tag.to_owned(),
         (None, None) => identity::KEY_PAIR.to_owned(),
         (None, Some(_)) => identity::further_key_pair_tag(name),
-    };
-    (key, name.to_owned())
+    }
 }
 
 /// Steps that delete earlier key pairs once the machines that were made with them are `discarded`; not where the cloud does
