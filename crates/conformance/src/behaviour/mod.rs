@@ -4,6 +4,7 @@
 mod accounts;
 mod addresses;
 mod balancers;
+mod deployments;
 mod jobs;
 mod lists;
 mod machines;
@@ -90,6 +91,7 @@ pub fn all() -> impl Iterator<Item = &'static Behaviour> {
         addresses::BEHAVIOURS,
         rules::BEHAVIOURS,
         balancers::BEHAVIOURS,
+        deployments::BEHAVIOURS,
         machines::BEHAVIOURS,
         small_things::BEHAVIOURS,
         storage::BEHAVIOURS,
