@@ -13,6 +13,7 @@ mod looking;
 mod mending;
 mod mess;
 mod names;
+mod nodes;
 mod numbers;
 mod operators;
 mod otherwise;
