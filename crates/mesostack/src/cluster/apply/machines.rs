@@ -2,7 +2,7 @@
 
 use cloudstack::{Expect, Id, resource::*};
 
-use super::{Run, StepError, Twice, network::gone};
+use super::{Run, StepError, network::gone, settle::Twice};
 use crate::{cluster::observed::MachineState, events::Work, node};
 
 impl Run<'_> {

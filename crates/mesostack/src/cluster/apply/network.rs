@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use remote::HostKeyPair;
 use tokio::time::{Instant, sleep};
 
-use super::{Run, StepError, Twice, Verdict, policy};
+use super::{Run, StepError, Verdict, policy, settle::Twice};
 use crate::{
     cluster::{
         identity,

@@ -12,7 +12,7 @@ use std::{
 use cloudstack::{Id, resource::*};
 use ipnet::Ipv4Net;
 
-use super::{Run, StepError, Twice, policy};
+use super::{Run, StepError, policy, settle::Twice};
 use crate::{
     cluster::{look::convert, openings::Opening},
     events::Work,
