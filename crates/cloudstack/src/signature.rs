@@ -101,6 +101,12 @@ pub fn signature<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)], secret: &str, e
     BASE64.encode(keyed(secret, &canonical(pairs, encoding)).finalize().into_bytes())
 }
 
+/// A text of any kind signed with a secret key, in Base64: a cloud's identifier, for one.
+#[must_use]
+pub fn signed_text(text: &str, secret: &str) -> String {
+    BASE64.encode(keyed(secret, text).finalize().into_bytes())
+}
+
 /// Tells by which of `accepted` encodings `given` (Base64 text) is the signature over `pairs`, if by any.
 ///
 /// The comparison takes the same time wherever the signatures differ.

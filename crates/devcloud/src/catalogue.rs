@@ -11,6 +11,9 @@ use crate::config::ZoneConfig;
 /// The domain every account is in.
 pub(crate) const DOMAIN: &str = "ROOT";
 
+/// What virtual routers are made of.
+pub(crate) const ROUTER_OFFERING: &str = "System Offering For Software Router";
+
 /// The zone's fixed things.
 #[derive(Clone, Debug)]
 pub(crate) struct Catalogue {
@@ -77,7 +80,7 @@ impl Catalogue {
             zone_name: config.name.clone(),
             domain_id: id("domain", DOMAIN),
             physical_network: id("physical network", "1"),
-            router_offering: id("service offering", "System Offering For Software Router"),
+            router_offering: id("service offering", ROUTER_OFFERING),
             public_network: id("public network", "1"),
             management_server: id("management server", "1"),
             roles: [

@@ -90,6 +90,11 @@ impl ApiError {
         Self::new(531, Some(4365), text)
     }
 
+    /// Whether it is for want of a right to what was asked for.
+    pub(crate) fn is_of_rights(&self) -> bool {
+        self.code == 531
+    }
+
     /// 531 of a failed login.
     pub(crate) fn login(user: &str) -> Self {
         let text =

@@ -1,10 +1,11 @@
 //! The zone's door with a socket: axum on a listener, at `/client/api`; devcloud's [own](crate::own) paths beside it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method as HttpMethod, Response, StatusCode, Uri, header};
 use axum::routing::any;
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ pub async fn serve(
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(door)
         .merge(crate::own::routes(zone));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
@@ -44,6 +46,7 @@ struct Door {
 
 async fn answer(
     State(door): State<Arc<Door>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     method: HttpMethod,
     uri: Uri,
     headers: HeaderMap,
@@ -52,7 +55,8 @@ async fn answer(
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let request = Request {
         method: match method {
-            HttpMethod::GET => Method::Get,
+            // Answered like a GET; that its body stays away is the server's doing.
+            HttpMethod::GET | HttpMethod::HEAD => Method::Get,
             HttpMethod::POST => Method::Post,
             _ => Method::Other,
         },
@@ -60,6 +64,7 @@ async fn answer(
         content_type: text(header::CONTENT_TYPE),
         body: body.to_vec(),
         cookie: text(header::COOKIE),
+        from: from.ip(),
     };
     let Some(fault) = door.zone.core().socket().next(|| request.command()) else {
         return into_response(door.zone.handle(request).await);

@@ -1,16 +1,22 @@
 //! What is told of what happened, and what one account sees of another.
 
+use secrecy::ExposeSecret;
+
 use super::Source::{Read, Recorded};
 use super::behaviours;
 use super::small_things::PUBLIC_KEY;
 use crate::answer::refusal;
-use crate::finding::{Verdict, has, hold, is, shown, skipped, text};
+use crate::finding::{Verdict, differs, has, hold, is, lacks, shown, skipped, text};
 use crate::made::Kind;
 use crate::stage::{Keep, Stage};
 
 behaviours! { "accounts":
     events "A job leaves events: one when it is scheduled, one when it starts, one when it is completed",
         Recorded("listEvents"), ["listEvents", "stopVirtualMachine"];
+    events_tell "An event names its machine, and says in its words what is done to it",
+        Recorded("listEvents"), ["listEvents", "stopVirtualMachine"];
+    events_at_once "What is done when it is answered leaves an event too, and so does a login",
+        Read("NetworkServiceImpl, createGuestNetwork; AccountManagerImpl, authenticateUser"), ["listEvents", "createNetwork"];
     events_of_failure "A job that fails leaves an event of level ERROR",
         Recorded("listEvents, filtered"), ["listEvents"];
     foreign_lists "Another account's id in a list finds nothing",
@@ -25,6 +31,8 @@ behaviours! { "accounts":
         Read("names are per account"), ["createAffinityGroup", "registerSSHKeyPair"];
     foreign_account "A user that names another account is refused",
         Read("AccountManagerImpl, finalizing of owners"), ["createNetwork"];
+    own_standing "An account asks how many calls it has left, and a user for the cloud's identifier, signed",
+        Read("GetApiLimitCmd; GetCloudIdentifierCmd"), ["getApiLimit", "getCloudIdentifier", "getUser"];
     usage_counts "What an account has is counted against its limits",
         Recorded("listAccounts"), ["createNetwork"];
 }
@@ -43,6 +51,62 @@ async fn events(stage: &Stage) -> Verdict {
     has(&events[0], &["id", "username", "type", "level", "description", "account", "created", "state"])
 }
 
+async fn events_tell(stage: &Stage) -> Verdict {
+    let machine = &stage.asleep().await?.machine;
+    stage.user.run("stopVirtualMachine", &[("id", machine)]).await?;
+    let named = stage.user.only("listVirtualMachines", "virtualmachine", &[("id", machine)]).await?;
+    let filter = [("type", "VM.STOP"), ("page", "1"), ("pagesize", "20")];
+    let events = stage.user.list("listEvents", "event", &filter).await?;
+    for (state, words) in [
+        ("Scheduled", "Stopping User Instance with ID: "),
+        ("Started", "Stopping Vm. Instance ID: "),
+        ("Completed", "Successfully completed stopping Vm. Instance ID: "),
+    ] {
+        let words = format!("{words}{machine}");
+        let told = events.iter().find(|event| event["state"] == state && event["description"] == *words);
+        let told = told.ok_or_else(|| differs(format!("{state}: {words:?}"), shown(&events)))?;
+        is(told, "resourcetype", "VirtualMachine")?;
+        is(told, "resourceid", machine.as_str())?;
+        is(told, "resourcename", text(&named, "name")?)?;
+        lacks(told, &["archived"])?;
+        hold(
+            told["parentid"].is_string() == (state != "Scheduled"),
+            "`parentid` of what was accepted",
+            &told["parentid"],
+        )?;
+    }
+    Ok(())
+}
+
+async fn events_at_once(stage: &Stage) -> Verdict {
+    stage.network(&[], Keep::Behaviour).await?;
+    let mut kinds = vec!["NETWORK.CREATE"];
+    if stage.login().is_ok() {
+        let answer = super::sessions::log_in(stage, None, None).await?;
+        let own = answer.status == 200 && answer.inside()?["account"] == stage.ground.account.as_str();
+        kinds.extend(own.then_some("USER.LOGIN"));
+    }
+    for kind in kinds {
+        let filter = [("type", kind), ("page", "1"), ("pagesize", "20")];
+        let events = stage.user.list("listEvents", "event", &filter).await?;
+        let told = events.iter().any(|event| event["state"] == "Completed" && event["level"] == "INFO");
+        hold(told, format!("{kind}: an event with the state Completed"), shown(&events))?;
+    }
+    Ok(())
+}
+
+async fn own_standing(stage: &Stage) -> Verdict {
+    let inside = stage.user.ask("getApiLimit", &[]).await?;
+    has(&inside["apilimit"], &["accountid", "account", "apiIssued", "apiAllowed", "expireAfter"])?;
+    is(&inside["apilimit"], "account", stage.ground.account.as_str())?;
+    let key = stage.user.keys.api_key.expose_secret();
+    let own = stage.user.ask("getUser", &[("userapikey", key)]).await?;
+    let user = text(&own["user"], "id")?;
+    let inside = stage.user.ask("getCloudIdentifier", &[("userid", user)]).await?;
+    has(&inside["cloudidentifier"], &["cloudidentifier", "signature"])?;
+    is(&inside["cloudidentifier"], "userid", user)
+}
+
 async fn events_of_failure(stage: &Stage) -> Verdict {
     let machine = &stage.awake().await?.machine;
     stage.user.fails("startVirtualMachine", &[("id", machine)], 431, "is already running").await?;
@@ -52,7 +116,7 @@ async fn events_of_failure(stage: &Stage) -> Verdict {
         event["resourceid"] == machine.as_str()
             || event["description"].as_str().is_some_and(|text| text.contains(machine.as_str()))
     });
-    let event = ours.ok_or_else(|| crate::finding::differs("an event about the machine", shown(&events)))?;
+    let event = ours.ok_or_else(|| differs("an event about the machine", shown(&events)))?;
     is(event, "level", "ERROR")?;
     is(event, "state", "Completed")
 }

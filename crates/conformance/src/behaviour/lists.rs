@@ -43,6 +43,10 @@ behaviours! { "lists":
         Recorded("Terraform plan and apply"), [];
     offering_by_name "Offerings are found by their whole names",
         Recorded("listNetworkOfferings by name"), [];
+    offering_capabilities "An offering tells what was chosen of its services, and a network what its router can do",
+        Recorded("listNetworkOfferings by name; listNetworks"), ["createNetwork"];
+    states_as_keywords "`keyword` finds machines by their whole state, and not by a part of it",
+        Read("QueryManagerImpl, searchForUserVMs"), ["listVirtualMachines"];
     os_type_by_description "OS types are found by their whole description",
         Recorded("listOsTypes, description"), ["listOsTypes"];
     capabilities_alone "Capabilities are one object without a count",
@@ -279,6 +283,38 @@ async fn removed_things(stage: &Stage) -> Verdict {
 
 async fn no_project(stage: &Stage) -> Verdict {
     stage.user.ask("listNetworks", &[("projectid", "-1")]).await.map(drop)
+}
+
+async fn offering_capabilities(stage: &Stage) -> Verdict {
+    let name = stage.ground.network_offering_name.as_str();
+    let offering = stage.user.only("listNetworkOfferings", "networkoffering", &[("name", name)]).await?;
+    let network = stage.network(&[], Keep::Behaviour).await?;
+    let found = [("id", text(&network, "id")?)];
+    let network = stage.user.only("listNetworks", "network", &found).await?;
+    let service = |of: &Value, name: &str| {
+        let services = of["service"].as_array().into_iter().flatten();
+        services.clone().find(|service| service["name"] == name).cloned()
+    };
+    for name in ["Dns", "Firewall"] {
+        if let Some(chosen) = service(&offering, name) {
+            lacks(&chosen, &["capability"])?;
+            let can = service(&network, name).unwrap_or_default();
+            let some = can["capability"].as_array().is_some_and(|all| !all.is_empty());
+            hold(some, format!("capabilities of the network's {name}"), &can)?;
+        }
+    }
+    Ok(())
+}
+
+async fn states_as_keywords(stage: &Stage) -> Verdict {
+    let machine = stage.asleep().await?.machine.as_str();
+    for (keyword, found) in [("Stopped", true), ("Stoppe", false)] {
+        let wanted = [("keyword", keyword), ("page", "1"), ("pagesize", "500")];
+        let listed = stage.user.list("listVirtualMachines", "virtualmachine", &wanted).await?;
+        let there = listed.iter().any(|one| one["id"] == machine);
+        hold(there == found, format!("{keyword}: the stopped machine found: {found}"), there)?;
+    }
+    Ok(())
 }
 
 async fn offering_by_name(stage: &Stage) -> Verdict {

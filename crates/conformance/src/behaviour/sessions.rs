@@ -37,7 +37,7 @@ struct Session {
     key: String,
 }
 
-async fn log_in(stage: &Stage, password: Option<&str>, user: Option<&str>) -> Verdict<Answer> {
+pub(super) async fn log_in(stage: &Stage, password: Option<&str>, user: Option<&str>) -> Verdict<Answer> {
     let login = stage.login()?;
     let form = pairs(&[
         ("command", "login"),
@@ -69,9 +69,17 @@ fn zones(key: Option<&str>) -> Pairs {
 
 async fn login_answers(stage: &Stage) -> Verdict {
     let inside = log_in(stage, None, None).await?.inside()?;
-    for name in
-        ["username", "userid", "domainid", "account", "type", "registered", "sessionkey", "is2faenabled"]
-    {
+    for name in [
+        "username",
+        "userid",
+        "domainid",
+        "account",
+        "type",
+        "registered",
+        "sessionkey",
+        "is2faenabled",
+        "issuerfor2fa",
+    ] {
         hold(inside[name].is_string(), format!("`{name}` as a text"), inside[name].is_null())?;
     }
     hold(inside["timeout"].is_u64(), "`timeout` as a number", &inside["timeout"])
@@ -92,7 +100,9 @@ async fn login_by_post(stage: &Stage) -> Verdict {
     let answer = stage.door.send(Way::Get, &form).await?;
     let right =
         answer.status == 405 && answer.body.contains("Please use HTTP POST to authenticate using this API");
-    hold(right, "405 and \"Please use HTTP POST to authenticate using this API\"", answer.summary())
+    hold(right, "405 and \"Please use HTTP POST to authenticate using this API\"", answer.summary())?;
+    let kind = answer.content_type();
+    hold(kind.starts_with("application/json"), "the type of JSON, which it is not", kind)
 }
 
 async fn wrong_password(stage: &Stage) -> Verdict {

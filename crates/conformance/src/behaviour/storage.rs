@@ -24,7 +24,7 @@ behaviours! { "storage":
         Recorded("error: deleteTemplate, in use; deleteTemplate, forced"), ["createTemplate", "deleteTemplate"];
     template_deleted "A deleted template's id is an empty list",
         Recorded("deleteTemplate; listTemplates, after delete"), ["createTemplate", "deleteTemplate"];
-    template_renamed "A template's name changes at once",
+    template_renamed "A template's name changes at once; the answer has not where it is, nor how large",
         Recorded("updateTemplate"), ["createTemplate", "updateTemplate"];
     template_source "A template needs a volume or a snapshot",
         Read("TemplateManagerImpl, createPrivateTemplateRecord"), ["createTemplate", "listOsTypes"];
@@ -177,6 +177,9 @@ async fn template_renamed(stage: &Stage) -> Verdict {
     let (id, name) = (text(&template, "id")?, stage.name());
     let inside = stage.user.ask("updateTemplate", &[("id", id), ("name", &name)]).await?;
     is(&inside["template"], "name", name.as_str())?;
+    // The answer tells less than the list, and as if the template were not there yet.
+    is(&inside["template"], "isready", false)?;
+    lacks(&inside["template"], &["zoneid", "zonename", "status", "size"])?;
     let own = [("templatefilter", "self"), ("id", id)];
     is(&stage.user.only("listTemplates", "template", &own).await?, "name", name)
 }

@@ -85,7 +85,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "disableAccount",
         "Keeps an account's users from calling, and unless it is only locked stops its machines",
-        JobKind::new("admin.account.DisableAccountCmd", "ACCOUNT.DISABLE", "disabling account"),
+        JobKind::new("admin.account.DisableAccountCmd"),
         &[
             Parameter::boolean("lock").required(),
             Parameter::id("id", Entity::Account),
@@ -99,7 +99,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteAccount",
         "Removes an account with everything it has",
-        JobKind::new("admin.account.DeleteAccountCmd", "ACCOUNT.DELETE", "deleting account"),
+        JobKind::new("admin.account.DeleteAccountCmd"),
         &[Parameter::id("id", Entity::Account).required()],
         delete,
     )

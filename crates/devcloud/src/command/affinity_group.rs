@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, OWNED};
+use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object};
 use super::virtual_machine::MACHINE;
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createAffinityGroup",
         "Makes an affinity group",
-        JobKind::new("user.affinitygroup.CreateAffinityGroupCmd", "AG.CREATE", "creating affinity group"),
+        JobKind::new("user.affinitygroup.CreateAffinityGroupCmd"),
         &[
             Parameter::text("name").required(),
             Parameter::text("type").required(),
@@ -46,7 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteAffinityGroup",
         "Removes an affinity group, from its machines too",
-        JobKind::new("user.affinitygroup.DeleteAffinityGroupCmd", "AG.DELETE", "Deleting affinity group"),
+        JobKind::new("user.affinitygroup.DeleteAffinityGroupCmd"),
         &[
             Parameter::id("id", Entity::AffinityGroup),
             Parameter::text("name"),
@@ -59,11 +59,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateVMAffinityGroup",
         "Puts a stopped machine into these affinity groups and no others",
-        JobKind::new(
-            "user.affinitygroup.UpdateVMAffinityGroupCmd",
-            "VM.AG.UPDATE",
-            "updating VM affinity groups",
-        ),
+        JobKind::new("user.affinitygroup.UpdateVMAffinityGroupCmd"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::ids("affinitygroupids", Entity::AffinityGroup),
@@ -202,20 +198,62 @@ fn update_machine(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             .change(|model, _| {
                 let gone = || ApiError::invalid("Unable to find the virtual machine");
                 let machine = model.virtual_machines.edit(id).ok_or_else(gone)?;
-                if machine.state != MachineState::Stopped {
+                let state = machine.state;
+                if state != MachineState::Stopped {
                     return Err(ApiError::invalid(format!(
                         "Unable update affinity groups of the virtual machine {} in state {}; make sure the virtual machine \
                          is stopped and not in an error state before updating.",
-                        machine.described(),
-                        machine.state.name()
+                        model.described(id),
+                        state.name()
                     )));
                 }
                 machine.affinity_groups = groups;
                 Ok(())
             })
             .await?;
-        running.machine_answer(id)
+        // The list tells more of the machine than this answer does.
+        running.machine_answer(id).map(|answer| just(answer, WITH_GROUPS))
     }))
+}
+
+/// What is told of a machine whose groups were changed, besides whose it is and where.
+const WITH_GROUPS: &[&str] = &[
+    "id",
+    "name",
+    "displayname",
+    "userid",
+    "username",
+    "created",
+    "lastupdated",
+    "state",
+    "haenable",
+    "guestosid",
+    "ostypeid",
+    "osdisplayname",
+    "hypervisor",
+    "securitygroup",
+    "details",
+    "keypairs",
+    "affinitygroup",
+    "isdynamicallyscalable",
+    "deleteprotection",
+    "pooltype",
+    "receivedbytes",
+    "sentbytes",
+    "tags",
+    "hasannotations",
+];
+
+/// The one object in an answer with these fields only, and those that say whose it is and where; without interfaces.
+fn just(mut answer: Value, fields: &[&str]) -> Value {
+    if let Some(machine) = answer["virtualmachine"].as_object_mut() {
+        machine.retain(|name, _| {
+            let name = name.as_str();
+            fields.contains(&name) || OWNED.contains(&name) || ZONED.contains(&name)
+        });
+        machine.insert("nic".to_owned(), json!([]));
+    }
+    answer
 }
 
 fn view(view: View<'_>, group: &AffinityGroup) -> Value {

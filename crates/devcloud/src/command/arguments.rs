@@ -104,6 +104,11 @@ impl Arguments {
         }
     }
 
+    /// The thing that the command is about, where its parameters name one.
+    pub(crate) fn about(&self) -> Option<Uuid> {
+        ["id", "virtualmachineid", "templateid", "userdataid"].iter().find_map(|name| self.id(name))
+    }
+
     /// What the job is to work on, where that was removed.
     pub(crate) fn gone(&self) -> Option<Gone> {
         self.gone

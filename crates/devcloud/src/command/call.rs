@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Arguments, Generated};
 use crate::catalogue::Catalogue;
 use crate::config::ZoneConfig;
+use crate::door::Windows;
 use crate::error::ApiError;
 use crate::model::{Model, Resource};
 
@@ -41,6 +42,8 @@ pub(crate) struct Call<'a> {
     pub(crate) refresh: Vec<Uuid>,
     /// Templates to be fetched once the change is durable.
     pub(crate) fetch: Vec<Uuid>,
+    /// How often everyone has called.
+    pub(crate) windows: &'a Windows,
     /// A fresh key, for the command that asked for one.
     pub(crate) generated: Option<Generated>,
 }

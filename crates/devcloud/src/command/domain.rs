@@ -64,7 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteDomain",
         "Removes a domain that nothing is in, or all of it with cleanup",
-        JobKind::new("admin.domain.DeleteDomainCmd", "DOMAIN.DELETE", "deleting domain"),
+        JobKind::new("admin.domain.DeleteDomainCmd"),
         &[Parameter::id("id", Entity::Domain).required(), Parameter::boolean("cleanup")],
         delete,
     )

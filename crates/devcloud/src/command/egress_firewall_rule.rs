@@ -9,11 +9,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createEgressFirewallRule",
         "Makes an exception from a network's egress policy",
-        JobKind::new(
-            "user.firewall.CreateEgressFirewallRuleCmd",
-            "FIREWALL.EGRESS.OPEN",
-            "creating egress firewall rule",
-        ),
+        JobKind::new("user.firewall.CreateEgressFirewallRuleCmd"),
         &[
             Parameter::id("networkid", Entity::Network).required(),
             Parameter::text("protocol").required(),
@@ -44,11 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateEgressFirewallRule",
         "Changes whether an egress rule is shown",
-        JobKind::new(
-            "user.firewall.UpdateEgressFirewallRuleCmd",
-            "FIREWALL.EGRESS.UPDATE",
-            "updating egress firewall rule",
-        ),
+        JobKind::new("user.firewall.UpdateEgressFirewallRuleCmd"),
         &[Parameter::id("id", Entity::FirewallRule).required(), Parameter::boolean("fordisplay")],
         update,
     )
@@ -56,11 +48,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteEgressFirewallRule",
         "Takes an egress rule away",
-        JobKind::new(
-            "user.firewall.DeleteEgressFirewallRuleCmd",
-            "FIREWALL.EGRESS.CLOSE",
-            "Deleting egress firewall rule",
-        ),
+        JobKind::new("user.firewall.DeleteEgressFirewallRuleCmd"),
         &[Parameter::id("id", Entity::FirewallRule).required()],
         delete,
     ),

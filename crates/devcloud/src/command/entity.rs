@@ -14,7 +14,7 @@ pub(crate) enum Entity {
     Domain,
     Event,
     FirewallRule,
-    /// Hosts, pods and clusters.
+    /// Hosts, pods, clusters, storage and the physical network.
     Infrastructure,
     InstanceGroup,
     IpForwardingRule,
@@ -198,6 +198,7 @@ impl Entity {
             Self::Infrastructure => {
                 let below = ["pod", "cluster", "storage pool", "image store"];
                 let below = below.map(|kind| catalogue.own_id(kind, "1"));
+                let below = below.into_iter().chain([catalogue.physical_network]);
                 let host = number.and_then(|number| u32::try_from(number.checked_sub(1)?).ok());
                 let host =
                     host.filter(|host| *host < settings.config.hosts).map(|host| catalogue.host_id(host));

@@ -1,5 +1,6 @@
 //! Events: pages from the newest on.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, OWNED};
@@ -18,6 +19,8 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("level"),
             Parameter::time("startdate"),
             Parameter::time("enddate"),
+            Parameter::integer("entrytime").about("with duration: at most so many seconds ago"),
+            Parameter::integer("duration").about("with entrytime: at least so many seconds ago"),
             Parameter::text("resourceid"),
             Parameter::text("resourcetype"),
             Parameter::id("startid", Entity::Event),
@@ -50,8 +53,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         delete,
     ),
-    Command::read("listEventTypes", "Lists the kinds of events that there were", &[], list_types)
-        .answering(&TYPE),
+    Command::read("listEventTypes", "Lists the types that events can have", &[], list_types).answering(&TYPE),
 ];
 
 const TYPE: Answer = Answer::of(&[&["name"]]);
@@ -90,24 +92,30 @@ fn delete(call: &mut Call<'_>) -> Result<Value, ApiError> {
     Ok(json!({ "success": true }))
 }
 
-fn list_types(call: &Call<'_>) -> Result<Value, ApiError> {
-    let types: std::collections::BTreeSet<&str> =
-        call.model.events.iter().map(|event| event.kind.as_str()).collect();
+fn list_types(_: &Call<'_>) -> Result<Value, ApiError> {
+    let types: std::collections::BTreeSet<&str> = super::deed::kinds().chain([LOGIN, LOGOUT]).collect();
     let types: Vec<Value> = types.into_iter().map(|name| json!({ "name": name })).collect();
     Ok(json!({ "count": types.len(), "eventtype": types }))
 }
 
+/// Of a user who came in.
+pub(crate) const LOGIN: &str = "USER.LOGIN";
+/// Of a user who went out.
+pub(crate) const LOGOUT: &str = "USER.LOGOUT";
+
 const EVENT: Answer = Answer::of(&[
     OWNED,
     &["id", "username", "type", "level:string", "description", "resourceid", "resourcetype", "resourcename"],
-    &["created", "state:state", "parentid", "archived"],
+    &["created", "state:state", "parentid"],
 ]);
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let scope = call.scope()?;
     let arguments = call.arguments;
+    let span = span(call)?;
     let found = call.model.events.iter().rev().filter(|event| {
-        scope.includes(event.account)
+        span.is_none_or(|(from, to)| (from..=to).contains(&event.created))
+            && scope.includes(event.account)
             && (!event.archived || arguments.boolean("archived") == Some(true))
             && call.wanted(event.id)
             && call.text_is("type", &event.kind)
@@ -126,6 +134,18 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     Ok(listing)
 }
 
+/// The time that `entrytime` and `duration`, both seconds before now, enclose, if both are given.
+fn span(call: &Call<'_>) -> Result<Option<(Timestamp, Timestamp)>, ApiError> {
+    let (entry, duration) = (call.arguments.integer("entrytime"), call.arguments.integer("duration"));
+    let Some((entry, duration)) = entry.zip(duration) else { return Ok(None) };
+    if entry <= duration {
+        return Err(ApiError::invalid("Entry time must be greater than duration"));
+    }
+    let before = |seconds: i64| call.now.saturating_sub(SignedDuration::from_secs(seconds));
+    let span = before(entry).ok().zip(before(duration).ok());
+    Ok(Some(span.unwrap_or((Timestamp::MIN, call.now))))
+}
+
 fn level(event: &Event) -> &'static str {
     if event.error { "ERROR" } else { "INFO" }
 }
@@ -134,6 +154,9 @@ fn view(view: View<'_>, event: &Event) -> Value {
     let account = view.model.accounts.get(event.account);
     let user = event.user.and_then(|user| Some(view.model.user(user)?.1));
     let user = user.or_else(|| account?.first_user());
+    // What left no row is told by its kind alone.
+    let known = event.resource_kind.as_deref().zip(event.resource);
+    let known = known.is_some_and(|(kind, id)| view.model.still_known(kind, id));
     object([
         json!({
             "id": event.id,
@@ -141,12 +164,12 @@ fn view(view: View<'_>, event: &Event) -> Value {
             "type": event.kind,
             "level": level(event),
             "description": event.description,
-            "resourceid": event.resource,
+            "resourceid": event.resource.filter(|_| known),
             "resourcetype": event.resource_kind,
+            "resourcename": event.resource_name.as_deref().filter(|_| known),
             "created": time(event.created),
             "state": event.state,
             "parentid": event.parent,
-            "archived": event.archived.then_some(true),
         }),
         view.ownership(event.account),
     ])

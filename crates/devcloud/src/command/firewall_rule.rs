@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createFirewallRule",
         "Lets traffic in to a public address",
-        JobKind::new("user.firewall.CreateFirewallRuleCmd", "FIREWALL.OPEN", "creating firewall rule"),
+        JobKind::new("user.firewall.CreateFirewallRuleCmd"),
         &[
             Parameter::id("ipaddressid", Entity::PublicIpAddress).required(),
             Parameter::text("protocol").required(),
@@ -45,7 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateFirewallRule",
         "Changes whether a firewall rule is shown",
-        JobKind::new("user.firewall.UpdateFirewallRuleCmd", "FIREWALL.UPDATE", "updating firewall rule"),
+        JobKind::new("user.firewall.UpdateFirewallRuleCmd"),
         &[Parameter::id("id", Entity::FirewallRule).required(), Parameter::boolean("fordisplay")],
         update,
     )
@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteFirewallRule",
         "Takes a firewall rule away",
-        JobKind::new("user.firewall.DeleteFirewallRuleCmd", "FIREWALL.CLOSE", "Deleting firewall rule"),
+        JobKind::new("user.firewall.DeleteFirewallRuleCmd"),
         &[Parameter::id("id", Entity::FirewallRule).required()],
         delete,
     ),

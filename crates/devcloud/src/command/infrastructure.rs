@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
-use super::{Call, Command, Entity, Listing, Parameter, Reach};
+use super::{Call, Command, Entity, Listing, Parameter, Reach, VERSION};
+use crate::catalogue::ROUTER_OFFERING;
 use crate::error::ApiError;
 use crate::model::{Network, NetworkState};
 
@@ -92,6 +93,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("name"),
             Parameter::id("networkid", Entity::Network),
             Parameter::text("state"),
+            Parameter::text("version"),
+            Parameter::id("hostid", Entity::Infrastructure).about("none: routers are on no host"),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("clusterid", Entity::Infrastructure),
+            Parameter::boolean("forvpc"),
+            Parameter::id("vpcid", Entity::Nothing),
             Parameter::id("zoneid", Entity::Zone),
         ],
         list_routers,
@@ -112,11 +119,18 @@ const CLUSTER_ANSWER: Answer = Answer::of(&[
 const STORAGE_POOL: Answer = Answer::of(&[
     ZONED,
     &["id", "name", "type", "created", "state:storagepoolstatus", "scope", "hypervisor", "provider:string"],
-    &["disksizeallocated", "managed", "istagarule", "hasannotations"],
+    &["disksizeallocated", "managed", "istagarule", "hasannotations", "overprovisionfactor:string"],
+    &["storagecapabilities", "details"],
 ]);
 
-const HOST: Answer =
-    Answer::of(&[ZONED, &["id", "name", "state:status", "resourcestate", "type:type", "hypervisor"]]);
+const HOST: Answer = Answer::of(&[
+    ZONED,
+    &["id", "name", "state:status", "resourcestate", "type:type", "hypervisor", "hypervisorversion"],
+    &["podid", "podname", "clusterid", "clustername", "clustertype", "version", "created", "arch"],
+    &["managementserverid", "managementservername", "islocalstorageactive", "hahost", "ueficapability"],
+    &["cpuallocatedvalue", "memoryallocated", "memoryallocatedbytes", "hostha", "outofbandmanagement"],
+    &["hasannotations"],
+]);
 
 const ROUTER: Answer = Answer::of(&[
     OWNED,
@@ -134,6 +148,14 @@ const ROUTER: Answer = Answer::of(&[
         "podname",
         "hasannotations",
         "role",
+        "version",
+        "requiresupgrade",
+        "redundantstate",
+        "healthchecksfailed",
+        "publicnetworkid",
+        "serviceofferingid",
+        "serviceofferingname",
+        "arch",
     ],
 ]);
 
@@ -208,6 +230,9 @@ fn list_storage_pools(call: &Call<'_>) -> Result<Listing, ApiError> {
                 "provider": "DefaultPrimary",
                 "disksizeallocated": allocated,
                 "managed": false,
+                "overprovisionfactor": "1.0",
+                "storagecapabilities": { "VOLUME_SNAPSHOT_QUIESCEVM": "false" },
+                "details": {},
                 "istagarule": false,
                 "hasannotations": false,
             }),
@@ -239,6 +264,12 @@ fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.text_is("state", "Up")
     });
     Listing::of("host", arguments, found, |host| {
+        // What is given out; how much there is, is not the zone's to know: its hosts are names of one computer.
+        let here = call.model.virtual_machines.iter().filter(|machine| machine.host == Some(host));
+        let (megahertz, bytes) = here.map(|machine| call.model.size_of(machine)).fold((0, 0), |sum, size| {
+            let speed = u64::from(size.processors) * u64::from(size.speed_mhz);
+            (sum.0 + speed, sum.1 + (size.memory_mib << 20))
+        });
         object([
             json!({
                 "id": catalogue.host_id(host),
@@ -247,6 +278,26 @@ fn list_hosts(call: &Call<'_>) -> Result<Listing, ApiError> {
                 "resourcestate": "Enabled",
                 "type": "Routing",
                 "hypervisor": catalogue.hypervisor,
+                "hypervisorversion": VERSION,
+                "podid": catalogue.own_id("pod", "1"),
+                "podname": POD,
+                "clusterid": catalogue.own_id("cluster", "1"),
+                "clustername": CLUSTER,
+                "clustertype": "CloudManaged",
+                "version": VERSION,
+                "created": time(catalogue.created),
+                "arch": "x86_64",
+                "managementserverid": catalogue.management_server,
+                "managementservername": "localhost",
+                "islocalstorageactive": false,
+                "hahost": false,
+                "ueficapability": false,
+                "cpuallocatedvalue": megahertz,
+                "memoryallocated": bytes,
+                "memoryallocatedbytes": bytes,
+                "hostha": { "haenable": false, "hastate": "Disabled" },
+                "outofbandmanagement": { "enabled": false, "powerstate": "Disabled" },
+                "hasannotations": false,
             }),
             call.view().zone(),
         ])
@@ -263,6 +314,11 @@ fn list_routers(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.name_is(&router_name(network))
             && call.keyword_in(&[&router_name(network)])
             && arguments.id("networkid").is_none_or(|wanted| wanted == network.id)
+            && arguments.id("hostid").is_none()
+            && stands_in(call, "podid", "pod")
+            && stands_in(call, "clusterid", "cluster")
+            && arguments.boolean("forvpc") != Some(true)
+            && call.text_is("version", VERSION)
             && call.text_is("state", state(network))
     });
     Listing::of("router", arguments, found, |network| router(call.view(), network))
@@ -300,6 +356,14 @@ fn router(view: View<'_>, network: &Network) -> Value {
             "hypervisor": view.settings.catalogue.hypervisor,
             "isredundantrouter": false,
             "role": "VIRTUAL_ROUTER",
+            "version": VERSION,
+            "requiresupgrade": false,
+            "redundantstate": "UNKNOWN",
+            "healthchecksfailed": false,
+            "publicnetworkid": view.settings.catalogue.public_network,
+            "serviceofferingid": view.settings.catalogue.router_offering,
+            "serviceofferingname": ROUTER_OFFERING,
+            "arch": "x86_64",
             "dns1": view.settings.config.dns.to_string(),
             "publicnetmask": view.settings.config.public.range.netmask().to_string(),
             "podid": view.settings.catalogue.own_id("pod", "1"),

@@ -16,7 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createIpForwardingRule",
         "Opens ports of an address with static NAT",
-        JobKind::new("user.nat.CreateIpForwardingRuleCmd", "NET.RULEADD", "Applying IP forwarding rule"),
+        JobKind::new("user.nat.CreateIpForwardingRuleCmd"),
         &[
             Parameter::id("ipaddressid", Entity::PublicIpAddress).required(),
             Parameter::text("protocol").required(),
@@ -43,7 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteIpForwardingRule",
         "Takes an IP forwarding rule away",
-        JobKind::new("user.nat.DeleteIpForwardingRuleCmd", "NET.RULEDELETE", "deleting IP forwarding rule"),
+        JobKind::new("user.nat.DeleteIpForwardingRuleCmd"),
         &[Parameter::id("id", Entity::IpForwardingRule).required()],
         delete,
     ),

@@ -52,14 +52,14 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteIso",
         "Removes an ISO that no machine has attached",
-        JobKind::new("user.iso.DeleteIsoCmd", "ISO.DELETE", "Deleting ISO"),
+        JobKind::new("user.iso.DeleteIsoCmd"),
         &[Parameter::id("id", Entity::Template).required().of_anyone(), Parameter::id("zoneid", Entity::Zone)],
         |call| delete(call, "Iso"),
     ),
     Command::job(
         "attachIso",
         "Puts an ISO into a machine's drive",
-        JobKind::new("user.iso.AttachIsoCmd", "ISO.ATTACH", "attaching ISO")
+        JobKind::new("user.iso.AttachIsoCmd")
             .with_admin_class("admin.iso.AttachIsoCmdByAdmin"),
         &[
             Parameter::id("id", Entity::Template).required().of_anyone(),
@@ -72,7 +72,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "detachIso",
         "Takes the ISO from a machine's drive",
-        JobKind::new("user.iso.DetachIsoCmd", "ISO.DETACH", "detaching ISO")
+        JobKind::new("user.iso.DetachIsoCmd")
             .with_admin_class("admin.iso.DetachIsoCmdByAdmin"),
         &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),

@@ -26,11 +26,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "assignToLoadBalancerRule",
         "Puts machines behind a load balancer rule",
-        JobKind::new(
-            "user.loadbalancer.AssignToLoadBalancerRuleCmd",
-            "LB.ASSIGN.TO.RULE",
-            "assigning to load balancer",
-        ),
+        JobKind::new("user.loadbalancer.AssignToLoadBalancerRuleCmd"),
         &[
             Parameter::id("id", Entity::LoadBalancerRule).required(),
             Parameter::ids("virtualmachineids", Entity::VirtualMachine),
@@ -41,11 +37,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "removeFromLoadBalancerRule",
         "Takes machines from behind a load balancer rule",
-        JobKind::new(
-            "user.loadbalancer.RemoveFromLoadBalancerRuleCmd",
-            "LB.REMOVE.FROM.RULE",
-            "removing from load balancer",
-        ),
+        JobKind::new("user.loadbalancer.RemoveFromLoadBalancerRuleCmd"),
         &[
             Parameter::id("id", Entity::LoadBalancerRule).required(),
             Parameter::ids("virtualmachineids", Entity::VirtualMachine),

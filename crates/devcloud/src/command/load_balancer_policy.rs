@@ -18,11 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createLBStickinessPolicy",
         "Has a load balancer keep clients to the machine they got first",
-        JobKind::new(
-            "user.loadbalancer.CreateLBStickinessPolicyCmd",
-            "LB.STICKINESSPOLICY.CREATE",
-            "creating a Load Balancer Stickiness policy",
-        ),
+        JobKind::new("user.loadbalancer.CreateLBStickinessPolicyCmd"),
         &[
             Parameter::id("lbruleid", Entity::LoadBalancerRule).required(),
             Parameter::text("methodname").required().about("LbCookie, AppCookie or SourceBased"),
@@ -49,11 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateLBStickinessPolicy",
         "Changes whether a policy is shown",
-        JobKind::new(
-            "user.loadbalancer.UpdateLBStickinessPolicyCmd",
-            "LB.STICKINESSPOLICY.UPDATE",
-            "updating LB Stickiness policy",
-        ),
+        JobKind::new("user.loadbalancer.UpdateLBStickinessPolicyCmd"),
         &[Parameter::id("id", Entity::StickinessPolicy).required(), Parameter::boolean("fordisplay")],
         update,
     )
@@ -61,22 +53,14 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteLBStickinessPolicy",
         "Lets a load balancer send a client to any machine again",
-        JobKind::new(
-            "user.loadbalancer.DeleteLBStickinessPolicyCmd",
-            "LB.STICKINESSPOLICY.DELETE",
-            "revoking LB Stickiness policy",
-        ),
+        JobKind::new("user.loadbalancer.DeleteLBStickinessPolicyCmd"),
         &[Parameter::id("id", Entity::StickinessPolicy).required()],
         delete,
     ),
     Command::job(
         "createLBHealthCheckPolicy",
         "Is refused: virtual routers watch machines in their own way",
-        JobKind::new(
-            "user.loadbalancer.CreateLBHealthCheckPolicyCmd",
-            "LB.HEALTHCHECKPOLICY.CREATE",
-            "creating load balancer health check policy",
-        ),
+        JobKind::new("user.loadbalancer.CreateLBHealthCheckPolicyCmd"),
         &[
             Parameter::id("lbruleid", Entity::LoadBalancerRule).required(),
             Parameter::text("description"),
@@ -105,11 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateLBHealthCheckPolicy",
         "Changes whether a health check is shown; there is none here",
-        JobKind::new(
-            "user.loadbalancer.UpdateLBHealthCheckPolicyCmd",
-            "LB.HEALTHCHECKPOLICY.UPDATE",
-            "updating load balancer health check policy",
-        ),
+        JobKind::new("user.loadbalancer.UpdateLBHealthCheckPolicyCmd"),
         &[Parameter::id("id", Entity::Nothing).required(), Parameter::boolean("fordisplay")],
         no_health_check,
     )
@@ -117,11 +97,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteLBHealthCheckPolicy",
         "Takes a health check away; there is none here",
-        JobKind::new(
-            "user.loadbalancer.DeleteLBHealthCheckPolicyCmd",
-            "LB.HEALTHCHECKPOLICY.DELETE",
-            "deleting load balancer health check policy",
-        ),
+        JobKind::new("user.loadbalancer.DeleteLBHealthCheckPolicyCmd"),
         &[Parameter::id("id", Entity::Nothing).required()],
         no_health_check,
     ),
@@ -220,12 +196,12 @@ fn rule_of_list<'a>(call: &'a Call<'_>) -> Result<Option<&'a LoadBalancerRule>, 
 }
 
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let found = rule_of_list(call)?;
+    let found = rule_of_list(call)?.filter(|_| call.arguments.boolean("fordisplay") != Some(false));
     Listing::of("stickinesspolicies", call.arguments, found, |rule| stickiness_view(call.view(), rule))
 }
 
 fn list_health_checks(call: &Call<'_>) -> Result<Listing, ApiError> {
-    let found = rule_of_list(call)?;
+    let found = rule_of_list(call)?.filter(|_| call.arguments.boolean("fordisplay") != Some(false));
     Listing::of("healthcheckpolicies", call.arguments, found, |rule| {
         object([of_rule(call.view(), rule), json!({ "healthcheckpolicy": [] })])
     })

@@ -17,7 +17,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createLoadBalancerRule",
         "Shares traffic to a port of a public address among machines",
-        JobKind::new("user.loadbalancer.CreateLoadBalancerRuleCmd", "LB.CREATE", "creating load balancer"),
+        JobKind::new("user.loadbalancer.CreateLoadBalancerRuleCmd"),
         &[
             Parameter::text("algorithm").required(),
             Parameter::text("name").required(),
@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateLoadBalancerRule",
         "Changes a load balancer rule",
-        JobKind::new("user.loadbalancer.UpdateLoadBalancerRuleCmd", "LB.UPDATE", "updating load balancer"),
+        JobKind::new("user.loadbalancer.UpdateLoadBalancerRuleCmd"),
         &[
             Parameter::id("id", Entity::LoadBalancerRule).required(),
             Parameter::text("name"),
@@ -71,7 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteLoadBalancerRule",
         "Takes a load balancer rule away",
-        JobKind::new("user.loadbalancer.DeleteLoadBalancerRuleCmd", "LB.DELETE", "deleting load balancer"),
+        JobKind::new("user.loadbalancer.DeleteLoadBalancerRuleCmd"),
         &[Parameter::id("id", Entity::LoadBalancerRule).required()],
         delete,
     ),

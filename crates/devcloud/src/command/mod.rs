@@ -11,11 +11,13 @@ mod call;
 mod capacity;
 mod catalogue;
 mod configuration;
+mod deed;
 mod domain;
 mod egress_firewall_rule;
 mod entity;
 mod event;
 mod firewall_rule;
+mod history;
 mod infrastructure;
 mod instance_group;
 mod ip_forwarding_rule;
@@ -40,6 +42,7 @@ mod registered_user_data;
 mod resource_details;
 mod resource_limit;
 mod snapshot;
+mod standing;
 mod static_nat;
 mod tag;
 mod template;
@@ -57,7 +60,10 @@ pub use self::api::apis;
 pub(crate) use self::arguments::{Arguments, check};
 pub(crate) use self::call::{Call, Caller, Settings, View};
 pub(crate) use self::catalogue::VERSION;
+pub(crate) use self::deed::Deed;
 pub(crate) use self::entity::Entity;
+pub(crate) use self::event::{LOGIN, LOGOUT};
+pub(crate) use self::history::History;
 pub(crate) use self::key_pair::Generated;
 pub(crate) use self::listing::Listing;
 pub(crate) use self::parameter::{Parameter, Reach};
@@ -80,6 +86,8 @@ pub(crate) struct Command {
     /// What its answer, or its job's result, is made of.
     pub(crate) answer: &'static Answer,
     pub(crate) who: Who,
+    /// What events say of it; none of a command that only looks.
+    pub(crate) deed: Option<&'static Deed>,
     pub(crate) run: Run,
 }
 
@@ -113,10 +121,6 @@ pub(crate) struct JobKind {
     pub(crate) class: &'static str,
     /// The class when a root admin calls, where it is another one.
     pub(crate) admin_class: Option<&'static str>,
-    /// The type of the events it makes.
-    pub(crate) event: &'static str,
-    /// What the events say it does: `starting Vm`.
-    pub(crate) doing: &'static str,
 }
 
 /// A job that has been checked and written down, and waits to be run.
@@ -127,6 +131,8 @@ pub(crate) struct Begun {
     pub(crate) instance: Option<(&'static str, Option<Uuid>)>,
     /// Whom it has to queue behind.
     pub(crate) lane: Lane,
+    /// Whether events tell no more of it than that it was accepted.
+    pub(crate) untold: bool,
     pub(crate) work: Work,
 }
 
@@ -159,6 +165,7 @@ impl Running {
                     now,
                     refresh: Vec::new(),
                     fetch: Vec::new(),
+                    windows: &self.core.windows,
                     generated: None,
                 })
             })
@@ -186,6 +193,7 @@ impl Begun {
             made: Some(id),
             instance: Some((instance, Some(id))),
             lane,
+            untold: false,
             work: Box::new(move |running| Box::pin(work(running))),
         }
     }
@@ -196,7 +204,18 @@ impl Begun {
         F: FnOnce(Running) -> W + Send + 'static,
         W: Future<Output = Result<Value, ApiError>> + Send + 'static,
     {
-        Self { made: None, instance, lane, work: Box::new(move |running| Box::pin(work(running))) }
+        Self {
+            made: None,
+            instance,
+            lane,
+            untold: false,
+            work: Box::new(move |running| Box::pin(work(running))),
+        }
+    }
+
+    /// The same, of which events tell no more than that it was accepted.
+    pub(crate) fn untold(self) -> Self {
+        Self { untold: true, ..self }
     }
 }
 
@@ -234,6 +253,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         resource_details::COMMANDS,
         resource_limit::COMMANDS,
         snapshot::COMMANDS,
+        standing::COMMANDS,
         static_nat::COMMANDS,
         tag::COMMANDS,
         template::COMMANDS,
@@ -261,6 +281,10 @@ impl Command {
         parameters: &'static [Parameter],
         run: Run,
     ) -> Self {
+        let deed = match run {
+            Run::List(_) | Run::Read(_) => None,
+            Run::Change(_) | Run::ChangeWithKey(_) | Run::Job(..) => Some(Deed::of(name)),
+        };
         Self {
             name,
             description,
@@ -269,6 +293,7 @@ impl Command {
             reach: Reach::Nothing,
             answer: &SUCCESS,
             who: Who::Everyone,
+            deed,
             run,
         }
     }
@@ -396,8 +421,8 @@ impl Command {
 }
 
 impl JobKind {
-    pub(crate) const fn new(class: &'static str, event: &'static str, doing: &'static str) -> Self {
-        Self { class, admin_class: None, event, doing }
+    pub(crate) const fn new(class: &'static str) -> Self {
+        Self { class, admin_class: None }
     }
 
     pub(crate) const fn with_admin_class(mut self, class: &'static str) -> Self {

@@ -54,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("specifyipranges"),
             Parameter::text("acltype"),
             Parameter::text("vlan"),
+            Parameter::id("physicalnetworkid", Entity::Infrastructure),
             Parameter::id("vpcid", Entity::Nothing),
             Parameter::texts("supportedservices"),
         ],
@@ -63,7 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "restartNetwork",
         "Programs a network's router anew",
-        JobKind::new("user.network.RestartNetworkCmd", "NETWORK.RESTART", "Restarting Network"),
+        JobKind::new("user.network.RestartNetworkCmd"),
         &[
             Parameter::id("id", Entity::Network).required(),
             Parameter::boolean("cleanup").about("makes the router anew instead of only programming it"),
@@ -73,7 +74,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteNetwork",
         "Removes a network without machines, with its addresses and rules",
-        JobKind::new("user.network.DeleteNetworkCmd", "NETWORK.DELETE", "Deleting Network"),
+        JobKind::new("user.network.DeleteNetworkCmd"),
         &[Parameter::id("id", Entity::Network).required(), Parameter::boolean("forced")],
         delete,
     ),
@@ -249,6 +250,9 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("specifyipranges") != Some(true)
             && call.text_is("acltype", "Account")
             && arguments.text("vlan").is_none_or(|wanted| is_vlan(network, wanted))
+            && arguments
+                .id("physicalnetworkid")
+                .is_none_or(|physical| physical == call.catalogue().physical_network)
             && arguments.boolean("canusefordeploy") != Some(false)
             && arguments.texts("supportedservices").is_none_or(|wanted| has_services(call, network, wanted))
     });

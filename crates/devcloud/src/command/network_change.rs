@@ -12,7 +12,7 @@ use crate::model::{Model, NetworkOffering, Service};
 pub(super) const COMMANDS: &[Command] = &[Command::job(
     "updateNetwork",
     "Changes a network's texts, its domain, or the offering it is of",
-    JobKind::new("user.network.UpdateNetworkCmd", "NETWORK.UPDATE", "Updating Network"),
+    JobKind::new("user.network.UpdateNetworkCmd"),
     &[
         Parameter::id("id", Entity::Network).required(),
         Parameter::text("name"),

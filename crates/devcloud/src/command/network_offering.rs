@@ -27,6 +27,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("isdefault"),
             Parameter::boolean("specifyvlan"),
             Parameter::boolean("specifyipranges"),
+            Parameter::boolean("sourcenatsupported"),
+            Parameter::boolean("istagged"),
+            Parameter::text("tags").about("none has any"),
+            Parameter::text("routingmode").about("none is routed"),
+            Parameter::id("networkid", Entity::Network).about("those that the network can change to"),
             Parameter::id("domainid", Entity::Domain),
         ],
         list,
@@ -42,7 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("traffictype").required().about("Guest"),
             Parameter::text("displaytext").length(4096),
             Parameter::texts("supportedservices").about(
-                "Dhcp, Dns, UserData, SourceNat and Firewall, and any of Lb, PortForwarding, StaticNat",
+                "Dhcp, Dns, UserData, SourceNat and Firewall, and any of Lb, PortForwarding, StaticNat, Vpn",
             ),
             Parameter::map("serviceproviderlist").about("who does which service: VirtualRouter"),
             Parameter::text("availability"),
@@ -119,10 +124,23 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("forvpc") != Some(true)
             && arguments.boolean("specifyvlan") != Some(true)
             && arguments.boolean("specifyipranges") != Some(true)
+            && arguments.boolean("sourcenatsupported") != Some(false)
+            && arguments.boolean("istagged") != Some(true)
+            && arguments.text("tags").is_none()
+            && arguments.text("routingmode").is_none()
+            && arguments.id("networkid").is_none_or(|network| can_become(call, network, offering))
             && arguments.boolean("isdefault").is_none_or(|wanted| wanted == offering.default)
             && arguments.texts("supportedservices").is_none_or(|wanted| wanted.iter().all(has))
     });
     Listing::of("networkoffering", arguments, found, |offering| view(call.view(), offering))
+}
+
+/// Whether a network can change to an offering: one of those in use that it is not of yet.
+fn can_become(call: &Call<'_>, network: Uuid, offering: &NetworkOffering) -> bool {
+    let network = call.model.networks.get(network);
+    network.is_some_and(|network| {
+        call.may_use(network.account) && offering.enabled && network.offering != offering.id
+    })
 }
 
 fn view(view: View<'_>, offering: &NetworkOffering) -> Value {
@@ -141,7 +159,7 @@ fn view(view: View<'_>, offering: &NetworkOffering) -> Value {
         "state": offering.state_name(),
         "guestiptype": "Isolated",
         "serviceofferingid": view.settings.catalogue.router_offering,
-        "service": super::network_view::services(offering),
+        "service": super::network_view::chosen_services(offering),
         "forvpc": false,
         "fornsx": false,
         "fortungsten": false,
@@ -221,7 +239,7 @@ fn kind(call: &Call<'_>) -> Result<(), ApiError> {
 fn services(call: &Call<'_>) -> Result<Vec<Service>, ApiError> {
     let mut wanted = Vec::new();
     for name in call.arguments.texts("supportedservices").unwrap_or_default() {
-        let service = Service::named(name).filter(|service| *service != Service::Gateway);
+        let service = Service::named(name);
         wanted.push(service.ok_or_else(|| ApiError::invalid(format!("Invalid service {name}")))?);
     }
     for pair in call.arguments.map("serviceproviderlist") {

@@ -33,7 +33,7 @@ const PROVIDER: Answer = Answer::of(&[&["name"]]);
 
 const ABILITY: Answer = Answer::of(&[&["name", "value", "canchooseservicecapability"]]);
 
-/// What a virtual router can do of a service.
+/// What a virtual router can do of a service, and of it what an offering may choose.
 fn abilities(service: Service) -> &'static [(&'static str, &'static str)] {
     match service {
         Service::SourceNat => &[("SupportedSourceNatTypes", "peraccount"), ("RedundantRouter", "false")],
@@ -46,24 +46,66 @@ fn abilities(service: Service) -> &'static [(&'static str, &'static str)] {
         ],
         Service::Lb => &[
             ("SupportedLbAlgorithms", "roundrobin,leastconn,source"),
-            ("SupportedProtocols", "tcp"),
+            ("SupportedProtocols", "tcp, tcp-proxy"),
             ("SupportedLBIsolation", "dedicated"),
             ("LbSchemes", "Public"),
         ],
         Service::PortForwarding => &[("SupportedProtocols", "tcp,udp")],
         Service::StaticNat => &[("ElasticIp", "false"), ("AssociatePublicIP", "true")],
-        Service::Dhcp | Service::UserData | Service::Gateway => &[],
+        Service::Dhcp => &[("DhcpAccrossMultipleSubnets", "true")],
+        // There is the service, and nothing yet to use it by.
+        Service::Vpn | Service::UserData | Service::Gateway => &[],
     }
 }
 
-/// What is told of the services of an offering's networks, each done by the virtual router.
+/// What an offering chose of its services, in the order of telling.
+fn choices(service: Service) -> &'static [(&'static str, &'static str)] {
+    match service {
+        Service::SourceNat | Service::StaticNat => abilities(service),
+        Service::Lb => &[
+            ("SupportedLBIsolation", "dedicated"),
+            ("ElasticLb", "false"),
+            ("InlineMode", "false"),
+            ("VmAutoScaling", "false"),
+        ],
+        _ => &[],
+    }
+}
+
+/// What is told of the services of an offering, each done by the virtual router: what was chosen, where something was.
+pub(super) fn chosen_services(offering: &NetworkOffering) -> Value {
+    told(offering)
+        .map(|service| {
+            let chosen: Vec<Value> =
+                choices(service).iter().map(|choice| capability(*choice, false)).collect();
+            object([of_router(service), json!({ "capability": (!chosen.is_empty()).then_some(chosen) })])
+        })
+        .collect()
+}
+
+/// What is told of the services of an offering's networks: all that the router can do.
 pub(super) fn services(offering: &NetworkOffering) -> Value {
-    let service = |service: &Service| {
-        let ability = |(name, value): &(&str, &str)| json!({ "name": name, "value": value, "canchooseservicecapability": false });
-        let capability: Value = abilities(*service).iter().map(ability).collect();
-        json!({ "name": service.name(), "provider": [{ "name": "VirtualRouter" }], "capability": capability })
-    };
-    offering.services.iter().map(service).collect()
+    told(offering)
+        .map(|service| {
+            let can = abilities(service).iter().map(|ability| {
+                let to_choose = service == Service::SourceNat || ability.0 == "SupportedLBIsolation";
+                capability(*ability, to_choose)
+            });
+            object([of_router(service), json!({ "capability": can.collect::<Vec<_>>() })])
+        })
+        .collect()
+}
+
+fn told(offering: &NetworkOffering) -> impl Iterator<Item = Service> {
+    offering.services.iter().copied().filter(|service| *service != Service::Gateway)
+}
+
+fn of_router(service: Service) -> Value {
+    json!({ "name": service.name(), "provider": [{ "name": "VirtualRouter" }] })
+}
+
+fn capability((name, value): (&str, &str), to_choose: bool) -> Value {
+    json!({ "name": name, "value": value, "canchooseservicecapability": to_choose })
 }
 
 /// How many VLANs there are for guests, from 100 on.

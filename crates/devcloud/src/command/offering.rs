@@ -25,6 +25,9 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::integer("memory"),
             Parameter::text("storagetype"),
             Parameter::text("state"),
+            Parameter::id("templateid", Entity::Template)
+                .of_anyone()
+                .about("those that suit the template, as all do"),
         ],
         list_sizes,
     )

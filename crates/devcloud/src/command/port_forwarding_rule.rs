@@ -16,11 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createPortForwardingRule",
         "Sends traffic to ports of a public address on to a machine",
-        JobKind::new(
-            "user.firewall.CreatePortForwardingRuleCmd",
-            "NET.RULEADD",
-            "creating port forwarding rule",
-        ),
+        JobKind::new("user.firewall.CreatePortForwardingRuleCmd"),
         &[
             Parameter::id("ipaddressid", Entity::PublicIpAddress).required(),
             Parameter::integer("privateport").required(),
@@ -54,11 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updatePortForwardingRule",
         "Sends the traffic of a port forwarding rule elsewhere",
-        JobKind::new(
-            "user.firewall.UpdatePortForwardingRuleCmd",
-            "NET.RULEMODIFY",
-            "updating port forwarding rule",
-        ),
+        JobKind::new("user.firewall.UpdatePortForwardingRuleCmd"),
         &[
             Parameter::id("id", Entity::PortForwardingRule).required(),
             Parameter::integer("privateport"),
@@ -74,11 +66,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deletePortForwardingRule",
         "Takes a port forwarding rule away",
-        JobKind::new(
-            "user.firewall.DeletePortForwardingRuleCmd",
-            "NET.RULEDELETE",
-            "Deleting port forwarding rule",
-        ),
+        JobKind::new("user.firewall.DeletePortForwardingRuleCmd"),
         &[Parameter::id("id", Entity::PortForwardingRule).required()],
         delete,
     ),
@@ -113,7 +101,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let machine = call.model.virtual_machines.get(machine_id);
     let machine = machine.ok_or_else(|| ApiError::invalid("Invalid user vm"))?;
     if matches!(machine.state, MachineState::Destroyed | MachineState::Expunging) {
-        return Err(ApiError::invalid(format!("Invalid user vm: {}", machine.described())));
+        return Err(ApiError::invalid(format!("Invalid user vm: {}", call.model.described(machine_id))));
     }
     let guest = guest(machine, network, arguments.text("vmguestip"))?;
     let allowed = sources(arguments, "cidrlist")?;

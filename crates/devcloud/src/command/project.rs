@@ -17,7 +17,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createProject",
         "Makes a project, which its maker leads",
-        JobKind::new("user.project.CreateProjectCmd", "PROJECT.CREATE", "creating project"),
+        JobKind::new("user.project.CreateProjectCmd"),
         &[
             Parameter::text("name").required(),
             Parameter::text("displaytext"),
@@ -44,7 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateProject",
         "Changes a project's name or who leads it",
-        JobKind::new("user.project.UpdateProjectCmd", "PROJECT.UPDATE", "updating project"),
+        JobKind::new("user.project.UpdateProjectCmd"),
         &[
             Parameter::id("id", Entity::Project).required(),
             Parameter::text("name"),
@@ -57,7 +57,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "activateProject",
         "Takes a suspended project into use again",
-        JobKind::new("user.project.ActivateProjectCmd", "PROJECT.ACTIVATE", "activating project"),
+        JobKind::new("user.project.ActivateProjectCmd"),
         &[Parameter::id("id", Entity::Project).required()],
         |call| set_active(call, true),
     )
@@ -65,7 +65,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "suspendProject",
         "Stops a project's machines and keeps it from being used",
-        JobKind::new("user.project.SuspendProjectCmd", "PROJECT.SUSPEND", "suspending project"),
+        JobKind::new("user.project.SuspendProjectCmd"),
         &[Parameter::id("id", Entity::Project).required()],
         |call| set_active(call, false),
     )
@@ -73,29 +73,21 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteProject",
         "Removes a project, with cleanup all its things too",
-        JobKind::new("user.project.DeleteProjectCmd", "PROJECT.DELETE", "Deleting project"),
+        JobKind::new("user.project.DeleteProjectCmd"),
         &[Parameter::id("id", Entity::Project).required(), Parameter::boolean("cleanup")],
         delete,
     ),
     Command::job(
         "addAccountToProject",
         "Lets an account use a project's things",
-        JobKind::new(
-            "user.account.AddAccountToProjectCmd",
-            "PROJECT.ACCOUNT.ADD",
-            "Adding account to project",
-        ),
+        JobKind::new("user.account.AddAccountToProjectCmd"),
         &[Parameter::id("projectid", Entity::Project).required(), Parameter::text("account")],
         add_member,
     ),
     Command::job(
         "deleteAccountFromProject",
         "Keeps an account from using a project's things",
-        JobKind::new(
-            "user.account.DeleteAccountFromProjectCmd",
-            "PROJECT.ACCOUNT.REMOVE",
-            "Removing account from project",
-        ),
+        JobKind::new("user.account.DeleteAccountFromProjectCmd"),
         &[Parameter::id("projectid", Entity::Project).required(), Parameter::text("account").required()],
         remove_member,
     ),

@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "associateIpAddress",
         "Takes a public address; a network's first one is its source NAT",
-        JobKind::new("user.address.AssociateIPAddrCmd", "NET.IPASSIGN", "Assigning IP")
+        JobKind::new("user.address.AssociateIPAddrCmd")
             .with_admin_class("admin.address.AssociateIPAddrCmdByAdmin"),
         &[
             Parameter::id("networkid", Entity::Network),
@@ -32,7 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "disassociateIpAddress",
         "Gives a public address back, with all its rules",
-        JobKind::new("user.address.DisassociateIPAddrCmd", "NET.IPRELEASE", "Disassociating IP address"),
+        JobKind::new("user.address.DisassociateIPAddrCmd"),
         &[Parameter::id("id", Entity::PublicIpAddress)],
         disassociate,
     ),

@@ -16,11 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "addResourceDetail",
         "Gives a thing details, in place of those with the same keys",
-        JobKind::new(
-            "user.volume.AddResourceDetailCmd",
-            "CREATE_RESOURCE_DETAILS",
-            "creating resource detail",
-        ),
+        JobKind::new("user.volume.AddResourceDetailCmd"),
         &[
             Parameter::map("details").required(),
             Parameter::text("resourceid").required(),
@@ -33,11 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "removeResourceDetail",
         "Takes a detail from a thing, or all",
-        JobKind::new(
-            "user.volume.RemoveResourceDetailCmd",
-            "DELETE_RESOURCE_DETAILS",
-            "deleting resource detail",
-        ),
+        JobKind::new("user.volume.RemoveResourceDetailCmd"),
         &[
             Parameter::text("resourceid").required(),
             Parameter::text("resourcetype").required(),

@@ -15,7 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createSnapshot",
         "Keeps what a volume holds at this moment",
-        JobKind::new("user.snapshot.CreateSnapshotCmd", "SNAPSHOT.CREATE", "creating snapshot"),
+        JobKind::new("user.snapshot.CreateSnapshotCmd"),
         &[
             Parameter::id("volumeid", Entity::Volume).required(),
             Parameter::text("name"),
@@ -48,7 +48,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "revertSnapshot",
         "Has a stopped machine's root disk hold again what the snapshot holds",
-        JobKind::new("user.snapshot.RevertSnapshotCmd", "SNAPSHOT.REVERT", "reverting snapshot"),
+        JobKind::new("user.snapshot.RevertSnapshotCmd"),
         &[Parameter::id("id", Entity::Snapshot).required()],
         revert,
     )
@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteSnapshot",
         "Removes a snapshot",
-        JobKind::new("user.snapshot.DeleteSnapshotCmd", "SNAPSHOT.DELETE", "deleting snapshot"),
+        JobKind::new("user.snapshot.DeleteSnapshotCmd"),
         &[Parameter::id("id", Entity::Snapshot).required(), Parameter::id("zoneid", Entity::Zone)],
         delete,
     ),

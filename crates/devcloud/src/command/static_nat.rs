@@ -22,7 +22,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "disableStaticNat",
         "Takes a public address from its machine",
-        JobKind::new("user.nat.DisableStaticNatCmd", "STATICNAT.DISABLE", "disabling static nat"),
+        JobKind::new("user.nat.DisableStaticNatCmd"),
         &[Parameter::id("ipaddressid", Entity::PublicIpAddress).required()],
         disable,
     ),

@@ -16,7 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createTags",
         "Gives things tags; a key can be on a thing once",
-        JobKind::new("user.tag.CreateTagsCmd", "CREATE_TAGS", "creating resource tags"),
+        JobKind::new("user.tag.CreateTagsCmd"),
         &[
             Parameter::texts("resourceids").required(),
             Parameter::text("resourcetype").required(),
@@ -28,7 +28,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteTags",
         "Takes tags from things",
-        JobKind::new("user.tag.DeleteTagsCmd", "DELETE_TAGS", "deleting resource tags"),
+        JobKind::new("user.tag.DeleteTagsCmd"),
         &[
             Parameter::texts("resourceids").required(),
             Parameter::text("resourcetype").required(),

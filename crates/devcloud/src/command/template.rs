@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Answer, OWNED, ZONED};
-use super::call::{View, object, time};
+use super::call::{View, object, time, without};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -38,7 +38,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createTemplate",
         "Makes a template of a stopped machine's root disk, or of a snapshot of one",
-        JobKind::new("user.template.CreateTemplateCmd", "TEMPLATE.CREATE", "creating Template")
+        JobKind::new("user.template.CreateTemplateCmd")
             .with_admin_class("admin.template.CreateTemplateCmdByAdmin"),
         &[
             Parameter::text("name").required(),
@@ -84,7 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "deleteTemplate",
         "Removes a template that no machine was made from",
-        JobKind::new("user.template.DeleteTemplateCmd", "TEMPLATE.DELETE", "Deleting Template"),
+        JobKind::new("user.template.DeleteTemplateCmd"),
         &[
             Parameter::id("id", Entity::Template).required().of_anyone(),
             Parameter::id("zoneid", Entity::Zone),
@@ -387,7 +387,35 @@ pub(super) fn update(call: &mut Call<'_>, object: &'static str) -> Result<Value,
             arguments.map("details").iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     }
     let template = call.model.templates.get(id).ok_or_else(gone)?;
-    Ok(json!({ object: view(call.view(), template) }))
+    Ok(json!({ object: updated(call.view(), template) }))
+}
+
+/// How one looks to whoever has just changed it: not where it is nor how large, and as if it were not there yet.
+fn updated(of: View<'_>, template: &Template) -> Value {
+    const NOT_TOLD: &[&str] = &[
+        "zoneid",
+        "zonename",
+        "status",
+        "size",
+        "physicalsize",
+        "passwordenabled",
+        "isextractable",
+        "sourcetemplateid",
+        "downloaddetails",
+        "checksum",
+        "arch",
+        "sshkeyenabled",
+        "directdownload",
+        "deployasis",
+        "forcks",
+        "requireshvm",
+        "url",
+    ];
+    let kept = without(view(of, template), NOT_TOLD);
+    object([
+        kept,
+        json!({ "isready": false, "bootable": template.bootable || template.format != Format::Iso }),
+    ])
 }
 
 pub(super) fn delete(call: &mut Call<'_>, instance: &'static str) -> Result<Begun, ApiError> {

@@ -86,7 +86,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "copyTemplate",
         "Copies a template to another zone; there is none here",
-        JobKind::new("user.template.CopyTemplateCmd", "TEMPLATE.COPY", "copying Template"),
+        JobKind::new("user.template.CopyTemplateCmd"),
         COPY,
         |call| copy(call, "Template"),
     )
@@ -94,7 +94,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "copyIso",
         "Copies an ISO to another zone; there is none here",
-        JobKind::new("user.iso.CopyIsoCmd", "ISO.COPY", "copying ISO"),
+        JobKind::new("user.iso.CopyIsoCmd"),
         COPY,
         |call| copy(call, "Iso"),
     )
@@ -102,7 +102,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "extractTemplate",
         "Answers where a template can be fetched",
-        JobKind::new("user.template.ExtractTemplateCmd", "TEMPLATE.EXTRACT", "extracting Template"),
+        JobKind::new("user.template.ExtractTemplateCmd"),
         EXTRACT,
         |call| extract(call, "template", "Template"),
     )
@@ -110,7 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "extractIso",
         "Answers where an ISO can be fetched",
-        JobKind::new("user.iso.ExtractIsoCmd", "ISO.EXTRACT", "extracting ISO"),
+        JobKind::new("user.iso.ExtractIsoCmd"),
         EXTRACT,
         |call| extract(call, "iso", "Iso"),
     )

@@ -90,7 +90,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "disableUser",
         "Keeps a user from calling",
-        JobKind::new("admin.user.DisableUserCmd", "USER.DISABLE", "disabling user"),
+        JobKind::new("admin.user.DisableUserCmd"),
         &[Parameter::id("id", Entity::User).required()],
         disable,
     )

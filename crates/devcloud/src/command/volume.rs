@@ -25,6 +25,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("diskofferingid", Entity::DiskOffering),
             Parameter::id("serviceofferingid", Entity::ServiceOffering),
             Parameter::id("hostid", Entity::Infrastructure),
+            Parameter::text("storageid"),
             Parameter::id("zoneid", Entity::Zone),
         ],
         list,
@@ -33,8 +34,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "createVolume",
         "Makes a data disk; it takes room once it is attached",
-        JobKind::new("user.volume.CreateVolumeCmd", "VOLUME.CREATE", "creating volume")
-            .with_admin_class("admin.volume.CreateVolumeCmdByAdmin"),
+        JobKind::new("user.volume.CreateVolumeCmd").with_admin_class("admin.volume.CreateVolumeCmdByAdmin"),
         &[
             Parameter::text("name"),
             Parameter::id("diskofferingid", Entity::DiskOffering),
@@ -52,8 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "attachVolume",
         "Gives a data disk to a machine",
-        JobKind::new("user.volume.AttachVolumeCmd", "VOLUME.ATTACH", "attaching volume")
-            .with_admin_class("admin.volume.AttachVolumeCmdByAdmin"),
+        JobKind::new("user.volume.AttachVolumeCmd").with_admin_class("admin.volume.AttachVolumeCmdByAdmin"),
         &[
             Parameter::id("id", Entity::Volume).required(),
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
@@ -65,8 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "detachVolume",
         "Takes a data disk from its machine",
-        JobKind::new("user.volume.DetachVolumeCmd", "VOLUME.DETACH", "detaching volume")
-            .with_admin_class("admin.volume.DetachVolumeCmdByAdmin"),
+        JobKind::new("user.volume.DetachVolumeCmd").with_admin_class("admin.volume.DetachVolumeCmdByAdmin"),
         &[
             Parameter::id("id", Entity::Volume),
             Parameter::id("virtualmachineid", Entity::VirtualMachine),
@@ -78,8 +76,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "resizeVolume",
         "Gives a volume another size",
-        JobKind::new("user.volume.ResizeVolumeCmd", "VOLUME.RESIZE", "resizing volume")
-            .with_admin_class("admin.volume.ResizeVolumeCmdByAdmin"),
+        JobKind::new("user.volume.ResizeVolumeCmd").with_admin_class("admin.volume.ResizeVolumeCmdByAdmin"),
         &[
             Parameter::id("id", Entity::Volume).required(),
             Parameter::long("size").about("GiB"),
@@ -92,7 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "updateVolume",
         "Changes what is said about a volume",
-        JobKind::new("user.volume.UpdateVolumeCmd", "VOLUME.UPDATE", "updating volume"),
+        JobKind::new("user.volume.UpdateVolumeCmd"),
         &[
             Parameter::id("id", Entity::Volume),
             Parameter::text("name"),
@@ -111,7 +108,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "destroyVolume",
         "Removes a data disk for good, or so that it can be recovered",
-        JobKind::new("user.volume.DestroyVolumeCmd", "VOLUME.DESTROY", "destroying volume"),
+        JobKind::new("user.volume.DestroyVolumeCmd"),
         &[Parameter::id("id", Entity::Volume).required(), Parameter::boolean("expunge")],
         destroy,
     )
@@ -169,6 +166,9 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("hostid").is_none_or(|host| {
                 let on = machine.and_then(|machine| machine.host);
                 on.is_some_and(|on| call.catalogue().host_id(on) == host)
+            })
+            && arguments.text("storageid").is_none_or(|pool| {
+                volume.ready && pool == call.catalogue().own_id("storage pool", "1").to_string()
             })
             && arguments
                 .id("serviceofferingid")

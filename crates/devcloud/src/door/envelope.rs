@@ -70,6 +70,11 @@ pub(super) fn error(form: Form, key: &str, error: &ApiError, root_admin: bool) -
     reply(form, error.code, key, &inner, error.cs_code.map(|_| text))
 }
 
+/// A text where an envelope would be, which is neither JSON nor XML whatever its type says.
+pub(super) fn bare(form: Form, status: u16, text: &str) -> Reply {
+    Reply { body: text.as_bytes().to_vec(), ..reply(form, status, "", &Value::Null, None) }
+}
+
 /// What the server around the API answers: a page, not an envelope.
 pub(super) fn page(status: u16, reason: &str) -> Reply {
     let body = format!("<html><body><h1>{status}</h1><pre>{reason}</pre></body></html>\n");

@@ -9,6 +9,7 @@ mod throttle;
 mod xml;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use self::envelope::Form;
 pub(crate) use self::session::{Sessions, same};
 pub(crate) use self::throttle::Windows;
-use crate::command::{self, Arguments, Call, Caller, Command, Generated, Run, check};
+use crate::command::{self, Arguments, Call, Caller, Command, Generated, History, Run, check};
 use crate::error::{ApiError, UNVERIFIED};
 use crate::zone::Core;
 
@@ -45,6 +46,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The `Cookie` header, if there is one.
     pub cookie: Option<String>,
+    /// Where it came from.
+    pub from: IpAddr,
 }
 
 impl std::fmt::Debug for Request {
@@ -60,7 +63,14 @@ impl std::fmt::Debug for Request {
 impl Request {
     /// A GET with this query.
     pub fn get(query: impl Into<String>) -> Self {
-        Self { method: Method::Get, query: query.into(), content_type: None, body: Vec::new(), cookie: None }
+        Self {
+            method: Method::Get,
+            query: query.into(),
+            content_type: None,
+            body: Vec::new(),
+            cookie: None,
+            from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
     }
 
     /// A POST of this form.
@@ -71,6 +81,7 @@ impl Request {
             content_type: Some("application/x-www-form-urlencoded".to_owned()),
             body: form.into().into_bytes(),
             cookie: None,
+            from: IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
 }
@@ -123,10 +134,10 @@ pub(crate) async fn handle(core: &Arc<Core>, request: Request, lag: Option<Durat
     let name = received.get("command").map(String::as_str);
     match name {
         Some("login") if request.method == Method::Get => {
-            return envelope::page(405, "Please use HTTP POST to authenticate using this API");
+            return envelope::bare(form, 405, "Please use HTTP POST to authenticate using this API");
         }
-        Some("login") => return session::login(core, form, &received),
-        Some("logout") => return session::logout(core, form, &request),
+        Some("login") => return session::login(core, form, &received, request.from).await,
+        Some("logout") => return session::logout(core, form, &request).await,
         _ => {}
     }
     let command = name.and_then(command::named);
@@ -222,6 +233,7 @@ async fn run(
             now,
             refresh: Vec::new(),
             fetch: Vec::new(),
+            windows: &core.windows,
             generated,
         };
         then(&mut call)?;
@@ -260,17 +272,37 @@ async fn run(
                 Run::ChangeWithKey(_) => Some(generate().await?),
                 _ => None,
             };
-            let (answer, (refresh, fetch)) = core
+            let mut tried = None;
+            let changed = core
                 .change(|model, now| {
                     let arguments = look(model)?;
+                    let about = arguments.about();
+                    tried = Some(about);
                     let mut answer = Value::Null;
                     let after = with_call(model, now, &arguments, generated.take(), &mut |call| {
                         answer = change(call)?;
                         Ok(())
                     })?;
+                    History::note(model, now, command, caller, made(&answer).or(about), true);
                     Ok((answer, after))
                 })
-                .await?;
+                .await;
+            let (answer, (refresh, fetch)) = match changed {
+                Ok(changed) => changed,
+                Err(error) => {
+                    // What is refused before it is tried, for want of a right to it too, is not told.
+                    if let Some(about) = tried.filter(|_| !error.is_of_rights()) {
+                        let noted = core.transact(|model, now| {
+                            History::note(model, now, command, caller, about, false);
+                            Ok(())
+                        });
+                        if let Err(error) = noted {
+                            tracing::error!(command = command.name, %error, "a refusal could not be noted");
+                        }
+                    }
+                    return Err(error);
+                }
+            };
             for template in fetch {
                 let fetching = Arc::clone(core);
                 drop(core.spawn(async move { fetching.fetch_template(template).await }));
@@ -288,7 +320,7 @@ async fn run(
         }
         Run::Job(kind, begin) => {
             let (job, made) = core
-                .begin(caller, command.name, *kind, |model, now| {
+                .begin(caller, command, *kind, |model, now| {
                     let arguments = look(model)?;
                     let mut begun = None;
                     with_call(model, now, &arguments, None, &mut |call| {
@@ -307,6 +339,13 @@ async fn run(
             })
         }
     }
+}
+
+/// The id of what an answer tells of.
+fn made(answer: &Value) -> Option<uuid::Uuid> {
+    let inside = answer.as_object()?.values().find(|inside| inside.is_object() || inside.is_array())?;
+    let one = inside.as_array().map_or(Some(inside), |several| several.first())?;
+    one["id"].as_str()?.parse().ok()
 }
 
 /// A key, made on a thread of its own.

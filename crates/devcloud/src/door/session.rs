@@ -1,6 +1,7 @@
 //! Sessions: `login` gives two cookies, and a call in a session needs both of them and the session's key as a parameter.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
@@ -9,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::envelope::{self, Form};
 use super::{Reply, Request};
-use crate::command::Caller;
+use crate::command::{Caller, History, LOGIN, LOGOUT};
 use crate::error::{ApiError, UNVERIFIED};
 use crate::model::{Account, Standing, User};
 use crate::zone::Core;
@@ -56,7 +57,12 @@ fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     })
 }
 
-pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>) -> Reply {
+pub(super) async fn login(
+    core: &Core,
+    form: Form,
+    received: &BTreeMap<String, String>,
+    from: IpAddr,
+) -> Reply {
     let user = received.get("username").map(String::as_str).unwrap_or_default();
     let password = received.get("password").map(String::as_str).unwrap_or_default();
     let domain = received.get("domain").map(|domain| domain.trim_matches('/').to_lowercase());
@@ -84,7 +90,12 @@ pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
     };
     let (id, key) = (secret(), secret());
-    let session = Session { key: key.clone(), caller: as_caller(&account, &user), used: Instant::now() };
+    let caller = as_caller(&account, &user);
+    if let Err(error) = note(core, &caller, LOGIN, format!("user has logged in from IP Address {from}")).await
+    {
+        return envelope::error(form, "loginresponse", &error, true);
+    }
+    let session = Session { key: key.clone(), caller, used: Instant::now() };
     core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
     let mut reply = envelope::answer(
         form,
@@ -104,6 +115,7 @@ pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>
             "sessionkey": key,
             "is2faenabled": "false",
             "is2faverified": "true",
+            "issuerfor2fa": "CloudStack",
         }),
     );
     reply.headers.push(("Set-Cookie", format!("JSESSIONID={id}; Path=/client; HttpOnly; SameSite=Lax")));
@@ -111,9 +123,22 @@ pub(super) fn login(core: &Core, form: Form, received: &BTreeMap<String, String>
     reply
 }
 
-pub(super) fn logout(core: &Core, form: Form, request: &Request) -> Reply {
-    if let Some(id) = cookie(request, "JSESSIONID") {
-        core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+/// Writes into the zone's history that a user came in or went out.
+async fn note(core: &Core, caller: &Caller, kind: &'static str, text: String) -> Result<(), ApiError> {
+    core.change(|model, now| {
+        History::of_session(model, now, caller, kind, text);
+        Ok(())
+    })
+    .await
+}
+
+pub(super) async fn logout(core: &Core, form: Form, request: &Request) -> Reply {
+    let left = cookie(request, "JSESSIONID")
+        .and_then(|id| core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id));
+    if let Some(session) = left
+        && let Err(error) = note(core, &session.caller, LOGOUT, "user has logged out".to_owned()).await
+    {
+        return envelope::error(form, "logoutresponse", &error, true);
     }
     envelope::answer(form, "logoutresponse", json!({ "description": "success" }))
 }

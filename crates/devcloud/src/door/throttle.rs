@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -29,5 +30,19 @@ impl Windows {
             return Ok(());
         }
         Err(ApiError::throttled((*began + throttle.window - now).as_millis()))
+    }
+
+    /// How many calls an account has made in the window it is in, and how long that one lasts still.
+    pub(crate) fn standing(&self, account: Uuid, throttle: Throttle) -> (u32, Duration) {
+        let now = Instant::now();
+        let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.get(&account).filter(|(began, _)| now < *began + throttle.window);
+        window.map_or((0, throttle.window), |(began, calls)| (*calls, *began + throttle.window - now))
+    }
+
+    /// Counts an account's calls anew, or everyone's.
+    pub(crate) fn forget(&self, account: Option<Uuid>) {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.retain(|known, _| account.is_some_and(|account| account != *known));
     }
 }

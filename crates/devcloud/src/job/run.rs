@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::command::{Begun, Caller, JobKind, Running, Work};
+use crate::command::{Begun, Caller, Command, History, JobKind, Running, Work};
 use crate::error::ApiError;
 use crate::faults::{JobFault, run_doomed};
-use crate::model::{Event, Job, JobStatus, Model};
+use crate::model::{Job, JobStatus, Model};
 use crate::zone::Core;
 
 impl Core {
@@ -21,11 +21,11 @@ impl Core {
     pub(crate) async fn begin(
         self: &Arc<Self>,
         caller: &Caller,
-        command: &'static str,
+        command: &'static Command,
         kind: JobKind,
         begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
     ) -> Result<(Uuid, Option<Uuid>), ApiError> {
-        let ((id, made, scheduled, ticket, work), place) = self.transact(|model, now| {
+        let ((id, made, instance, history, ticket, work), place) = self.transact(|model, now| {
             let begun = begin(model, now)?;
             let id = model.next_id();
             let (instance_kind, instance) = begun.instance.unzip();
@@ -44,69 +44,47 @@ impl Core {
                 completed: None,
                 status: JobStatus::Pending,
             });
-            let scheduled = Event {
-                number: model.next_number(),
-                id: model.next_id(),
-                account: caller.account,
-                user: Some(caller.user),
-                archived: false,
-                kind: kind.event.to_owned(),
-                error: false,
-                description: describe(kind.doing, instance),
-                state: "Scheduled".to_owned(),
-                created: now,
-                resource_kind: instance_kind,
-                resource: instance,
-                parent: None,
-            };
-            model.record(scheduled.clone());
+            let history = command.deed.and_then(|deed| {
+                let mut history = History::of(model, deed, caller, instance_kind.as_deref(), instance)?;
+                history.accepted(model, now, begun.made.is_some());
+                Some(history).filter(|_| !begun.untold)
+            });
             if let Some(instance) = instance {
                 model.under_way.insert(instance, id);
             }
             // Given its place under the lock, so that the order of lanes is the order of records.
-            Ok((id, begun.made, scheduled, self.lanes().join(begun.lane), begun.work))
+            Ok((id, begun.made, instance, history, self.lanes().join(begun.lane), begun.work))
         })?;
         // Counted in the order of beginnings, whatever each then waits for.
-        let fault = self.mishaps().of_job(command);
+        let fault = self.mishaps().of_job(command.name);
         let core = Arc::clone(self);
         let running = Running { core: Arc::clone(self), caller: caller.clone() };
         // Not bound to whoever waits for the answer: once it is written down, it is run.
         drop(self.spawn(async move {
             let _turn = ticket.turn().await;
-            core.note_start(kind, &scheduled);
+            core.note_start(history.as_ref());
             let result = match core.durable_up_to(place).await {
                 Ok(()) => {
-                    let work = core.carry_out(command, fault, work, running);
+                    let work = core.carry_out(command.name, fault, work, running);
                     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(ApiError::defect()))
                 }
                 Err(error) => Err(error),
             };
-            core.end(id, kind, scheduled, result).await;
+            core.end(id, kind, instance, history.as_ref(), result).await;
         }));
         self.durable_up_to(place).await?;
         Ok((id, made))
     }
 
-    /// What is done to machines tells when its turn came; the rest goes straight from scheduled to completed. Nobody waits
-    /// for this to be durable: it tells nothing that an answer relies on.
-    fn note_start(&self, kind: JobKind, scheduled: &Event) {
-        if !kind.event.starts_with("VM.") {
-            return;
-        }
+    /// Nobody waits for this to be durable: it tells nothing that an answer relies on.
+    fn note_start(&self, history: Option<&History>) {
+        let Some(history) = history.filter(|history| history.begins()) else { return };
         let noted = self.transact(|model, now| {
-            let event = Event {
-                number: model.next_number(),
-                id: model.next_id(),
-                state: "Started".to_owned(),
-                created: now,
-                parent: Some(scheduled.id),
-                ..scheduled.clone()
-            };
-            model.record(event);
+            history.begun(model, now);
             Ok(())
         });
         if let Err(error) = noted {
-            tracing::error!(event = kind.event, %error, "the start of a job could not be noted");
+            tracing::error!(%error, "the start of a job could not be noted");
         }
     }
 
@@ -142,32 +120,27 @@ impl Core {
         }
     }
 
-    async fn end(&self, id: Uuid, kind: JobKind, scheduled: Event, result: Result<Value, ApiError>) {
+    async fn end(
+        &self,
+        id: Uuid,
+        kind: JobKind,
+        instance: Option<Uuid>,
+        history: Option<&History>,
+        result: Result<Value, ApiError>,
+    ) {
         let ended = self
             .change(|model, now| {
                 if let Err(error) = &result {
                     tracing::info!(job = %id, class = kind.class, code = error.code, text = %error.text, "a job failed");
                 }
-                if let Some(instance) = scheduled.resource
+                if let Some(instance) = instance
                     && model.under_way.get(&instance) == Some(&id)
                 {
                     model.under_way.remove(&instance);
                 }
-                let description = match &result {
-                    Ok(_) => format!("Successfully completed {}", describe(kind.doing, scheduled.resource)),
-                    Err(_) => format!("Error while {}", describe(kind.doing, scheduled.resource)),
-                };
-                let event = Event {
-                    number: model.next_number(),
-                    id: model.next_id(),
-                    error: result.is_err(),
-                    description,
-                    state: "Completed".to_owned(),
-                    created: now,
-                    parent: Some(scheduled.id),
-                    ..scheduled
-                };
-                model.record(event);
+                if let Some(history) = history {
+                    history.ended(model, now, result.is_ok());
+                }
                 if let Some(job) = model.jobs.edit(id) {
                     job.completed = Some(now);
                     job.status = match result {
@@ -181,13 +154,6 @@ impl Core {
         if let Err(error) = ended {
             tracing::error!(job = %id, %error, "the end of a job could not be written down");
         }
-    }
-}
-
-fn describe(doing: &str, instance: Option<Uuid>) -> String {
-    match instance {
-        Some(instance) => format!("{doing}. ID: {instance}"),
-        None => doing.to_owned(),
     }
 }
 

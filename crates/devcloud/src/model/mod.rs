@@ -45,7 +45,7 @@ use uuid::Uuid;
 pub(crate) use self::account::{Account, Standing, User};
 pub(crate) use self::affinity_group::{AffinityGroup, AffinityType};
 pub(crate) use self::domain::Domain;
-pub(crate) use self::event::Event;
+pub(crate) use self::event::{Event, Known};
 pub(crate) use self::firewall_rule::{Clash, Direction, FirewallRule, Matcher, RuleState, ranges_meet};
 pub(crate) use self::guest_address::{first_free, usable};
 pub(crate) use self::instance_group::InstanceGroup;
@@ -277,6 +277,25 @@ impl Model {
     pub(crate) fn instance_name(&self, machine: &VirtualMachine) -> String {
         let owner = self.accounts.get(machine.account).map_or(0, |owner| owner.number);
         format!("i-{owner}-{}-VM", machine.number)
+    }
+
+    /// How the server's own texts show a machine.
+    pub(crate) fn described(&self, machine: Uuid) -> String {
+        let Some(machine) = self.virtual_machines.get(machine) else { return machine.to_string() };
+        format!(
+            "VM instance {{\"id\":{},\"instanceName\":\"{}\",\"state\":\"{}\",\"type\":\"User\",\"uuid\":\"{}\"}}",
+            machine.number,
+            self.instance_name(machine),
+            machine.state.name(),
+            machine.id,
+        )
+    }
+
+    /// Whose a machine is told to be: its account's user who deployed it, else the first one.
+    pub(crate) fn user_of(&self, machine: &VirtualMachine) -> Option<&User> {
+        let owner = self.accounts.get(machine.account)?;
+        let deployer = owner.users.iter().find(|user| Some(user.id) == machine.user);
+        deployer.or_else(|| owner.first_user())
     }
 
     /// How many public addresses are somebody's.

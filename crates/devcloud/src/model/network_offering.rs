@@ -37,20 +37,23 @@ pub(crate) enum Service {
     Firewall,
     Lb,
     Dhcp,
+    Vpn,
     UserData,
     PortForwarding,
     StaticNat,
+    /// Not told: every router is one.
     Gateway,
 }
 
 impl Service {
     /// All there are, in the order in which they are told.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::SourceNat,
         Self::Dns,
         Self::Firewall,
         Self::Lb,
         Self::Dhcp,
+        Self::Vpn,
         Self::UserData,
         Self::PortForwarding,
         Self::StaticNat,
@@ -64,6 +67,7 @@ impl Service {
             Self::Firewall => "Firewall",
             Self::Lb => "Lb",
             Self::Dhcp => "Dhcp",
+            Self::Vpn => "Vpn",
             Self::UserData => "UserData",
             Self::PortForwarding => "PortForwarding",
             Self::StaticNat => "StaticNat",

@@ -16,6 +16,9 @@ pub(crate) struct VirtualMachine {
     pub(crate) number: u64,
     pub(crate) id: Uuid,
     pub(crate) account: Uuid,
+    /// Who deployed it, where that was one of the account's users.
+    #[serde(default)]
+    pub(crate) user: Option<Uuid>,
     /// Its host name.
     pub(crate) name: String,
     pub(crate) display_name: String,
@@ -147,15 +150,5 @@ impl VirtualMachine {
     /// Its interface in this network.
     pub(crate) fn nic_in(&self, network: Uuid) -> Option<&Nic> {
         self.nics.iter().find(|nic| nic.network == network)
-    }
-
-    /// How the server's own texts show a machine.
-    pub(crate) fn described(&self) -> String {
-        format!(
-            "VM instance {{\"id\":{number},\"instanceName\":\"i-2-{number}-VM\",\"state\":\"{}\",\"type\":\"User\",\"uuid\":\"{}\"}}",
-            self.state.name(),
-            self.id,
-            number = self.number,
-        )
     }
 }

@@ -68,7 +68,7 @@ impl Core {
             }
             let host = wanted.or_else(|| place(model, machine, hosts));
             let networks: Vec<Uuid> = machine.nics.iter().map(|nic| nic.network).collect();
-            let (name, description) = (machine.name.clone(), machine.described());
+            let (name, description) = (machine.name.clone(), model.described(id));
             let machine = edit(model, id)?;
             machine.updated = Some(now);
             match host {
@@ -191,8 +191,8 @@ impl Core {
         if let Err(error) = self.driver().stop_machine(id, how).await {
             tracing::warn!(machine = %id, %error, "a machine could not be stopped");
             self.set_machine_state(id, MachineState::Running).await?;
-            let machine = self.read(|model| model.virtual_machines.get(id).map(VirtualMachine::described));
-            return Err(ApiError::internal(format!("Unable to stop {}", machine.unwrap_or_default())));
+            let machine = self.read(|model| model.described(id));
+            return Err(ApiError::internal(format!("Unable to stop {machine}")));
         }
         self.set_machine_state(id, MachineState::Stopped).await
     }

@@ -252,7 +252,9 @@ async fn a_session_needs_both_cookies_and_the_key() {
         world.zone.handle(Request::post(form(&pairs)))
     };
     assert_eq!(login("wrong").await.status, 531);
-    assert_eq!(world.zone.handle(Request::get("command=login")).await.status, 405);
+    let by_get = world.zone.handle(Request::get("command=login&response=json")).await;
+    assert_eq!((by_get.status, by_get.content_type), (405, "application/json;charset=utf-8"));
+    assert_eq!(by_get.body, b"Please use HTTP POST to authenticate using this API");
     let reply = login(keys.password.expose_secret()).await;
     let session = inside(&reply);
     assert_eq!((&session["type"], &session["registered"]), (&json!("0"), &json!("false")));

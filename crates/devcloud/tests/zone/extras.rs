@@ -1,6 +1,11 @@
 //! What hangs on machines and rules: interfaces, groups, user-data under a name, details, stickiness, IP forwarding.
 
+use std::time::Duration;
+
 use devcloud::driver::Stickiness;
+use devcloud::simulator::{Capacity, Latencies};
+use devcloud::{Throttle, ZoneConfig};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::kit::{self, text};
@@ -230,4 +235,33 @@ async fn a_forward_can_be_led_elsewhere() {
     assert_eq!((&changed["privateendport"], &changed["virtualmachinename"]), (&json!("81"), &json!("two")));
     let told = world.driver.router(network.parse().expect("an id")).expect("a router");
     assert_eq!((told.forwards[0].private.first, told.forwards[0].public.first), (81, 8080));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_asks_how_many_calls_it_has_left_and_an_admin_has_them_counted_anew() {
+    let throttle = Throttle { calls: 5, window: Duration::from_secs(60) };
+    let config = ZoneConfig { throttle: Some(throttle), ..ZoneConfig::simulated_time() };
+    let world = kit::world_with(config, Latencies::default(), Capacity::default()).await;
+    let (user, admin) = (world.user(), world.admin());
+    user.call("listZones", &[]).await;
+    let limit = user.call("getApiLimit", &[]).await["apilimit"].clone();
+    assert_eq!((&limit["apiIssued"], &limit["apiAllowed"]), (&json!(2), &json!(3)));
+    assert_eq!(limit["account"], json!("mesostack"));
+    assert!(limit["expireAfter"].as_u64().is_some_and(|left| left <= 60_000), "{limit}");
+    let account = [("account", limit["accountid"].as_str().expect("an id"))];
+    assert_eq!(user.refused("resetApiLimit", &account).await.0, 432);
+    admin.call("resetApiLimit", &account).await;
+    assert_eq!(user.call("getApiLimit", &[]).await["apilimit"]["apiIssued"], json!(1));
+}
+
+/// A user's signature of the identifier, by which somebody else can tell that user.
+#[tokio::test(start_paused = true)]
+async fn the_cloud_s_identifier_is_signed_with_the_user_s_key() {
+    let world = kit::world().await;
+    let user = world.user();
+    let own = text(&user.only("listUsers", "user", &[]).await["id"]);
+    let told = user.call("getCloudIdentifier", &[("userid", &own)]).await["cloudidentifier"].clone();
+    let identifier = told["cloudidentifier"].as_str().expect("a text");
+    let signature = cloudstack::signature::signed_text(identifier, user.keys.secret_key.expose_secret());
+    assert_eq!((&told["userid"], &told["signature"]), (&json!(own), &json!(signature)));
 }

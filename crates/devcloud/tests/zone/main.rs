@@ -7,6 +7,7 @@ mod browser;
 mod client;
 mod deployed;
 mod door;
+mod events;
 mod extras;
 mod faults;
 mod filters;

@@ -57,7 +57,7 @@ fn fits(kind: &str, value: &Value) -> bool {
         "float" | "double" => value.is_number(),
         "list" | "set" => value.is_array(),
         "map" => value.is_object(),
-        "responseobject" | "uservmresponse" => value.is_object(),
+        kind if kind == "responseobject" || kind.ends_with("response") => value.is_object(),
         _ => value.is_string(),
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn reset_user_data(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if machine.state != MachineState::Stopped {
         return Err(ApiError::invalid(format!(
             "Vm {} should be stopped to do UserData reset",
-            machine.described()
+            call.model.described(id)
         )));
     }
     let told = user_data::of_arguments(call, None)?;
@@ -164,7 +164,7 @@ pub(super) fn service(call: &mut Call<'_>) -> Result<Value, ApiError> {
     if machine.state != MachineState::Stopped {
         return Err(ApiError::invalid(format!(
             "Unable to upgrade Instance {} in state {}; make sure the Instance is stopped",
-            machine.described(),
+            call.model.described(id),
             machine.state.name()
         )));
     }
@@ -182,7 +182,7 @@ fn resize(call: &mut Call<'_>, id: Uuid) -> Result<(), ApiError> {
         let name = call.model.service_offerings.get(offering).map(|offering| offering.name.clone());
         return Err(ApiError::invalid(format!(
             "Not upgrading vm {} since it already has the requested service offering ({})",
-            machine.described(),
+            call.model.described(id),
             name.unwrap_or_default()
         )));
     }
@@ -237,7 +237,7 @@ pub(super) fn reset_keys(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 if machine.state != MachineState::Stopped {
                     return Err(ApiError::invalid(format!(
                         "Vm {} should be stopped to do SSH Key reset",
-                        machine.described()
+                        model.described(id)
                     )));
                 }
                 machine.details.insert("SSH.PublicKey".to_owned(), public_keys.join("\n"));

@@ -20,8 +20,7 @@ use crate::model::{
 pub(in crate::command) const COMMANDS: &[Command] = &[Command::job(
     "deployVirtualMachine",
     "Makes a machine, and starts it unless told otherwise",
-    JobKind::new("user.vm.DeployVMCmd", "VM.CREATE", "deploying Vm")
-        .with_admin_class("admin.vm.DeployVMCmdByAdmin"),
+    JobKind::new("user.vm.DeployVMCmd").with_admin_class("admin.vm.DeployVMCmdByAdmin"),
     &[
         Parameter::id("serviceofferingid", Entity::ServiceOffering).required(),
         Parameter::id("zoneid", Entity::Zone).required(),
@@ -157,6 +156,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         number,
         id,
         account,
+        user: Some(call.caller.user),
         display_name: arguments.text("displayname").unwrap_or(&name).to_owned(),
         name,
         state: MachineState::Stopped,
@@ -197,7 +197,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     for wanted in wanted {
         call.model.touch(wanted.network);
     }
-    Ok(Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
+    let begun = Begun::making(id, "VirtualMachine", Lane::Machine(id), move |running| async move {
         if start {
             running.core.start_machine(id, MachineState::Error, host).await?;
             return running.started_answer(id).await;
@@ -205,7 +205,9 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             running.core.set_machine_state(id, MachineState::Error).await?;
         }
         running.machine_answer(id)
-    }))
+    });
+    // Of a machine that is not started, events tell no more than that.
+    Ok(if start { begun } else { begun.untold() })
 }
 
 /// The size that a machine of this offering gets, from `details` where the offering leaves it open (what is not said there

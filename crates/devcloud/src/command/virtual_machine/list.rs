@@ -101,11 +101,10 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && (!call.caller.root_admin || stands_where_asked(call, machine))
             && call.name_is(&machine.name)
             && state(machine)
-            && (arguments.text("keyword").is_none()
+            && (arguments.text("keyword").is_none_or(|word| word.eq_ignore_ascii_case(machine.state.name()))
                 || call.keyword_in(&[
                     &machine.name,
                     &machine.display_name,
-                    machine.state.name(),
                     &machine.nics.first().map(|nic| nic.address.to_string()).unwrap_or_default(),
                 ]))
             && call.tags_match(machine.id)
@@ -132,8 +131,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
 
 /// Whether a machine is told to be this user's.
 fn is_of_user(call: &Call<'_>, machine: &VirtualMachine, user: Uuid) -> bool {
-    let owner = call.model.accounts.get(machine.account);
-    owner.and_then(|owner| owner.first_user()).is_some_and(|first| first.id == user)
+    call.model.user_of(machine).is_some_and(|known| known.id == user)
 }
 
 /// Whether a machine is on the host, and in the pod, the cluster and the storage pool, that are asked for.
@@ -195,8 +193,7 @@ pub(super) fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
 /// A machine as clients see it.
 pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
     let catalogue = &view.settings.catalogue;
-    let owner = view.model.accounts.get(machine.account);
-    let user = owner.and_then(|owner| owner.first_user());
+    let user = view.model.user_of(machine);
     let template = view.model.templates.get(machine.template);
     let offering = view.model.service_offerings.get(machine.offering);
     let size = view.model.size_of(machine);

@@ -48,6 +48,7 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("displayvm"),
             Parameter::boolean("haenable"),
             Parameter::id("userid", Entity::User),
+            Parameter::id("securitygroupid", Entity::Nothing),
             Parameter::id("hostid", Entity::Infrastructure).about("of root admins, as the next three"),
             Parameter::id("podid", Entity::Infrastructure),
             Parameter::id("clusterid", Entity::Infrastructure),
@@ -60,8 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "startVirtualMachine",
         "Starts a stopped machine",
-        JobKind::new("user.vm.StartVMCmd", "VM.START", "starting Vm")
-            .with_admin_class("admin.vm.StartVMCmdByAdmin"),
+        JobKind::new("user.vm.StartVMCmd").with_admin_class("admin.vm.StartVMCmdByAdmin"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::id("hostid", Entity::Infrastructure),
@@ -74,8 +74,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "stopVirtualMachine",
         "Stops a running machine",
-        JobKind::new("user.vm.StopVMCmd", "VM.STOP", "stopping Vm")
-            .with_admin_class("admin.vm.StopVMCmdByAdmin"),
+        JobKind::new("user.vm.StopVMCmd").with_admin_class("admin.vm.StopVMCmdByAdmin"),
         &[Parameter::id("id", Entity::VirtualMachine).required(), Parameter::boolean("forced")],
         lifecycle::stop,
     )
@@ -83,8 +82,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "rebootVirtualMachine",
         "Stops and starts a running machine",
-        JobKind::new("user.vm.RebootVMCmd", "VM.REBOOT", "rebooting Vm")
-            .with_admin_class("admin.vm.RebootVMCmdByAdmin"),
+        JobKind::new("user.vm.RebootVMCmd").with_admin_class("admin.vm.RebootVMCmdByAdmin"),
         &[Parameter::id("id", Entity::VirtualMachine).required(), Parameter::boolean("forced")],
         lifecycle::reboot,
     )
@@ -92,8 +90,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "destroyVirtualMachine",
         "Stops a machine for good; with expunge it is removed at once",
-        JobKind::new("user.vm.DestroyVMCmd", "VM.DESTROY", "destroying Vm")
-            .with_admin_class("admin.vm.DestroyVMCmdByAdmin"),
+        JobKind::new("user.vm.DestroyVMCmd").with_admin_class("admin.vm.DestroyVMCmdByAdmin"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::boolean("expunge"),
@@ -105,7 +102,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "expungeVirtualMachine",
         "Removes a destroyed machine",
-        JobKind::new("admin.vm.ExpungeVMCmd", "VM.EXPUNGE", "expunging Vm"),
+        JobKind::new("admin.vm.ExpungeVMCmd"),
         &[Parameter::id("id", Entity::VirtualMachine).required()],
         lifecycle::expunge,
     ),
@@ -119,8 +116,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "restoreVirtualMachine",
         "Makes a machine's root disk anew from its template, or another",
-        JobKind::new("user.vm.RestoreVMCmd", "VM.RESTORE", "restoring Vm")
-            .with_admin_class("admin.vm.RestoreVMCmdByAdmin"),
+        JobKind::new("user.vm.RestoreVMCmd").with_admin_class("admin.vm.RestoreVMCmdByAdmin"),
         &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
             Parameter::id("templateid", Entity::Template).of_anyone(),
@@ -166,8 +162,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "scaleVirtualMachine",
         "Gives a stopped machine another size; a running one a larger one, where its offering says so",
-        JobKind::new("user.vm.ScaleVMCmd", "VM.UPGRADE", "Upgrading VM")
-            .with_admin_class("admin.vm.ScaleVMCmdByAdmin"),
+        JobKind::new("user.vm.ScaleVMCmd").with_admin_class("admin.vm.ScaleVMCmdByAdmin"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::id("serviceofferingid", Entity::ServiceOffering).required(),
@@ -194,7 +189,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "resetSSHKeyForVirtualMachine",
         "Gives a stopped machine other SSH keys",
-        JobKind::new("user.vm.ResetVMSSHKeyCmd", "VM.RESETSSHKEY", "resetting Vm SSH key"),
+        JobKind::new("user.vm.ResetVMSSHKeyCmd"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::text("keypair"),
@@ -209,8 +204,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::job(
         "resetPasswordForVirtualMachine",
         "Gives a stopped machine another password, which its guest takes when it boots next",
-        JobKind::new("user.vm.ResetVMPasswordCmd", "VM.RESETPASSWORD", "resetting Vm password")
-            .with_admin_class("admin.vm.ResetVMPasswordCmdByAdmin"),
+        JobKind::new("user.vm.ResetVMPasswordCmd").with_admin_class("admin.vm.ResetVMPasswordCmdByAdmin"),
         &[
             Parameter::id("id", Entity::VirtualMachine).required(),
             Parameter::text("password").about("without it, one is made up"),

@@ -28,7 +28,7 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "migrateVirtualMachine",
         "Has a running machine be on another of the zone's hosts",
-        JobKind::new("admin.vm.MigrateVMCmd", "VM.MIGRATE", "Attempting to migrate VM"),
+        JobKind::new("admin.vm.MigrateVMCmd"),
         &[
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
             Parameter::id("hostid", Entity::Infrastructure),
@@ -73,6 +73,7 @@ fn assign(call: &mut Call<'_>) -> Result<Value, ApiError> {
     // Groups are the old account's; keys and user-data are in the machine.
     (moved.account, moved.nics, moved.group) = (owner, nics, None);
     moved.affinity_groups.clear();
+    moved.user = None;
     moved.updated = Some(call.now);
     if let Some(tags) = call.model.tags.edit(id) {
         tags.account = owner;
@@ -96,7 +97,7 @@ fn may_go(call: &Call<'_>, machine: &VirtualMachine) -> Result<(), ApiError> {
         return Err(ApiError::invalid(format!(
             "VM is {}, unable to move the vm {}",
             machine.state.name(),
-            machine.described()
+            model.described(machine.id)
         )));
     }
     let leads_to = |other: Uuid| other == machine.id;
@@ -216,7 +217,7 @@ async fn move_to_host(running: Running, id: Uuid, named: Option<u32>, hosts: u32
             let machine = model.virtual_machines.get(id).ok_or_else(gone)?;
             let current = machine.host.filter(|_| machine.state == MachineState::Running);
             let current = current.ok_or_else(|| {
-                ApiError::invalid(format!("VM is not Running, unable to migrate the vm {}", machine.described()))
+                ApiError::invalid(format!("VM is not Running, unable to migrate the vm {}", model.described(id)))
             })?;
             if named == Some(current) {
                 return Err(ApiError::invalid(

@@ -19,8 +19,7 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "addNicToVirtualMachine",
         "Puts a machine into a further network",
-        JobKind::new("user.vm.AddNicToVMCmd", "NIC.CREATE", "Creating NIC")
-            .with_admin_class("admin.vm.AddNicToVMCmdByAdmin"),
+        JobKind::new("user.vm.AddNicToVMCmd").with_admin_class("admin.vm.AddNicToVMCmdByAdmin"),
         &[
             Parameter::id("networkid", Entity::Network).required(),
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
@@ -33,8 +32,7 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "removeNicFromVirtualMachine",
         "Takes a machine out of a network",
-        JobKind::new("user.vm.RemoveNicFromVMCmd", "NIC.DELETE", "Removing NIC")
-            .with_admin_class("admin.vm.RemoveNicFromVMCmdByAdmin"),
+        JobKind::new("user.vm.RemoveNicFromVMCmd").with_admin_class("admin.vm.RemoveNicFromVMCmdByAdmin"),
         &[
             Parameter::id("nicid", Entity::Nic).required(),
             Parameter::id("virtualmachineid", Entity::VirtualMachine).required(),
@@ -45,7 +43,7 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "updateDefaultNicForVirtualMachine",
         "Has a machine reach the outside by another interface",
-        JobKind::new("user.vm.UpdateDefaultNicForVMCmd", "NIC.UPDATE", "Updating NIC")
+        JobKind::new("user.vm.UpdateDefaultNicForVMCmd")
             .with_admin_class("admin.vm.UpdateDefaultNicForVMCmdByAdmin"),
         &[
             Parameter::id("nicid", Entity::Nic).required(),
@@ -57,7 +55,7 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "addIpToNic",
         "Gives an interface a further address",
-        JobKind::new("user.vm.AddIpToVmNicCmd", "NIC.SECONDARY.IP.ASSIGN", "associating IP to NIC"),
+        JobKind::new("user.vm.AddIpToVmNicCmd"),
         &[
             Parameter::id("nicid", Entity::Nic).required(),
             Parameter::text("ipaddress"),
@@ -69,18 +67,14 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
     Command::job(
         "removeIpFromNic",
         "Takes a further address from its interface",
-        JobKind::new(
-            "user.vm.RemoveIpFromVmNicCmd",
-            "NIC.SECONDARY.IP.UNASSIGN",
-            "Disassociating IP address from NIC",
-        ),
+        JobKind::new("user.vm.RemoveIpFromVmNicCmd"),
         &[Parameter::id("id", Entity::SecondaryIp).required()],
         remove_address,
     ),
     Command::job(
         "updateVmNicIp",
         "Gives an interface of a stopped machine another address",
-        JobKind::new("user.vm.UpdateVmNicIpCmd", "NIC.SECONDARY.IP.CONFIGURE", "associating IP to NIC"),
+        JobKind::new("user.vm.UpdateVmNicIpCmd"),
         &[Parameter::id("nicid", Entity::Nic).required(), Parameter::text("ipaddress")],
         set_address,
     )

@@ -71,9 +71,9 @@ pub(super) fn reset(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         let (password, network) = running
             .core
             .change(|model, _| {
+                let name = model.described(id);
                 let machine = edit(model, id)?;
-                let template = machine.template;
-                let (state, name) = (machine.state, machine.described());
+                let (template, state) = (machine.template, machine.state);
                 let network = machine.nics.first().map(|nic| nic.network);
                 if !model.templates.get(template).is_some_and(|template| template.password_enabled) {
                     return Err(ApiError::invalid(
