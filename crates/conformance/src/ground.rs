@@ -51,7 +51,13 @@ impl Ground {
         let account = one(caller.list("listAccounts", "account", &[]).await?, "account", None, |_| 0)?;
         let capabilities = caller.ask("listCapabilities", &[]).await?["capability"].clone();
         let zones = caller.list("listZones", "zone", &[]).await?;
-        let zones = zones.into_iter().filter(|zone| zone["networktype"] == "Advanced").collect();
+        // Root admins are shown zones that are not enabled as well.
+        let usable = |zone: &Value| {
+            zone["networktype"] == "Advanced"
+                && zone["securitygroupsenabled"] != true
+                && zone["allocationstate"] != "Disabled"
+        };
+        let zones = zones.into_iter().filter(usable).collect();
         let zone = one(zones, "Advanced zone", wishes.zone.as_deref(), |_| 0)?;
         let zone_id = text(&zone, "id")?.to_owned();
         let in_zone = [("zoneid", zone_id.as_str())];

@@ -14,6 +14,7 @@ mod door;
 mod finding;
 mod ground;
 mod made;
+mod public_key;
 mod report;
 mod run;
 mod stage;

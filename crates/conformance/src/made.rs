@@ -1,6 +1,7 @@
 //! What the suite makes, and how it is taken away again: exactly, by the ids kept while making, and by name, for what a
 //! killed run has left. Addresses and rules go with their network.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub(crate) struct Remover {
     pub(crate) may_expunge: bool,
     /// A root admin, if one's keys were given: it expunges for users who may not.
     pub(crate) admin: Option<Caller>,
+    /// The commands that there are: of what cannot be listed nothing was made.
+    pub(crate) offered: BTreeSet<String>,
 }
 
 impl Kind {
@@ -83,6 +86,11 @@ impl Kind {
     }
 }
 
+/// Whether a name begins so, in whatever case: one behaviour is about names in other letters.
+fn begins(name: &str, prefix: &str) -> bool {
+    name.to_lowercase().starts_with(prefix)
+}
+
 impl std::fmt::Display for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind.words(), self.name)
@@ -90,23 +98,39 @@ impl std::fmt::Display for Thing {
 }
 
 impl Remover {
-    /// Everything whose name begins so.
-    pub(crate) async fn find(&self, prefix: &str) -> Vec<Thing> {
+    /// Everything whose name begins so, and all machines in such networks, whatever they are called.
+    async fn find(&self, prefix: &str) -> Verdict<Vec<Thing>> {
         let mut found = Vec::new();
         for kind in Kind::ALL {
             let (command, key, filter) = kind.listing();
+            if !self.offered.contains(command) {
+                continue;
+            }
             let mut parameters = vec![("keyword", prefix)];
             parameters.extend(filter);
-            // What cannot be listed (no such command here) was not made either.
-            let Ok(things) = self.caller.list(command, key, &parameters).await else { continue };
+            let things = self.caller.list(command, key, &parameters).await?;
             let ours = things.iter().filter_map(|thing| {
                 let name = thing["name"].as_str()?;
                 let id = if kind == Kind::KeyPair { name } else { thing["id"].as_str()? };
-                name.starts_with(prefix).then(|| Thing { kind, id: id.to_owned(), name: name.to_owned() })
+                begins(name, prefix).then(|| Thing { kind, id: id.to_owned(), name: name.to_owned() })
             });
             found.extend(ours);
         }
-        found
+        let mut inside = Vec::new();
+        for network in found.iter().filter(|thing| thing.kind == Kind::Network) {
+            let parameters = [("networkid", network.id.as_str())];
+            for machine in self.caller.list("listVirtualMachines", "virtualmachine", &parameters).await? {
+                let (Some(id), Some(name)) = (machine["id"].as_str(), machine["name"].as_str()) else {
+                    continue;
+                };
+                if !begins(name, prefix) {
+                    inside.push(Thing { kind: Kind::Machine, id: id.to_owned(), name: name.to_owned() });
+                }
+            }
+        }
+        // Machines go first.
+        inside.append(&mut found);
+        Ok(inside)
     }
 
     /// Takes a thing away. A thing that is gone already is fine.
@@ -160,15 +184,20 @@ impl Remover {
     }
 
     /// Takes away all that carries this prefix, again and again until it is gone or the time is over: a network waits for
-    /// its destroyed machines, which the server expunges when it pleases. What stays.
-    pub(crate) async fn sweep(&self, prefix: &str, patience: Duration) -> Vec<Thing> {
+    /// its destroyed machines, which the server expunges when it pleases. What stays, or that it cannot be known.
+    pub(crate) async fn sweep(&self, prefix: &str, patience: Duration) -> Vec<String> {
         let deadline = Instant::now() + patience;
         loop {
             self.expunge_destroyed(prefix).await;
-            for thing in self.find(prefix).await {
+            for thing in self.find(prefix).await.unwrap_or_default() {
                 let _ = self.remove(&thing).await;
             }
-            let left = self.find(prefix).await;
+            let left = match self.find(prefix).await {
+                Ok(things) => things.iter().map(ToString::to_string).collect(),
+                Err(Finding::Differs { came: why, .. } | Finding::Skipped(why)) => {
+                    vec![format!("whatever is called {prefix}…, which cannot be listed: {why}")]
+                }
+            };
             if left.is_empty() || Instant::now() >= deadline {
                 return left;
             }
@@ -184,7 +213,7 @@ impl Remover {
             return;
         };
         for machine in machines {
-            let ours = machine["name"].as_str().is_some_and(|name| name.starts_with(prefix));
+            let ours = machine["name"].as_str().is_some_and(|name| begins(name, prefix));
             if let (true, Some(id)) = (ours, machine["id"].as_str()) {
                 let _ = admin.run("expungeVirtualMachine", &[("id", id)]).await;
             }

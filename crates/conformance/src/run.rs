@@ -96,9 +96,10 @@ async fn stage(settings: &Settings, prefix: String) -> Result<Stage, Error> {
     let as_caller = |keys: &Credentials| caller(settings, &door, keys);
     let user = as_caller(&settings.user);
     let ground = Ground::survey(&user, &settings.wishes).await?;
+    let admin = settings.admin.as_ref().map(as_caller);
     let others = Others {
         other: settings.other.as_ref().map(as_caller),
-        admin: settings.admin.as_ref().map(as_caller),
+        admin: admin.or_else(|| ground.root_admin.then(|| user.clone())),
         login: settings.login.clone(),
     };
     Ok(Stage::new(user, others, ground, prefix))
@@ -134,6 +135,8 @@ pub async fn run(
         report.checked.push(checked);
         stage.clear().await;
     }
+    // By their ids first: not all that is made carries the prefix as its name.
+    stage.clear_all().await;
     report.left = take_away(&stage, settings.removal).await;
     Ok(report)
 }
@@ -151,7 +154,7 @@ pub async fn clean(settings: &Settings) -> Result<Vec<String>, Error> {
 async fn take_away(stage: &Stage, patience: Duration) -> Vec<String> {
     let mut left = Vec::new();
     for remover in [Some(stage.remover()), stage.other_remover()].into_iter().flatten() {
-        left.extend(remover.sweep(&stage.prefix, patience).await.iter().map(ToString::to_string));
+        left.extend(remover.sweep(&stage.prefix, patience).await);
     }
     left
 }

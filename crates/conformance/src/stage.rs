@@ -12,6 +12,7 @@ use crate::door::Door;
 use crate::finding::{Verdict, skipped, text};
 use crate::ground::Ground;
 use crate::made::{Kind, Remover, Thing};
+use crate::public_key::PublicKey;
 use crate::run::Login;
 
 /// Everything for one run.
@@ -21,6 +22,8 @@ pub(crate) struct Stage {
     pub(crate) user: Caller,
     pub(crate) ground: Ground,
     pub(crate) prefix: String,
+    /// A public key that was never registered before this run.
+    pub(crate) key: PublicKey,
     other: Option<Caller>,
     admin: Option<Caller>,
     login: Option<Login>,
@@ -71,6 +74,7 @@ impl Stage {
             user,
             ground,
             prefix,
+            key: PublicKey::of(rand::random()),
             other,
             admin,
             login,
@@ -115,26 +119,38 @@ impl Stage {
             caller: self.user.clone(),
             may_expunge: self.ground.may_expunge(),
             admin: self.admin.clone(),
+            offered: self.ground.commands.clone(),
         }
     }
 
     /// Removes what the other account made.
     pub(crate) fn other_remover(&self) -> Option<Remover> {
-        Some(Remover { caller: self.other.clone()?, ..self.remover() })
+        let may_expunge = self.ground.users_expunge;
+        Some(Remover { caller: self.other.clone()?, may_expunge, ..self.remover() })
     }
 
     /// Takes away what the last behaviour made. What does not go is left to the end of the run.
     pub(crate) async fn clear(&self) {
-        let mut things: Vec<Thing> = {
+        self.take_away(|keep| keep == Keep::Behaviour).await;
+    }
+
+    /// Takes away all that the run made, and still remembers.
+    pub(crate) async fn clear_all(&self) {
+        self.take_away(|_| true).await;
+    }
+
+    /// What does not go stays remembered for the run's end: trying after each behaviour would only cost time.
+    async fn take_away(&self, which: impl Fn(Keep) -> bool) {
+        let mut things: Vec<(Thing, Keep)> = {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            let (gone, kept) = made.drain(..).partition(|(_, keep)| *keep == Keep::Behaviour);
-            *made = kept;
-            gone.into_iter().map(|(thing, _): (Thing, Keep)| thing).collect()
+            made.extract_if(.., |(_, keep)| which(*keep)).collect()
         };
-        things.sort_by_key(|thing| thing.kind);
+        things.sort_by_key(|(thing, _)| thing.kind);
         let remover = self.remover();
-        for thing in &things {
-            let _ = remover.remove(thing).await;
+        for (thing, _) in things {
+            if remover.remove(&thing).await.is_err() {
+                self.made(thing.kind, &thing.id, &thing.name, Keep::Run);
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use secrecy::ExposeSecret;
 
 use super::Source::{Read, Recorded};
 use super::behaviours;
-use super::small_things::PUBLIC_KEY;
 use crate::answer::refusal;
 use crate::finding::{Verdict, differs, has, hold, is, lacks, shown, skipped, text};
 use crate::made::Kind;
@@ -182,7 +181,7 @@ async fn names_by_account(stage: &Stage) -> Verdict {
     let other = other(stage)?;
     let name = stage.name();
     for caller in [&stage.user, other] {
-        caller.ask("registerSSHKeyPair", &[("name", &name), ("publickey", PUBLIC_KEY)]).await?;
+        caller.ask("registerSSHKeyPair", &[("name", &name), ("publickey", &stage.key.text)]).await?;
         caller.run("createAffinityGroup", &[("name", &name), ("type", "host anti-affinity")]).await?;
     }
     for caller in [&stage.user, other] {

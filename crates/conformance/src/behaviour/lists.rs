@@ -47,7 +47,7 @@ behaviours! { "lists":
         Recorded("listNetworkOfferings by name; listNetworks"), ["createNetwork"];
     states_as_keywords "`keyword` finds machines by their whole state, and not by a part of it",
         Read("QueryManagerImpl, searchForUserVMs"), ["listVirtualMachines"];
-    os_type_by_description "OS types are found by their whole description",
+    os_type_by_description "OS types are found by their description",
         Recorded("listOsTypes, description"), ["listOsTypes"];
     capabilities_alone "Capabilities are one object without a count",
         Recorded("listCapabilities"), [];
@@ -343,10 +343,7 @@ async fn os_type_by_description(stage: &Stage) -> Verdict {
     has(some, &["id", "name", "oscategoryid", "description", "isuserdefined"])?;
     let (id, description) = (text(some, "id")?, text(some, "description")?);
     let found = stage.user.list("listOsTypes", "ostype", &[("description", description)]).await?;
-    hold(found.iter().any(|found| found["id"] == id), "found by its description", shown(&found))?;
-    let part = &description[..description.len() / 2];
-    let found = stage.user.list("listOsTypes", "ostype", &[("description", part)]).await?;
-    hold(!found.iter().any(|found| found["id"] == id), "not found by half of it", shown(&found))
+    hold(found.iter().any(|found| found["id"] == id), "found by its description", shown(&found))
 }
 
 async fn capabilities_alone(stage: &Stage) -> Verdict {
@@ -366,7 +363,10 @@ async fn apis_tell_all(stage: &Stage) -> Verdict {
         hold(api["isasync"] == job, format!("{command} is a job: {job}"), &api["isasync"])?;
         let first = &api["params"][0];
         has(first, &["name", "description", "type", "required"])?;
-        has(&api["response"][0], &["name", "description", "type"])?;
+        // A real server has empty objects among the fields, in an order that changes with each start.
+        let fields = api["response"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let first = fields.iter().find(|field| field.get("name").is_some()).unwrap_or(&Value::Null);
+        has(first, &["name", "description", "type"])?;
     }
     Ok(())
 }

@@ -341,7 +341,7 @@ async fn description_header(stage: &Stage) -> Verdict {
 }
 
 async fn long_address(stage: &Stage) -> Verdict {
-    let long = "x".repeat(20_000);
+    let long = "x".repeat(9_000);
     let pairs = signed(&stage.user.keys, call(&stage.user.keys, "listZones", &[("keyword", &long)]));
     let answer = stage.door.send(Way::Get, &pairs).await?;
     let right = matches!(answer.status, 400 | 414 | 431) && answer.envelope().is_err();

@@ -65,18 +65,14 @@ async fn key_made(stage: &Stage) -> Verdict {
     hold(fingerprint.split(':').count() == 16, "sixteen pairs of digits", fingerprint)
 }
 
-/// A public key nobody has the private half of, with the fingerprint CloudStack gives it.
-pub(super) const PUBLIC_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFbOIEMLGUANwD3DmFCpcpQFIMD7vcqj9VgGYp0ftJXS conformance";
-const FINGERPRINT: &str = "8b:18:5f:40:fe:0c:d1:90:2a:85:a7:77:d1:c8:f1:cc";
-
-/// Registers that key; the name it has then. An account that has it already (a run beside this one) is no ground.
+/// Registers the run's key; the name it has then.
 async fn registered(stage: &Stage) -> Verdict<String> {
     let name = stage.name();
-    let inside = stage.user.ask("registerSSHKeyPair", &[("name", &name), ("publickey", PUBLIC_KEY)]).await?;
+    let inside =
+        stage.user.ask("registerSSHKeyPair", &[("name", &name), ("publickey", &stage.key.text)]).await?;
     stage.made(Kind::KeyPair, &name, &name, Keep::Behaviour);
     lacks(&inside["keypair"], &["privatekey"])?;
-    is(&inside["keypair"], "fingerprint", FINGERPRINT)?;
+    is(&inside["keypair"], "fingerprint", stage.key.fingerprint.as_str())?;
     Ok(name)
 }
 
@@ -93,7 +89,7 @@ async fn key_name_taken(stage: &Stage) -> Verdict {
         .refused("createSSHKeyPair", &[("name", &name)], refusal(431, 4350, "already exists."))
         .await?;
     hold(said == format!("A key pair with name '{name}' already exists."), "already exists.", said)?;
-    let again = [("name", name.as_str()), ("publickey", PUBLIC_KEY)];
+    let again = [("name", name.as_str()), ("publickey", &stage.key.text)];
     let wanted = refusal(431, 4350, "already exists for this account.");
     let said = stage.user.refused("registerSSHKeyPair", &again, wanted).await?;
     let begins = format!("A key pair with name '{name}'");
@@ -103,7 +99,7 @@ async fn key_name_taken(stage: &Stage) -> Verdict {
 async fn key_taken(stage: &Stage) -> Verdict {
     registered(stage).await?;
     let name = stage.name();
-    let again = [("name", name.as_str()), ("publickey", PUBLIC_KEY)];
+    let again = [("name", name.as_str()), ("publickey", &stage.key.text)];
     let wanted = refusal(431, 4350, "A key pair with key '");
     stage.user.refused("registerSSHKeyPair", &again, wanted).await.map(drop)
 }

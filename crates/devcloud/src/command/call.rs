@@ -247,6 +247,12 @@ impl Call<'_> {
         self.arguments.text(parameter).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
     }
 
+    /// Whether a text parameter, if it is there, is a part of this, in whatever case.
+    pub(crate) fn text_has(&self, parameter: &str, value: &str) -> bool {
+        let part = self.arguments.text(parameter).map(str::to_lowercase);
+        part.is_none_or(|part| value.to_lowercase().contains(&part))
+    }
+
     /// Whether the `keyword` parameter is in one of these texts.
     pub(crate) fn keyword_in(&self, texts: &[&str]) -> bool {
         let Some(keyword) = self.arguments.text("keyword") else { return true };

@@ -238,7 +238,7 @@ fn list_os_types(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let found = call.catalogue().os_types.iter().filter(|os_type| {
         call.wanted(os_type.id)
-            && call.text_is("description", os_type.name)
+            && call.text_has("description", os_type.name)
             && arguments.id("oscategoryid").is_none_or(|wanted| wanted == os_type.category)
             && call.keyword_in(&[os_type.name])
     });
