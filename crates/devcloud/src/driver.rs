@@ -34,12 +34,28 @@ pub struct Machine {
     pub volume: Uuid,
     /// The read-only layers below the writable one, lowest first.
     pub layers: Vec<LayerId>,
+    /// Its data disks.
+    pub disks: Vec<DataDisk>,
     /// Its interfaces, the default one first.
     pub interfaces: Vec<Interface>,
     /// Number of virtual processors, as the service offering says.
     pub processors: u32,
     /// Memory in MiB, as the service offering says.
     pub memory_mib: u64,
+}
+
+/// A data disk: what is written to it stays until its volume is removed, whichever machine has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataDisk {
+    /// The volume's id.
+    pub volume: Uuid,
+    /// Its place among its machine's disks; the root disk's is 0.
+    pub place: u32,
+    /// What it holds before anything was written to it: nothing, or what the last of these layers is. That is a whole data
+    /// disk, or a root disk's layer, which rests on those before it.
+    pub layers: Vec<LayerId>,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 /// One interface of a machine in a guest network.
@@ -375,7 +391,14 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// Stops the machine at once and removes everything of it but its volume.
     async fn remove_machine(&self, machine: Uuid) -> Result<(), DriverError>;
 
-    /// Removes a stopped machine's volume (its writable layer).
+    /// Has a running machine have exactly the data disks of `machine`, each of its size, and lets go of those it had besides.
+    /// For a machine that does not run, all are let go of: it gets them when it is started.
+    ///
+    /// # Errors
+    /// When a disk that is to go is in use in the machine: then it keeps all it had.
+    async fn equip_machine(&self, machine: &Machine) -> Result<(), DriverError>;
+
+    /// Removes what was written to a volume no running machine has: a root disk's writable layer, or a data disk.
     async fn remove_volume(&self, volume: Uuid) -> Result<(), DriverError>;
 
     /// Freezes what a stopped machine's volume has written as the layer `layer`. The zone chooses and records the
@@ -390,6 +413,10 @@ pub trait Driver: Send + Sync + std::fmt::Debug {
     /// Copies what a volume has written as the layer `layer`, whether its machine runs or not; the volume stays as it is.
     /// Like capturing, it can be asked for again after a crash: a layer that exists is not made a second time.
     async fn copy_volume(&self, volume: Uuid, layer: &LayerId) -> Result<Captured, DriverError>;
+
+    /// Copies all that a data disk holds as the layer `layer`, whether it is attached or not. Of a disk that is written to
+    /// meanwhile, the copy may hold some of that and not the rest. A layer that exists is not made a second time.
+    async fn copy_disk(&self, disk: &DataDisk, layer: &LayerId) -> Result<Captured, DriverError>;
 
     /// Removes a layer that no template or machine uses any more.
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError>;

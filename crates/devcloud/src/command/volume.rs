@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
 use super::infrastructure::{CLUSTER, POD, STORAGE};
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{Entity as _, MachineState, Resource, Volume, VolumeKind};
@@ -282,14 +282,17 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     call.model.volumes.insert(volume);
     let arguments = arguments.clone();
     Ok(Begun::making(id, "Volume", machine.map_or(Lane::Free, Lane::Machine), move |running| async move {
-        running
-            .change_as_caller(&arguments, |call| {
-                if let Some(machine) = machine {
-                    plug_in(call, id, machine, None)?;
-                }
-                answer(call, id)
-            })
-            .await
+        let made = running.change_as_caller(&arguments, |call| {
+            if let Some(machine) = machine {
+                plug_in(call, id, machine, None)?;
+            }
+            answer(call, id)
+        });
+        let made = made.await?;
+        if let Some(machine) = machine {
+            give(&running, id, machine).await?;
+        }
+        Ok(made)
     }))
 }
 
@@ -326,13 +329,27 @@ fn plug_in(call: &mut Call<'_>, id: Uuid, machine: Uuid, wanted: Option<i64>) ->
     Ok(())
 }
 
+/// Has the machine have the disk that the records give it; where that fails, the records don't any more.
+async fn give(running: &Running, id: Uuid, machine: Uuid) -> Result<(), ApiError> {
+    let Err(error) = running.core.equip(machine).await else { return Ok(()) };
+    let undone = running.core.change(|model, _| {
+        model.volumes.edit(id).filter(|volume| volume.virtual_machine == Some(machine)).map(Volume::detach);
+        Ok(())
+    });
+    undone.await?;
+    if let Err(error) = running.core.equip(machine).await {
+        tracing::warn!(%machine, volume = %id, %error, "what is left of a disk that was not attached");
+    }
+    Err(ApiError::internal(format!("Failed to attach volume {id} to VM {machine}; {error}")))
+}
+
 fn attach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let machine = call.arguments.required_id("virtualmachineid")?;
     let wanted = call.arguments.integer("deviceid");
     let arguments = call.arguments.clone();
     Ok(Begun::doing(Some(("Volume", Some(id))), Lane::Machine(machine), move |running| async move {
-        running
+        let attached = running
             .change_as_caller(&arguments, |call| {
                 let volume = find(call, id)?;
                 if volume.kind == VolumeKind::Root || volume.destroyed {
@@ -354,7 +371,9 @@ fn attach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 plug_in(call, id, machine, wanted)?;
                 answer(call, id)
             })
-            .await
+            .await?;
+        give(&running, id, machine).await?;
+        Ok(attached)
     }))
 }
 
@@ -378,17 +397,23 @@ fn detach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let lane = volume.virtual_machine.map_or(Lane::Free, Lane::Machine);
     let arguments = call.arguments.clone();
     Ok(Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
+        let may_be_detached = |call: &Call<'_>| {
+            let volume = find(call, id)?;
+            let Some(machine) = volume.virtual_machine else {
+                return Err(ApiError::invalid("The specified volume is not attached to a VM."));
+            };
+            if volume.kind == VolumeKind::Root {
+                return Err(ApiError::invalid(
+                    "Please specify a data disk: a machine and its root disk stay together here",
+                ));
+            }
+            Ok(machine)
+        };
+        let machine = running.change_as_caller(&arguments, |call| may_be_detached(call)).await?;
+        running.core.take_disk(machine, id).await?;
         running
             .change_as_caller(&arguments, |call| {
-                let volume = find(call, id)?;
-                if volume.virtual_machine.is_none() {
-                    return Err(ApiError::invalid("The specified volume is not attached to a VM."));
-                }
-                if volume.kind == VolumeKind::Root {
-                    return Err(ApiError::invalid(
-                        "Please specify a data disk: a machine and its root disk stay together here",
-                    ));
-                }
+                may_be_detached(call)?;
                 call.model.volumes.edit(id).ok_or_else(gone)?.detach();
                 answer(call, id)
             })
@@ -431,14 +456,20 @@ fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     call.within_limit(account, Resource::PrimaryStorage, more)?;
     let arguments = call.arguments.clone();
     Ok(Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
-        running
+        let (resized, machine) = running
             .change_as_caller(&arguments, |call| {
                 let volume = call.model.volumes.edit(id).ok_or_else(gone)?;
                 volume.bytes = bytes;
                 volume.disk_offering = offering.or(volume.disk_offering);
-                answer(call, id)
+                let machine = volume.virtual_machine.filter(|_| !root);
+                Ok((answer(call, id)?, machine))
             })
-            .await
+            .await?;
+        if let Some(machine) = machine {
+            let equipped = running.core.equip(machine).await;
+            equipped.map_err(|error| ApiError::internal(format!("Failed to resize volume {id}; {error}")))?;
+        }
+        Ok(resized)
     }))
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{At, HostError, Result};
 use super::program::Program;
-use super::{files, mounts};
+use super::{files, loops, mounts};
 use crate::driver::{Captured, LayerId};
 
 /// Where a zone keeps its disks.
@@ -31,7 +31,7 @@ impl Disks {
     }
 
     /// The directory of one layer. Layer names come from records: one that is no plain name is refused.
-    fn layer(&self, layer: &LayerId) -> Result<PathBuf> {
+    pub(super) fn layer(&self, layer: &LayerId) -> Result<PathBuf> {
         let plain = !layer.0.is_empty()
             && !layer.0.starts_with('.')
             && layer.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -41,7 +41,7 @@ impl Disks {
         }
     }
 
-    fn volume(&self, volume: Uuid) -> PathBuf {
+    pub(super) fn volume(&self, volume: Uuid) -> PathBuf {
         self.state.join("volumes").join(volume.to_string())
     }
 
@@ -172,6 +172,7 @@ impl Disks {
     /// Removes the volume. Its layers stay: templates may rest on them.
     pub(crate) fn remove(&self, volume: Uuid) -> Result<()> {
         self.unmount(volume)?;
+        loops::release(&self.image(volume))?;
         files::remove_tree(&self.volume(volume))
     }
 

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::cgroup::Hierarchies;
 use super::error::{At, HostError, Result};
 use super::names::Owner;
-use super::{machine, mounts, namespace, router, uplink};
+use super::{loops, machine, mounts, namespace, router, uplink};
 use crate::host::ZoneName;
 
 /// What of a zone stands on this host.
@@ -59,6 +59,7 @@ pub fn remove_everything(
     let group = Hierarchies::find()?.zone(zone);
     step(group.kill());
     step(unmount_below(state));
+    step(loops::release_below(state, &[]));
     step(remove_namespaces(zone));
     step(uplink::lower(zone, public_range));
     machine::clear_nspawn(zone);

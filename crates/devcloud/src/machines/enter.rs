@@ -113,7 +113,7 @@ fn takes_orders(first: i32) -> bool {
 }
 
 /// The process that is number 1 in the machine, by its number on this host.
-fn first_process(payload: &Group) -> Option<i32> {
+pub(super) fn first_process(payload: &Group) -> Option<i32> {
     // systemd moves itself into a group of its own.
     [payload.child("init.scope"), payload.clone()].iter().flat_map(Group::members).find_map(|pid| {
         let pid = pid.as_raw_nonzero().get();

@@ -28,16 +28,16 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_file(path)).at("remove", path)
 }
 
-/// Removes a directory that may not be there. It is first given a name that says what is happening to it, so that a
+/// Removes a directory, or a file, that may not be there. It is first given a name that says what is happening to it, so that a
 /// crash never leaves half of it under its own name.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
         HostError::Other(format!("{} has no name of its own and is not removed", path.display()))
     })?;
     let dying = path.with_file_name(format!("{name}{REMOVED}"));
-    absent_is_fine(fs::remove_dir_all(&dying)).at("remove", &dying)?;
+    absent_is_fine(remove_whole(&dying)).at("remove", &dying)?;
     absent_is_fine(fs::rename(path, &dying)).at("remove", path)?;
-    absent_is_fine(fs::remove_dir_all(&dying)).at("remove", &dying)
+    absent_is_fine(remove_whole(&dying)).at("remove", &dying)
 }
 
 /// The names of what is in a directory; nothing where there is none.
@@ -61,11 +61,14 @@ pub(crate) fn remove_half_made(directory: &Path) -> Result<()> {
     for name in names(directory)? {
         if half_made(&name) {
             let path = directory.join(name);
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.at("remove", &path)?;
+            remove_whole(&path).at("remove", &path)?;
         }
     }
     Ok(())
+}
+
+fn remove_whole(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 fn absent_is_fine(outcome: std::io::Result<()>) -> std::io::Result<()> {

@@ -19,9 +19,11 @@ use crate::host::ZoneName;
 /// How long a start may take until the machine's first process runs.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a command, and again when it ends with the status by which systemd-nspawn says that its machine has rebooted
-/// itself.
-const START_AGAIN: &str = r#"while :; do "$@"; ended=$?; [ $ended -eq 133 ] || exit $ended; done"#;
+/// Runs a command with the data disks that the file `$0` names at that time, and again when it ends with the status by which
+/// systemd-nspawn says that its machine has rebooted itself.
+const START_AGAIN: &str = r#"while :; do
+disks=; [ ! -e "$0" ] || while read -r path device volume; do disks="$disks --bind=$device:$path"; done < "$0"
+"$@" $disks; ended=$?; [ $ended -eq 133 ] || exit $ended; done"#;
 
 /// Where systemd-nspawn keeps what it knows of machines.
 const NSPAWN_RUN: &str = "/run/systemd/nspawn";
@@ -66,6 +68,11 @@ impl Place<'_> {
         self.directory().join("console.log")
     }
 
+    /// Which data disks it has, see [`super::devices`].
+    pub(super) fn devices(&self) -> PathBuf {
+        self.directory().join("devices")
+    }
+
     fn namespace(&self) -> String {
         self.zone.machine_namespace(self.machine)
     }
@@ -98,6 +105,7 @@ impl Place<'_> {
             namespace::ensure(&self.namespace())?;
             connect(&self.namespace())?;
             disks.mount(machine.volume, &machine.layers, &self.root())?;
+            self.provide(machine, disks)?;
             self.spawn(machine)
         })();
         if started.is_err() {
@@ -116,7 +124,7 @@ impl Place<'_> {
             "sh".to_owned(),
             "-c".into(),
             START_AGAIN.into(),
-            "machine".into(),
+            self.devices().display().to_string(),
             "systemd-nspawn".into(),
             "--quiet".into(),
             "--register=no".into(),
@@ -185,7 +193,8 @@ impl Place<'_> {
     }
 
     /// Removes what a machine that no longer runs has left on the host.
-    fn clear(&self) -> Result<()> {
+    pub(super) fn clear(&self) -> Result<()> {
+        self.let_go()?;
         let root = self.root();
         let lock = lock_of(&root);
         mounts::unmount_if_mounted(&root)?;

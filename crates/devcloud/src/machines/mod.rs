@@ -10,6 +10,8 @@
 //! by a deadline.
 
 mod cgroup;
+mod data_disk;
+mod devices;
 mod disk;
 mod dnsmasq;
 mod down;
@@ -18,6 +20,7 @@ mod error;
 mod files;
 mod firewall;
 mod haproxy;
+mod loops;
 mod machine;
 mod metadata;
 mod mounts;
@@ -54,7 +57,7 @@ use self::password::Taken;
 use self::router::Router;
 use self::uplink::Uplink;
 use crate::driver::{
-    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
+    BaseTemplate, Captured, DataDisk, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
 };
 use crate::host::ZoneName;
 
@@ -152,6 +155,16 @@ impl Machines {
         let turn =
             Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default());
         turn.lock_owned().await
+    }
+
+    /// The turns of these disks, in an order that all take them in.
+    async fn turns_of(&self, disks: &[DataDisk]) -> Vec<OwnedMutexGuard<()>> {
+        let volumes: BTreeSet<Uuid> = disks.iter().map(|disk| disk.volume).collect();
+        let mut turns = Vec::with_capacity(volumes.len());
+        for volume in volumes {
+            turns.push(self.turn(volume).await);
+        }
+        turns
     }
 
     /// Forgets the turn of something that is gone, unless somebody waits for it.
@@ -280,6 +293,20 @@ impl Host {
             .collect()
     }
 
+    /// Has running machines have the data disks that they are said to have, and nothing else of the zone's be a device.
+    fn recover_disks<'a>(&self, running: impl Iterator<Item = &'a Machine>) -> Result<()> {
+        let mut held = Vec::new();
+        for machine in running {
+            let place = self.place(machine.id);
+            // One broken disk does not keep the zone from opening; what the machine has of it stays.
+            if let Err(error) = place.equip(machine, &self.disks) {
+                tracing::error!(machine = %machine.id, %error, "a machine has not the data disks it should have");
+            }
+            held.extend(place.volumes()?.into_iter().map(|volume| self.disks.image(volume)));
+        }
+        loops::release_below(&self.config.state, &held)
+    }
+
     /// Stops machines and removes routers that are not among these, and what machines that no longer run have left.
     fn remove_leftovers(&self, machines: &BTreeSet<Uuid>, raised: &BTreeSet<Uuid>) -> Result<Vec<Uuid>> {
         let (running, unknown): (Vec<_>, Vec<_>) =
@@ -317,12 +344,14 @@ impl Driver for Machines {
     }
 
     async fn recover(&self, machines: &[Machine], raised: &[Network]) -> Result<Recovered, DriverError> {
-        let known: BTreeSet<_> = machines.iter().map(|machine| machine.id).collect();
+        let machines = machines.to_vec();
         let wanted: BTreeSet<_> = raised.iter().map(|network| network.id).collect();
         let running = self
             .on_host(move |host| {
                 host.prepare()?;
+                let known = machines.iter().map(|machine| machine.id).collect();
                 let running = host.remove_leftovers(&known, &wanted)?;
+                host.recover_disks(machines.iter().filter(|machine| running.contains(&machine.id)))?;
                 host.disks.remove_half_made()?;
                 files::remove_half_made(&host.config.state.join("machines"))?;
                 files::remove_half_made(&host.config.state.join("passwords"))?;
@@ -380,6 +409,7 @@ impl Driver for Machines {
 
     async fn start_machine(&self, machine: &Machine) -> Result<(), DriverError> {
         let _turn = self.turn(machine.id).await;
+        let _disks = self.turns_of(&machine.disks).await;
         let machine = machine.clone();
         self.on_host(move |host| host.start(&machine)).await
     }
@@ -399,6 +429,13 @@ impl Driver for Machines {
         drop(turn);
         self.forget_turn(machine);
         Ok(())
+    }
+
+    async fn equip_machine(&self, machine: &Machine) -> Result<(), DriverError> {
+        let _turn = self.turn(machine.id).await;
+        let _disks = self.turns_of(&machine.disks).await;
+        let machine = machine.clone();
+        self.on_host(move |host| host.place(machine.id).equip(&machine, &host.disks)).await
     }
 
     async fn remove_volume(&self, volume: Uuid) -> Result<(), DriverError> {
@@ -431,6 +468,12 @@ impl Driver for Machines {
         let _turn = self.turn(volume).await;
         let layer = layer.clone();
         self.on_host(move |host| host.disks.copy(volume, &layer)).await
+    }
+
+    async fn copy_disk(&self, disk: &DataDisk, layer: &LayerId) -> Result<Captured, DriverError> {
+        let _turn = self.turn(disk.volume).await;
+        let (disk, layer) = (disk.clone(), layer.clone());
+        self.on_host(move |host| host.disks.copy_disk(&disk, &layer)).await
     }
 
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {

@@ -3,23 +3,25 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use super::error::{HostError, Result};
 
-/// Every program here does its work in milliseconds; one that hangs is stuck in the kernel and is given up.
-const DEADLINE_SECONDS: &str = "60";
+/// Most programs here do their work in milliseconds; one that hangs is stuck in the kernel and is given up.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A command line to be run to its end.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
     arguments: Vec<String>,
+    deadline: Duration,
 }
 
 impl Program {
     /// A program found on the path.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), arguments: Vec::new() }
+        Self { name: name.to_owned(), arguments: Vec::new(), deadline: DEADLINE }
     }
 
     /// Adds arguments.
@@ -34,12 +36,17 @@ impl Program {
         self.args(arguments)
     }
 
+    /// Gives it so long instead of a minute.
+    pub(crate) fn within_time(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
     /// The same program within a network namespace.
     pub(crate) fn within(self, namespace: &str) -> Self {
         let mut arguments =
             vec![format!("--net={}/{namespace}", super::namespace::DIRECTORY), "--".into(), self.name];
         arguments.extend(self.arguments);
-        Self { name: "nsenter".into(), arguments }
+        Self { name: "nsenter".into(), arguments, ..self }
     }
 
     /// Runs it; what it wrote to its standard output.
@@ -54,7 +61,7 @@ impl Program {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let status = match output.status.code() {
-            Some(124) => format!("gave no answer in {DEADLINE_SECONDS} s"),
+            Some(124) => format!("gave no answer in {} s", self.deadline.as_secs()),
             _ => output.status.to_string(),
         };
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
@@ -64,7 +71,7 @@ impl Program {
     fn output(&self, input: &[u8]) -> Result<Output> {
         let failed = |source| HostError::Start { program: self.name.clone(), source };
         let mut child = Command::new("timeout")
-            .args(["--kill-after=5", DEADLINE_SECONDS, &self.name])
+            .args(["--kill-after=5", &self.deadline.as_secs().to_string(), &self.name])
             .args(self.arguments.iter().map(OsStr::new))
             .env("LC_ALL", "C")
             .stdin(Stdio::piped())

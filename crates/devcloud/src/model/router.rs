@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Direction, Key, Model, Network, PublicIpAddress, ServiceOffering, StickinessPolicy, VirtualMachine,
+    Volume,
 };
 use crate::catalogue::Catalogue;
 use crate::driver;
@@ -175,6 +176,7 @@ impl Model {
             host_name: machine.name.parse().ok()?,
             volume: volume.id,
             layers: volume.layers.clone(),
+            disks: self.data_disks_of(machine.id).map(Volume::as_disk).collect(),
             interfaces: machine
                 .nics
                 .iter()

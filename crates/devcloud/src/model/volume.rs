@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Entity;
-use crate::driver::LayerId;
+use super::{Entity, Key, Model};
+use crate::driver::{DataDisk, LayerId};
 
 /// A disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +46,16 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
+    /// Whether it is a data disk that this machine has.
+    pub(crate) fn is_data_of(&self, machine: Uuid) -> bool {
+        self.virtual_machine == Some(machine) && self.kind == VolumeKind::Data
+    }
+
+    /// A data disk as the driver knows it.
+    pub(crate) fn as_disk(&self) -> DataDisk {
+        DataDisk { volume: self.id, place: self.device, layers: self.layers.clone(), bytes: self.bytes }
+    }
+
     /// Takes it from its machine.
     pub(crate) fn detach(&mut self) {
         (self.virtual_machine, self.attached, self.device) = (None, None, 0);
@@ -78,5 +88,16 @@ impl Entity for Volume {
     }
     fn id(&self) -> Uuid {
         self.id
+    }
+    /// The machine it is a data disk of.
+    fn keys(&self) -> Vec<Key> {
+        self.virtual_machine.filter(|machine| self.is_data_of(*machine)).map(Key::of).into_iter().collect()
+    }
+}
+
+impl Model {
+    /// The data disks that a machine has.
+    pub(crate) fn data_disks_of(&self, machine: Uuid) -> impl Iterator<Item = &Volume> {
+        self.volumes.under(Key::of(machine)).filter(move |disk| disk.is_data_of(machine))
     }
 }

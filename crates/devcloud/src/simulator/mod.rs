@@ -17,7 +17,7 @@ pub use self::latency::Latency;
 pub use self::pace::Pace;
 use crate::dice::Dice;
 use crate::driver::{
-    BaseTemplate, Captured, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
+    BaseTemplate, Captured, DataDisk, Driver, DriverError, LayerId, Machine, Network, Recovered, Stop, Stored,
 };
 
 /// How long each of the driver's operations takes. What the API server itself takes beyond that is a [`Pace`].
@@ -35,7 +35,7 @@ pub struct Latencies {
     pub stop: Latency,
     /// Capturing a volume.
     pub capture: Latency,
-    /// Removing or resetting a volume.
+    /// Attaching, detaching, removing or resetting a volume.
     pub volume: Latency,
 }
 
@@ -92,6 +92,8 @@ pub enum Operation {
     Stop,
     /// Capturing a volume.
     Capture,
+    /// Attaching and detaching data disks.
+    Equip,
 }
 
 /// A driver that only remembers.
@@ -297,6 +299,14 @@ impl Driver for Simulator {
         self.stop_machine(machine, Stop::Forced).await
     }
 
+    async fn equip_machine(&self, machine: &Machine) -> Result<(), DriverError> {
+        self.take("equip", Some(Operation::Equip), self.tuning().latencies.volume).await?;
+        if let Some(running) = self.state().running.get_mut(&machine.id) {
+            running.disks.clone_from(&machine.disks);
+        }
+        Ok(())
+    }
+
     async fn remove_volume(&self, _volume: Uuid) -> Result<(), DriverError> {
         self.take("volume", None, self.tuning().latencies.volume).await
     }
@@ -317,6 +327,10 @@ impl Driver for Simulator {
         self.take("copy", Some(Operation::Capture), self.tuning().latencies.capture).await?;
         self.state().layers.insert(layer.clone());
         Ok(Captured { layer: layer.clone(), bytes: 1 << 28 })
+    }
+
+    async fn copy_disk(&self, disk: &DataDisk, layer: &LayerId) -> Result<Captured, DriverError> {
+        self.copy_volume(disk.volume, layer).await
     }
 
     async fn remove_layer(&self, layer: &LayerId) -> Result<(), DriverError> {

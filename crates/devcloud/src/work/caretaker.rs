@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::driver::Stop;
 use crate::error::ApiError;
 use crate::job::Lane;
 use crate::model::{MachineState, NetworkState};
@@ -50,11 +51,14 @@ impl Core {
         if believed.is_empty() {
             return Ok(());
         }
-        let found = self.driver().running().await;
-        let found: BTreeSet<Uuid> =
-            found.map_err(|error| ApiError::internal(error.to_string()))?.into_iter().collect();
+        let found = self.found_running().await?;
         for id in believed.into_iter().filter(|id| !found.contains(id)) {
             if self.lanes().is_busy(Lane::Machine(id)) {
+                continue;
+            }
+            let Some(_turn) = self.lanes().join(Lane::Machine(id)).turn().await else { continue };
+            // A job may have come between and have started it again.
+            if self.found_running().await?.contains(&id) {
                 continue;
             }
             self.change(|model, now| {
@@ -69,8 +73,17 @@ impl Core {
             })
             .await?;
             tracing::info!(machine = %id, "a machine stopped by itself");
+            // What it still holds, as a disk that another machine may be given.
+            if let Err(error) = self.driver().stop_machine(id, Stop::Forced).await {
+                tracing::warn!(machine = %id, %error, "what a machine that stopped has left is not all gone");
+            }
         }
         Ok(())
+    }
+
+    async fn found_running(&self) -> Result<BTreeSet<Uuid>, ApiError> {
+        let found = self.driver().running().await;
+        Ok(found.map_err(|error| ApiError::internal(error.to_string()))?.into_iter().collect())
     }
 
     async fn expunge_destroyed_machines(&self) -> Result<(), ApiError> {

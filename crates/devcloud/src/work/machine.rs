@@ -150,15 +150,19 @@ impl Core {
         not_doomed()?;
         self.raise_routers(networks).await?;
         let machine = self.read(|model| model.machine(id)).ok_or_else(|| gone(id))?;
-        self.empty_volume(machine.volume).await?;
-        // From here on there may be a disk, whatever becomes of the machine.
+        let disks = machine.disks.iter().map(|disk| disk.volume);
+        let volumes: Vec<Uuid> = [machine.volume].into_iter().chain(disks).collect();
+        for volume in &volumes {
+            self.empty_volume(*volume).await?;
+        }
+        // From here on there may be disks, whatever becomes of the machine.
         self.change(|model, _| {
-            let volume = model.virtual_machines.get(id).map(|machine| machine.volume);
-            if let Some(volume) =
-                volume.filter(|volume| model.volumes.get(*volume).is_some_and(|volume| !volume.ready))
-                && let Some(volume) = model.volumes.edit(volume)
-            {
-                volume.ready = true;
+            for volume in volumes {
+                if model.volumes.get(volume).is_some_and(|volume| !volume.ready)
+                    && let Some(volume) = model.volumes.edit(volume)
+                {
+                    volume.ready = true;
+                }
             }
             Ok(())
         })

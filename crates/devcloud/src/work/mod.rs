@@ -3,6 +3,7 @@
 
 mod account;
 mod caretaker;
+mod data_disk;
 mod furnish;
 mod machine;
 mod recovery;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::faults::doomed;
+use crate::model::{Volume, VolumeKind};
 use crate::work::router::told_to_fail;
 use crate::zone::Core;
 
@@ -13,20 +14,23 @@ impl Core {
     pub(crate) async fn finish_snapshot(&self, id: Uuid) -> Result<(), ApiError> {
         let gone = || ApiError::internal("The snapshot is gone");
         // What the volume rests on now: it may have been frozen since the snapshot was asked for.
-        let (volume, layer) = self
+        let (volume, disk, layer) = self
             .change(|model, _| {
                 let snapshot = model.snapshots.get(id).ok_or_else(gone)?;
                 let (volume, own) = (snapshot.volume, snapshot.layers.last().cloned().ok_or_else(gone)?);
+                let data = model.volumes.get(volume).filter(|volume| volume.kind == VolumeKind::Data);
+                let disk = data.map(Volume::as_disk);
                 let mut layers = model.volumes.get(volume).map(|volume| volume.layers.clone());
                 layers.iter_mut().for_each(|layers| layers.push(own.clone()));
                 let snapshot = model.snapshots.edit(id).ok_or_else(gone)?;
                 snapshot.layers = layers.unwrap_or_else(|| std::mem::take(&mut snapshot.layers));
-                Ok((volume, own))
+                Ok((volume, disk, own))
             })
             .await?;
-        let copied = match doomed() {
-            true => Err(told_to_fail()),
-            false => self.driver().copy_volume(volume, &layer).await,
+        let copied = match disk {
+            _ if doomed() => Err(told_to_fail()),
+            Some(disk) => self.driver().copy_disk(&disk, &layer).await,
+            None => self.driver().copy_volume(volume, &layer).await,
         };
         match copied {
             Ok(copied) => {

@@ -22,6 +22,13 @@ pub(crate) fn missing() -> Option<String> {
     gone.map(|program| format!("{program} is not installed"))
 }
 
+/// The files that are block devices of this host.
+pub(crate) fn loops() -> Vec<PathBuf> {
+    let shown = fs::read_dir("/sys/block").expect("block devices").filter_map(Result::ok);
+    let behind = shown.filter_map(|device| fs::read_to_string(device.path().join("loop/backing_file")).ok());
+    behind.map(|file| PathBuf::from(file.trim())).collect()
+}
+
 /// What a zone could leave on the host: namespaces, interfaces, mounts, tables, routes, processes, groups, nspawn's
 /// files. All of it carries the zone's name or lies in its range; anything else is others' business, who come and go
 /// meanwhile.
@@ -52,6 +59,9 @@ pub(crate) fn seen(zone: &ZoneName, range: Ipv4Net) -> BTreeSet<String> {
         if place.contains(own) {
             add("mount", place);
         }
+    }
+    for file in loops().iter().map(|file| file.display().to_string()).filter(|file| file.contains(own)) {
+        add("loop device", &file);
     }
     for line in output("nft", &["list", "tables"]).lines().filter(|line| line.contains(own)) {
         add("table", line);

@@ -212,6 +212,7 @@ pub(crate) fn add_machine(
         host_name,
         volume: id,
         layers: layers.to_vec(),
+        disks: Vec::new(),
         interfaces: vec![Interface { network: network.id, mac, address }],
         processors: 2,
         memory_mib: 512,

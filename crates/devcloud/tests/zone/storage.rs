@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devcloud::simulator::Operation;
 use serde_json::json;
 
 use crate::kit::{self, Caller, text};
@@ -47,6 +48,48 @@ async fn a_data_disk_is_attached_to_one_machine_at_a_time_and_stays_when_that_go
     assert_eq!(left["size"], json!(5_u64 << 30));
     user.call("deleteVolume", &[("id", &disk)]).await;
     assert_eq!(user.call("listVolumes", &[("id", &disk)]).await, json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_is_told_of_its_data_disks_and_the_records_are_what_came_of_it() {
+    let world = kit::world().await;
+    let user = world.user();
+    let network = user.network("n").await;
+    let (zone, custom) = (user.zone_id().await, disk_offering(&user, "Custom").await);
+    let sized = [("diskofferingid", custom.as_str()), ("size", "2")];
+    let machine = user.deploy(&network, "m", &sized).await;
+    let id = machine.parse().expect("an id");
+    let told = || -> Vec<(u32, u64)> {
+        let machine = world.driver.machine(id).expect("it runs");
+        machine.disks.iter().map(|disk| (disk.place, disk.bytes >> 30)).collect()
+    };
+    assert_eq!(told(), [(1, 2)], "from its start on");
+    let first = [("virtualmachineid", machine.as_str()), ("type", "DATADISK")];
+    let first = user.only("listVolumes", "volume", &first).await;
+    assert_eq!(first["state"], json!("Ready"));
+    let made = [&sized[..], &[("name", "d"), ("zoneid", &zone)]].concat();
+    let disk = text(&user.run("createVolume", &made).await.0["id"]);
+    let both = [("id", disk.as_str()), ("virtualmachineid", machine.as_str())];
+
+    world.driver.fail(Operation::Equip, 1);
+    let (code, why) = user.fails("attachVolume", &both).await;
+    assert_eq!(code, 530);
+    assert!(why.starts_with(&format!("Failed to attach volume {disk} to VM {machine}; ")), "{why}");
+    assert!(user.only("listVolumes", "volume", &both[..1]).await.get("virtualmachineid").is_none());
+    assert_eq!(told(), [(1, 2)]);
+    user.run("attachVolume", &both).await;
+    assert_eq!(told(), [(1, 2), (2, 2)]);
+    user.run("resizeVolume", &[both[0], ("size", "3")]).await;
+    assert_eq!(told(), [(1, 2), (2, 3)]);
+
+    world.driver.fail(Operation::Equip, 1);
+    let (code, why) = user.fails("detachVolume", &both[..1]).await;
+    assert_eq!(code, 530);
+    assert!(why.starts_with(&format!("Failed to detach volume {disk} from VM {machine}; ")), "{why}");
+    assert_eq!(user.only("listVolumes", "volume", &both[..1]).await["virtualmachineid"], json!(machine));
+    assert_eq!(told(), [(1, 2), (2, 3)], "it has it again");
+    user.run("detachVolume", &[("id", &text(&first["id"]))]).await;
+    assert_eq!(told(), [(2, 3)]);
 }
 
 #[tokio::test(start_paused = true)]

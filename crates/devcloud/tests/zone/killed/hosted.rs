@@ -41,6 +41,14 @@ fn names(directory: &Path) -> BTreeSet<String> {
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
+/// Volumes that are block devices of the host.
+fn devices() -> BTreeSet<String> {
+    let volumes = state().join("volumes");
+    let behind =
+        this_host::loops().into_iter().filter_map(|file| Some(file.strip_prefix(&volumes).ok()?.to_owned()));
+    behind.filter_map(|file| Some(file.parent()?.to_str()?.to_owned())).collect()
+}
+
 /// What the host has and the records do not, and the other way round.
 fn compare(seen: &Seen) -> Vec<String> {
     let in_state = |list, state: &str| -> BTreeSet<String> {
@@ -60,11 +68,22 @@ fn compare(seen: &Seen) -> Vec<String> {
     let mounted = mounted.filter_map(|place| place.strip_prefix("/machines/")?.strip_suffix("/root"));
     let mounted: BTreeSet<String> = mounted.map(|id| id.replace('-', "")).collect();
     let running = in_state("listVirtualMachines", "Running");
+    let disks: BTreeSet<String> = seen
+        .of("listVolumes")
+        .iter()
+        .filter_map(|volume| {
+            let machine = volume["virtualmachineid"].as_str()?.replace('-', "");
+            (volume["type"] == "DATADISK" && running.contains(&machine))
+                .then(|| volume["id"].as_str())?
+                .map(str::to_owned)
+        })
+        .collect();
     let networks = in_state("listNetworks", "Implemented");
     let mut wrong = Vec::new();
     for (what, found, told) in [
         ("machines' namespaces", namespaces("m"), &running),
         ("machines' roots", mounted, &running),
+        ("running machines' data disks", devices(), &disks),
         ("routers' namespaces", namespaces("r"), &networks),
         ("routers' directories", names(&state().join("routers")), &networks),
     ] {
@@ -119,6 +138,14 @@ async fn empty(port: u16, keys: &Keys) {
         let begun = phone.call(command, &parameters).await.expect("it answers");
         let ended = phone.end(begun["jobid"].as_str().expect("a job")).await.expect("it answers");
         assert_eq!(ended["jobstatus"], 1, "{command} {id}: {ended}");
+    }
+    for disk in seen.of("listVolumes").iter().filter(|disk| disk["type"] == "DATADISK") {
+        phone.call("deleteVolume", &[("id", disk["id"].as_str().expect("an id"))]).await.expect("it answers");
+    }
+    // A deleted disk's file goes when the zone looks next.
+    let began = Instant::now();
+    while !names(&state().join("volumes")).is_empty() && began.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

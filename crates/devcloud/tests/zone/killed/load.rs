@@ -175,7 +175,7 @@ impl Hand {
             let machine = self.any("listVirtualMachines");
             let address = self.any("listPublicIpAddresses");
             let name = self.name();
-            let step = match self.random.random_range(0..14) {
+            let step = match self.random.random_range(0..16) {
                 0 if self.count("listNetworks") >= self.bounds.networks => 7,
                 1..=3 if self.count("listVirtualMachines") >= self.bounds.machines => 6,
                 step => step,
@@ -301,6 +301,7 @@ impl Hand {
                         self.make(phone, "createSnapshot", "listSnapshots", &parameters, &[]).await?;
                     }
                 },
+                (14 | 15, _, machine, _) => self.handle_disk(phone, &name, &zone, machine.as_deref()).await?,
                 (13, _, Some(machine), _) => match self.any("listTemplates") {
                     Some(template) if self.belonging_to(&template).is_empty() => {
                         self.take_away(phone, "deleteTemplate", &template).await?;
@@ -328,6 +329,53 @@ impl Hand {
         let found = phone.call("listVolumes", &[("virtualmachineid", machine), ("type", "ROOT")]).await?;
         let disk = &found["volume"][0];
         Ok(disk["id"].as_str().filter(|_| disk["state"] == "Ready").map(str::to_owned))
+    }
+
+    /// Makes a data disk, attaches or detaches one, keeps a snapshot of it, or deletes it.
+    async fn handle_disk(
+        &mut self,
+        phone: &mut Phone,
+        name: &str,
+        zone: &str,
+        machine: Option<&str>,
+    ) -> Result<(), Dead> {
+        let Some(disk) = self.any("listVolumes") else {
+            let small = phone.call("listDiskOfferings", &[("name", "Small")]).await?;
+            let small = small["diskoffering"][0]["id"].as_str().expect("an id").to_owned();
+            let parameters = [("name", name), ("zoneid", zone), ("diskofferingid", &small)];
+            return self.make(phone, "createVolume", "listVolumes", &parameters, &[]).await;
+        };
+        let found = phone.call("listVolumes", &[("id", &disk)]).await?;
+        let (attached, ready) =
+            (&found["volume"][0]["virtualmachineid"], &found["volume"][0]["state"] == "Ready");
+        let usable = |held| matches!(held, Held::There(Some("Running" | "Stopped")));
+        match (attached.as_str(), machine) {
+            (_, _) if ready && self.random.random_bool(0.2) => match self.any("listSnapshots") {
+                Some(snapshot) => self.take_away(phone, "deleteSnapshot", &snapshot).await,
+                None => {
+                    self.make(phone, "createSnapshot", "listSnapshots", &[("volumeid", &disk)], &[]).await
+                }
+            },
+            (Some(machine), _) if self.there(machine).is_some_and(|thing| usable(thing.held)) => {
+                let (_, job) = self.begin(phone, "detachVolume", &[("id", &disk)]).await?;
+                self.end(phone, &job).await
+            }
+            (Some(_), _) => Ok(()),
+            (None, Some(machine)) if self.random.random_bool(0.8) => {
+                if !usable(self.thing(machine).held) {
+                    return Ok(());
+                }
+                let both = [("id", disk.as_str()), ("virtualmachineid", machine)];
+                let (_, job) = self.begin(phone, "attachVolume", &both).await?;
+                self.end(phone, &job).await
+            }
+            (None, _) => {
+                self.set(&disk, Held::Perhaps);
+                phone.call("deleteVolume", &[("id", &disk)]).await?;
+                self.set(&disk, Held::Gone);
+                Ok(())
+            }
+        }
     }
 
     async fn take_away(&mut self, phone: &mut Phone, command: &str, id: &str) -> Result<(), Dead> {
@@ -402,7 +450,11 @@ impl Hand {
     }
 
     fn thing(&self, id: &str) -> Thing {
-        self.ledger.lock().expect("the ledger").things[id].clone()
+        self.there(id).unwrap_or_else(|| panic!("{id} was never told of"))
+    }
+
+    fn there(&self, id: &str) -> Option<Thing> {
+        self.ledger.lock().expect("the ledger").things.get(id).cloned()
     }
 
     fn belonging_to(&self, id: &str) -> Vec<String> {
