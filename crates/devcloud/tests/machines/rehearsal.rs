@@ -247,13 +247,19 @@ pub(crate) fn answers(address: Ipv4Addr, port: u16) -> bool {
 
 /// The first line of a web server's page, or nothing.
 pub(crate) fn page(address: Ipv4Addr, port: u16) -> Option<String> {
+    let said = ask(address, port, "GET /name HTTP/1.0\r\n\r\n")?;
+    said.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned())
+}
+
+/// What somebody answers who is told this, up to the end; nothing where nobody answers.
+pub(crate) fn ask(address: Ipv4Addr, port: u16, what: &str) -> Option<String> {
     let mut stream =
         TcpStream::connect_timeout(&SocketAddr::from((address, port)), Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream.write_all(b"GET /name HTTP/1.0\r\n\r\n").ok()?;
+    stream.write_all(what.as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
-    text.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned())
+    (!text.is_empty()).then_some(text)
 }
 
 /// The world outside of the zone: a namespace on its public bridge, where someone listens who tells each caller under
@@ -264,8 +270,8 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    pub(crate) fn raise(zone: &Zone, bridge: &str, last: u8, port: u16) -> Self {
-        let namespace = format!("{}-outside", zone.name);
+    pub(crate) fn raise(zone: &Zone, last: u8, port: u16) -> Self {
+        let (namespace, bridge) = (format!("{}-outside", zone.name), bridge_of(zone));
         let outside = Self { namespace: namespace.clone(), address: zone.public(last) };
         let ip = |arguments: &str| {
             let output = Command::new("ip").args(arguments.split(' ')).output().expect("ip");
@@ -280,12 +286,7 @@ impl Outside {
         ip(&format!("-netns {namespace} link set eth0 up"));
         let (ready, listening) = mpsc::channel();
         std::thread::spawn(move || {
-            let file = fs::File::open(Path::new("/run/netns").join(&namespace)).expect("the namespace");
-            rustix::thread::move_into_link_name_space(
-                std::os::fd::AsFd::as_fd(&file),
-                Some(rustix::thread::LinkNameSpaceType::Network),
-            )
-            .expect("to enter it");
+            enter(&namespace);
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("to listen");
             ready.send(()).expect("the test waits");
             for stream in listener.incoming() {
@@ -300,6 +301,37 @@ impl Outside {
         listening.recv_timeout(Duration::from_secs(5)).expect("the outside listens");
         outside
     }
+
+    /// What somebody answers who is told this from outside.
+    pub(crate) fn ask(&self, address: Ipv4Addr, port: u16, what: &str) -> Option<String> {
+        let asked = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                enter(&self.namespace);
+                ask(address, port, what)
+            });
+            asking.join()
+        });
+        asked.expect("asked")
+    }
+}
+
+/// Moves this thread into a network namespace.
+fn enter(namespace: &str) {
+    let file = fs::File::open(Path::new("/run/netns").join(namespace)).expect("the namespace");
+    rustix::thread::move_into_link_name_space(
+        std::os::fd::AsFd::as_fd(&file),
+        Some(rustix::thread::LinkNameSpaceType::Network),
+    )
+    .expect("to enter it");
+}
+
+/// The zone's bridge, found by its address.
+fn bridge_of(zone: &Zone) -> String {
+    let output = Command::new("ip").args(["-br", "-4", "address"]).output().expect("ip");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = format!("{}/24", zone.public(1));
+    let line = text.lines().find(|line| line.contains(&host)).expect("a bridge");
+    line.split_whitespace().next().expect("a name").to_owned()
 }
 
 impl Drop for Outside {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use devcloud::driver::{Driver, EgressRule, Ports, Protocol};
+use devcloud::driver::{Driver, EgressDefault, EgressRule, Forward, Ports, Protocol};
 
 use crate::rehearsal::{Keys, Outside, Zone, add_machine, answers, forward, network, open, start};
 
@@ -28,8 +28,7 @@ async fn only_what_a_rule_lets_through_passes() {
     let stranger = add_machine(&mut other, 20, 1222, "stranger", &keys, &zone.base.layers);
     start(&zone, &net, &[first, second]).await;
     start(&zone, &other, &[stranger]).await;
-    let bridge = bridge_of(&zone);
-    let outside = Outside::raise(&zone, &bridge, 200, 7000);
+    let outside = Outside::raise(&zone, 200, 7000);
     for (address, port) in [(public, 1222), (public, 1223), (other_public, 1222)] {
         keys.wait_for(address, port);
     }
@@ -92,6 +91,65 @@ async fn only_what_a_rule_lets_through_passes() {
     assert!(first(&seen_as(public, 1222)).starts_with("SSH-2.0"), "a forward to oneself");
     assert_eq!(first(&seen_as(public, 3000)), "unreachable", "no rule opens it, for guests neither");
 
+    // Where egress is allowed, rules deny: by port, by guest, by destination, and ICMP by itself.
+    other.egress_default = EgressDefault::Allow;
+    // An echo request; the template has no ping.
+    let pinged = format!(
+        "sudo python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); s.settimeout(2); \
+         s.sendto(bytes.fromhex('0800f7fd00010001'), ('{}', 0)); s.recv(99); print('answered')\" 2>/dev/null || \
+         echo silence",
+        outside.address
+    );
+    let range = |text: String| text.parse::<ipnet::Ipv4Net>().expect("a range");
+    let to = |destination: String| EgressRule {
+        destinations: vec![range(destination)],
+        ..rule(Protocol::All, None)
+    };
+    let of = |guest: &str| EgressRule { sources: vec![range(guest.to_owned())], ..rule(Protocol::All, None) };
+    let seen = other_public.to_string();
+    for (what, denied, reached, ping) in [
+        ("no rule", vec![], seen.as_str(), "answered"),
+        (
+            "its port",
+            vec![rule(Protocol::Tcp, Some(Ports { first: 7000, last: 7000 }))],
+            "unreachable",
+            "answered",
+        ),
+        (
+            "another port",
+            vec![rule(Protocol::Tcp, Some(Ports { first: 7001, last: 7001 }))],
+            &seen,
+            "answered",
+        ),
+        ("UDP", vec![rule(Protocol::Udp, None)], &seen, "answered"),
+        ("ICMP", vec![rule(Protocol::Icmp, None)], &seen, "silence"),
+        ("its destination", vec![to(format!("{}/32", outside.address))], "unreachable", "silence"),
+        ("another destination", vec![to("192.0.2.0/24".to_owned())], &seen, "answered"),
+        ("this guest", vec![of("172.16.0.20/32")], "unreachable", "silence"),
+        ("another guest", vec![of("172.16.0.21/32")], &seen, "answered"),
+    ] {
+        other.egress = denied;
+        zone.driver.program_network(&other).await.expect("programmed");
+        assert_eq!(stranger(&seen_as(outside.address, 7000)), reached, "denied is {what}");
+        assert_eq!(stranger(&pinged), ping, "denied is {what}");
+    }
+
+    // A port forwarding rule of some sources is theirs alone, and of two on one port each has its own.
+    let sourced = |port: u16, private: u16, source: String| Forward {
+        sources: vec![range(source)],
+        ..forward(public, port, guest, private)
+    };
+    net.forwards.push(sourced(3002, 22, format!("{}/32", outside.address)));
+    net.forwards.push(sourced(3003, 22, format!("{}/32", outside.address)));
+    net.forwards.push(sourced(3003, 9, format!("{}/32", zone.public(1))));
+    net.ingress.push(open(public, 3002, 3003, "0.0.0.0/0"));
+    zone.driver.program_network(&net).await.expect("programmed");
+    for port in [3002, 3003] {
+        assert!(!answers(public, port), "the host is not whom {port} is for");
+        let said = outside.ask(public, port, "\n").unwrap_or_default();
+        assert!(said.starts_with("SSH-2.0"), "{port}: {said:?}");
+    }
+
     // A rule taken away closes the port again.
     net.ingress.retain(|rule| rule.ports != Some(Ports { first: 1223, last: 1223 }));
     zone.driver.program_network(&net).await.expect("programmed");
@@ -102,13 +160,4 @@ async fn only_what_a_rule_lets_through_passes() {
     assert_eq!(stranger("wget -qO- http://172.16.0.1/latest/meta-data/nothing || echo none"), "none");
     drop(outside);
     zone.down();
-}
-
-/// The zone's bridge, found by its address.
-fn bridge_of(zone: &Zone) -> String {
-    let output = std::process::Command::new("ip").args(["-br", "-4", "address"]).output().expect("ip");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let host = format!("{}/24", zone.public(1));
-    let line = text.lines().find(|line| line.contains(&host)).expect("a bridge");
-    line.split_whitespace().next().expect("a name").to_owned()
 }
