@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 purpose=${1:-demo}
 # A C compiler for ring, SQLite and linking; then what the zone runs.
 packages=(gcc libc6-dev make curl ca-certificates iproute2 systemd-container mmdebstrap nftables haproxy dnsmasq-base
-    debian-archive-keyring openssh-client)
+    e2fsprogs debian-archive-keyring openssh-client)
 case $purpose in
 demo) ;;
 # A real ZooKeeper for the stand-ins' and the nodes' tests: its library alone, no daemon. Python for third-party clients.

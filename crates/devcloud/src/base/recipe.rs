@@ -63,6 +63,11 @@ const MASKED: &[&str] = &[
 /// Units that run.
 const ENABLED: &[&str] = &["ssh.service", "systemd-networkd.service", "systemd-resolved.service"];
 
+/// cloud-init asks for a password at every boot and sets it at the first alone, unless it is told so, as CloudStack's manual
+/// has it for templates.
+const PASSWORD_AT_EVERY_BOOT: &str = "sed -i 's/^ *- set-passwords$/ - [set-passwords, always]/' /etc/cloud/cloud.cfg\n\
+                                      grep -q 'set-passwords, always' /etc/cloud/cloud.cfg";
+
 /// Everything that decides what the base template will be.
 #[derive(Clone, Debug)]
 pub(super) struct Recipe {
@@ -99,7 +104,7 @@ impl Recipe {
     /// What is done inside the tree at the end. No identity stays: every clone makes its own.
     pub(super) fn script(&self) -> String {
         format!(
-            "set -eu\nsystemctl enable {}\nsystemctl mask {}\nupdate-ca-certificates\n\
+            "set -eu\nsystemctl enable {}\nsystemctl mask {}\nupdate-ca-certificates\n{PASSWORD_AT_EVERY_BOOT}\n\
              rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /var/lib/dbus/machine-id /etc/hostname\n\
              : > /etc/machine-id\nrm -rf /var/lib/cloud/* /var/log/*.log /var/log/apt /tmp/* /var/tmp/*\n\
              apt-get clean\n",

@@ -14,6 +14,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("mount", "mount"),
+    ("mke2fs", "e2fsprogs"),
     ("timeout", "coreutils"),
 ];
 

@@ -2,18 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::disk::{Disks, size};
+use super::disk::{COPYING, Disks, size};
 use super::error::{At, Result};
 use super::files;
 use super::program::Program;
 use crate::driver::{Captured, DataDisk, LayerId};
-
-/// How long a copy of a whole disk may take.
-const COPYING: Duration = Duration::from_secs(1800);
 
 /// Makes a file system of the tree that layers are together (`$1`, the highest first) in the file `$2`; where they are put
 /// together (`$3`), only this program sees them.

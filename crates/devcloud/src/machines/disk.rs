@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -12,6 +13,15 @@ use super::error::{At, HostError, Result};
 use super::program::Program;
 use super::{files, loops, mounts};
 use crate::driver::{Captured, LayerId};
+
+/// How large a fetched archive may be, in bytes; what CloudStack's `max.template.iso.size` is unless it was changed.
+const LARGEST_TEMPLATE: u64 = 50 << 30;
+
+/// How long an archive may take to come.
+const FETCHING: Duration = Duration::from_secs(3000);
+
+/// How long a copy of a whole disk may take.
+pub(super) const COPYING: Duration = Duration::from_secs(1800);
 
 /// Where a zone keeps its disks.
 #[derive(Clone, Debug)]
@@ -111,22 +121,29 @@ impl Disks {
             files::remove_tree(&unfinished)?;
             fs::create_dir_all(&unfinished).at("make", &unfinished)?;
             let (from, to) = (archive.display().to_string(), unfinished.display().to_string());
-            let unpacked = Program::new("curl")
+            // What is no file yet has no size to ask for: the kernel counts.
+            let unpacked = Program::new("prlimit")
                 .args([
+                    &format!("--fsize={LARGEST_TEMPLATE}"),
+                    "curl",
                     "-fsSL",
                     "--globoff",
                     "--proto",
                     "=http,https,ftp",
-                    "--max-time",
-                    "3000",
+                    "--proto-redir",
+                    "=http,https",
+                    "--max-redirs",
+                    "5",
                     "-o",
                     &from,
                     "--",
                     url,
                 ])
+                .within_time(FETCHING)
                 .run()
                 .and_then(|_| {
-                    Program::new("tar").args(["-x", "--numeric-owner", "-f", &from, "-C", &to]).run()
+                    let program = Program::new("tar").args(["-x", "--numeric-owner", "-f", &from, "-C", &to]);
+                    program.within_time(COPYING).run()
                 });
             files::remove(&archive)?;
             unpacked?;
@@ -148,7 +165,7 @@ impl Disks {
             }
             files::remove_tree(&unfinished)?;
             let (from, to) = (upper.display().to_string(), unfinished.display().to_string());
-            Program::new("cp").args(["-a", "--reflink=auto", &from, &to]).run()?;
+            Program::new("cp").args(["-a", "--reflink=auto", &from, &to]).within_time(COPYING).run()?;
             File::open(&unfinished)
                 .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?))
                 .at("sync", &unfinished)?;

@@ -102,3 +102,16 @@ pub(crate) fn ip(arguments: &str) -> Program {
 pub(crate) fn ip_in(namespace: &str, arguments: &str) -> Program {
     Program::new("ip").args(["-netns", namespace]).line(arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_has_as_long_as_it_is_given() {
+        let error = Program::new("sleep").args(["60"]).within_time(Duration::from_secs(1)).run();
+        let error = error.expect_err("it is too slow").to_string();
+        assert!(error.contains("gave no answer in 1 s"), "{error}");
+        Program::new("sleep").args(["0.1"]).run().expect("quick enough");
+    }
+}

@@ -11,6 +11,14 @@ fn told(request: &str, answer: &str) -> String {
     format!("test \"$(wget -qO- --header 'DomU_Request: {request}' http://{gateway}:8080/)\" = '{answer}'")
 }
 
+/// A command that succeeds when this is the password of the machine's user.
+fn has_password(password: &str) -> String {
+    format!(
+        "python3 -W ignore -c 'import crypt, spwd, sys; kept = spwd.getspnam(\"debian\").sp_pwdp; \
+         sys.exit(crypt.crypt(\"{password}\", kept) != kept)'"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and machines"]
 async fn what_is_said_of_a_machine_s_disk_and_password_is_so_in_the_machine() {
@@ -24,14 +32,18 @@ async fn what_is_said_of_a_machine_s_disk_and_password_is_so_in_the_machine() {
     let first = world.deploy("first", &base, &[]).await;
     let (id, password) = (text(&first["id"]), text(&first["password"]));
     assert!(world.holds("first", "cloud-init status --wait >/dev/null").await);
-    let verified = format!(
-        "python3 -W ignore -c 'import crypt, spwd, sys; kept = spwd.getspnam(\"debian\").sp_pwdp; \
-         sys.exit(crypt.crypt(\"{password}\", kept) != kept)'"
-    );
-    assert!(world.holds("first", &verified).await, "cloud-init has set it");
+    assert!(world.holds("first", &has_password(&password)).await, "cloud-init has set it");
     assert!(world.holds("first", &told("send_my_password", "saved_password")).await, "it was told once");
 
-    // A new one is told until the guest says that it has it. cloud-init would ask before us.
+    // A new one is set at the next boot.
+    world.run("stopVirtualMachine", &[("id", &id)]).await;
+    let reset = world.run("resetPasswordForVirtualMachine", &[("id", &id)]).await;
+    let password = text(&reset["virtualmachine"]["password"]);
+    world.run("startVirtualMachine", &[("id", &id)]).await;
+    assert!(world.holds("first", "cloud-init status --wait >/dev/null").await);
+    assert!(world.holds("first", &has_password(&password)).await, "at this boot, too");
+
+    // It is told until the guest says that it has it. cloud-init would ask before us.
     assert!(
         world.holds("first", "echo one > /root/mark && touch /etc/cloud/cloud-init.disabled && sync").await
     );
