@@ -70,13 +70,34 @@ pub struct Throttle {
     pub window: Duration,
 }
 
+/// How long a zone waits before it does what nobody asks for. [`Delays::default`] are those of a zone of which nothing else
+/// is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delays {
+    /// See [`ZoneConfig::network_gc`].
+    pub network_gc: Option<Duration>,
+    /// See [`ZoneConfig::expunge_delay`].
+    pub expunge: Duration,
+    /// See [`ZoneConfig::job_retention`].
+    pub job_results: Duration,
+    /// See [`ZoneConfig::heartbeat`].
+    pub heartbeat: Duration,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        let ZoneConfig { network_gc, expunge_delay, job_retention, heartbeat, .. } = ZoneConfig::default();
+        Self { network_gc, expunge: expunge_delay, job_results: job_retention, heartbeat }
+    }
+}
+
 /// Where a zone's times come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockSource {
     /// The host's clock.
     System,
     /// The host's clock at opening, and tokio's clock from there on: time then stands still and jumps with a paused
-    /// runtime. Expiry of signatures is checked against the host's clock all the same, since clients use that one.
+    /// runtime.
     Runtime,
 }
 
@@ -211,6 +232,13 @@ impl Default for ZoneConfig {
 }
 
 impl ZoneConfig {
+    /// The same with these delays.
+    #[must_use]
+    pub fn with_delays(self, delays: Delays) -> Self {
+        let Delays { network_gc, expunge: expunge_delay, job_results: job_retention, heartbeat } = delays;
+        Self { network_gc, expunge_delay, job_retention, heartbeat, ..self }
+    }
+
     /// A zone for tests on a paused clock: times from the runtime, ids from a fixed seed, no limits.
     pub fn simulated_time() -> Self {
         Self { clock: ClockSource::Runtime, seed: Some(1), limits: Limits::NONE, ..Self::default() }

@@ -19,6 +19,7 @@
 #[cfg(target_os = "linux")]
 pub mod base;
 mod catalogue;
+mod clock;
 mod command;
 mod config;
 mod dice;
@@ -40,9 +41,10 @@ mod work;
 mod zone;
 
 pub use self::command::apis;
-pub use self::config::{ClockSource, Limits, PublicRange, ServiceOffering, Throttle, ZoneConfig};
+pub use self::config::{ClockSource, Delays, Limits, PublicRange, ServiceOffering, Throttle, ZoneConfig};
 pub use self::door::{Method, Reply, Request};
 pub use self::in_process::InProcess;
+pub use self::own::ClockShown;
 pub use self::records::{MemoryRecords, Records, RecordsError};
 pub use self::serve::serve;
 pub use self::zone::{Keys, Zone, ZoneError};

@@ -4,15 +4,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalogue::Catalogue;
+use crate::clock::{Ahead, Clock, FURTHEST};
 use crate::command::Settings;
-use crate::config::{ClockSource, ZoneConfig};
+use crate::config::ZoneConfig;
 use crate::dice::Dice;
 use crate::door::{Reply, Request, Sessions, Windows};
 use crate::driver::{BaseTemplate, Driver, DriverError};
@@ -20,9 +21,10 @@ use crate::error::ApiError;
 use crate::faults::{Faults, FaultsFile, Mishaps, Socket};
 use crate::job::Lanes;
 use crate::model::Model;
+use crate::own::ClockShown;
 use crate::records::{Records, RecordsError};
 use crate::simulator::Latency;
-use crate::work::{RecoveryError, Routers};
+use crate::work::{Caretaker, RecoveryError, Routers};
 
 /// An open zone. Dropping it ends its jobs as a crash would; opening it again over the same records puts right what was
 /// under way.
@@ -91,6 +93,7 @@ pub(crate) struct Core {
     lanes: Lanes,
     routers: Routers,
     clock: Clock,
+    pub(crate) caretaker: Caretaker,
     tasks: TaskTracker,
     /// Cancelled when jobs have to end where they are.
     ended: CancellationToken,
@@ -102,13 +105,6 @@ impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Core").field("zone", &self.settings().config.name).finish_non_exhaustive()
     }
-}
-
-#[derive(Debug)]
-struct Clock {
-    source: ClockSource,
-    opened: Timestamp,
-    began: Instant,
 }
 
 impl Zone {
@@ -123,8 +119,8 @@ impl Zone {
         records: Records,
     ) -> Result<Arc<Self>, ZoneError> {
         let model = Model::load(records.load()?, config.seed)?;
-        let opened = Timestamp::now();
-        let created = model.accounts.iter().next().map_or(opened, |account| account.created);
+        let clock = Clock::new(config.clock, model.clock_ahead());
+        let created = model.accounts.iter().next().map_or_else(|| clock.now(), |account| account.created);
         let catalogue = Catalogue::of(&config, driver.hypervisor(), created);
         let lanes = Lanes::new(config.heartbeat);
         let period = config.watch;
@@ -132,7 +128,6 @@ impl Zone {
         mishaps.set(&config.faults);
         socket.set(&config.faults);
         let lag = config.faults.longest_lag();
-        let clock = Clock { source: config.clock, opened, began: Instant::now() };
         let core = Arc::new(Core {
             settings: RwLock::new(Arc::new(Settings { config, catalogue })),
             driver,
@@ -148,6 +143,7 @@ impl Zone {
             lanes,
             routers: Routers::default(),
             clock,
+            caretaker: Caretaker::default(),
             tasks: TaskTracker::new(),
             ended: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -196,7 +192,7 @@ impl Zone {
     /// # Errors
     /// When the file wants of the driver what it cannot do; then nothing has changed.
     pub fn take_up(&self, file: &FaultsFile) -> Result<(), ZoneError> {
-        let FaultsFile { text, latencies, pace, capacity, limits, throttle, faults } = file.clone();
+        let FaultsFile { text, latencies, pace, capacity, limits, throttle, delays, faults } = file.clone();
         // Held to the end, so that of two files that come at once one is in force as a whole.
         let mut told = self.core.faults_text.lock().unwrap_or_else(PoisonError::into_inner);
         self.core.driver.tune(latencies, capacity).map_err(|error| ZoneError::Refused(error.to_string()))?;
@@ -204,7 +200,9 @@ impl Zone {
         self.core.socket.set(&faults);
         self.remember(faults.longest_lag());
         let before = self.core.settings();
-        let config = ZoneConfig { pace, limits, throttle, faults, ..before.config.clone() };
+        let config =
+            ZoneConfig { pace, limits, throttle, faults, ..before.config.clone() }.with_delays(delays);
+        self.core.lanes.set_heartbeat(config.heartbeat);
         let settings = Settings { config, catalogue: before.catalogue.clone() };
         *self.core.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         *told = text;
@@ -249,10 +247,49 @@ impl Zone {
         Ok(self.core.register_base_template(template).await?)
     }
 
-    /// The zone's time, by which it dates its jobs and lets signatures expire. On simulated time a client that signs by
-    /// the host's clock is out of step before long; give it this one.
+    /// The zone's time, by which it dates its jobs. On simulated time a client that signs by the host's clock is out of step
+    /// before long; give it this one.
     pub fn now(&self) -> Timestamp {
         self.core.now()
+    }
+
+    /// What the zone's clock shows.
+    pub fn clock(&self) -> ClockShown {
+        let ahead = self.core.clock.ahead();
+        ClockShown {
+            now: self.core.now(),
+            ahead_seconds: ahead.all.as_secs(),
+            signatures_ahead_seconds: ahead.signatures.as_secs(),
+        }
+    }
+
+    /// Moves the zone's clock ahead, for good: another process that serves the zone goes on from there. Answers when
+    /// everything that fell due by it was done. With `signatures`, those that would have expired meanwhile have; another
+    /// move without it lets them be valid again, as long as they are by the host's clock.
+    ///
+    /// # Errors
+    /// When it would be moved a hundred years in all, when the records cannot be written, or when what fell due could not be
+    /// done.
+    pub async fn forward(&self, by: Duration, signatures: bool) -> Result<ClockShown, ZoneError> {
+        let core = &self.core;
+        // What has begun to wait is counted from now on.
+        core.look_round().await?;
+        core.change(|model, _| {
+            let before = core.clock.ahead();
+            let all = before.all.saturating_add(by);
+            if all > FURTHEST {
+                return Err(ApiError::invalid("the clock can be moved a hundred years ahead in all"));
+            }
+            model.set_clock_ahead(all);
+            core.clock.move_to(Ahead {
+                all,
+                signatures: if signatures { before.signatures + by } else { Duration::ZERO },
+            });
+            Ok(())
+        })
+        .await?;
+        core.look_round().await?;
+        Ok(self.clock())
     }
 
     /// The zone's settings as they are now.
@@ -330,20 +367,22 @@ impl Core {
         }
     }
 
+    /// Waits until so much time has passed by the zone's clock.
+    pub(crate) async fn pass_time(&self, what: &str, latency: Latency) {
+        self.clock.pass(latency.draw(&mut self.dice.next(what))).await;
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
 
     /// The zone's time.
     pub(crate) fn now(&self) -> Timestamp {
-        match self.clock.source {
-            ClockSource::System => Timestamp::now(),
-            ClockSource::Runtime => {
-                let passed =
-                    SignedDuration::try_from(self.clock.began.elapsed()).unwrap_or(SignedDuration::MAX);
-                self.clock.opened.checked_add(passed).unwrap_or(Timestamp::MAX)
-            }
-        }
+        self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn lock(&self) -> MutexGuard<'_, Model> {

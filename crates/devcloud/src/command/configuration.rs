@@ -7,7 +7,7 @@ use super::call::object;
 use super::{Call, Command, Entity, Listing, Parameter, Reach};
 use crate::config::ZoneConfig;
 use crate::error::ApiError;
-use crate::model::{Model, Setting};
+use crate::model::Model;
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::list(
@@ -289,13 +289,6 @@ fn update(call: &mut Call<'_>) -> Result<Value, ApiError> {
         _ => return Err(ApiError::invalid(format!("Please enter either 'true' or 'false' for {name}"))),
     };
     let answer = json!({ "configuration": known.view(&value) });
-    let before = call.model.settings.iter().find(|setting| setting.name == name).map(|setting| setting.id);
-    match before.and_then(|id| call.model.settings.edit(id)) {
-        Some(setting) => setting.value = value,
-        None => {
-            let (number, id) = (call.model.next_number(), call.model.next_id());
-            call.model.settings.insert(Setting { number, id, name: name.to_owned(), value });
-        }
-    }
+    call.model.set_setting(name, value);
     Ok(answer)
 }

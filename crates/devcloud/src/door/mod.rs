@@ -158,7 +158,7 @@ pub(crate) async fn handle(core: &Arc<Core>, request: Request, lag: Option<Durat
         let error = ApiError::unavailable(name.unwrap_or_default(), &caller.name);
         return envelope::error(form, "errorresponse", &error, caller.root_admin);
     };
-    if let Err(error) = core.windows.count(&caller, core.settings().config.throttle) {
+    if let Err(error) = core.windows.count(&caller, core.settings().config.throttle, core.clock().instant()) {
         return envelope::error(form, &key, &error, caller.root_admin);
     }
     core.take_time(command.name, core.settings().config.pace.of_call(command.name)).await;
@@ -184,7 +184,7 @@ fn who(
     }
     if field("signatureversion") == Some("3") {
         let expires = field("expires").and_then(signature::parse_expiry).ok_or_else(unverified)?;
-        if expires < core.now() {
+        if expires < core.clock().for_signatures() {
             return Err(unverified());
         }
     }

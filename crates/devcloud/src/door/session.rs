@@ -95,7 +95,7 @@ pub(super) async fn login(
     {
         return envelope::error(form, "loginresponse", &error, true);
     }
-    let session = Session { key: key.clone(), caller, used: Instant::now() };
+    let session = Session { key: key.clone(), caller, used: core.clock().instant() };
     core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
     let mut reply = envelope::answer(
         form,
@@ -151,7 +151,8 @@ pub(super) fn caller(
 ) -> Result<Caller, ApiError> {
     let nobody = || ApiError::unverified(UNVERIFIED);
     let mut sessions = core.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
-    sessions.retain(|_, session| session.used.elapsed() < TIMEOUT);
+    let now = core.clock().instant();
+    sessions.retain(|_, session| now.saturating_duration_since(session.used) < TIMEOUT);
     let id = cookie(request, "JSESSIONID").ok_or_else(nobody)?;
     let session = sessions.get_mut(id).ok_or_else(nobody)?;
     let given = received.get("sessionkey").is_some_and(|given| same(&session.key, given))
@@ -160,7 +161,7 @@ pub(super) fn caller(
         sessions.remove(id);
         return Err(ApiError::unverified("unable to verify user credentials"));
     }
-    session.used = Instant::now();
+    session.used = now;
     Ok(session.caller.clone())
 }
 

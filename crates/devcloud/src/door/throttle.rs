@@ -16,10 +16,14 @@ use crate::error::ApiError;
 pub(crate) struct Windows(Mutex<BTreeMap<Uuid, (Instant, u32)>>);
 
 impl Windows {
-    /// Counts a call, and refuses it when it is one too many.
-    pub(super) fn count(&self, caller: &Caller, throttle: Option<Throttle>) -> Result<(), ApiError> {
+    /// Counts a call at this moment of the zone's clock, and refuses it when it is one too many.
+    pub(super) fn count(
+        &self,
+        caller: &Caller,
+        throttle: Option<Throttle>,
+        now: Instant,
+    ) -> Result<(), ApiError> {
         let Some(throttle) = throttle.filter(|_| !caller.root_admin) else { return Ok(()) };
-        let now = Instant::now();
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, calls) = windows.entry(caller.account).or_insert((now, 0));
         if now >= *began + throttle.window {

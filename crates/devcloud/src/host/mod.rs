@@ -25,7 +25,7 @@ use crate::faults::FaultsFile;
 
 pub use self::down::down;
 pub use self::exec::exec;
-pub use self::own::{console, faults, set_faults};
+pub use self::own::{clock, console, faults, forward, set_faults};
 pub use self::places::Places;
 pub use self::requirements::{can_run_machines, missing_packages};
 pub use self::serve::serve;

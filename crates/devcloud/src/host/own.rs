@@ -1,19 +1,23 @@
-//! What is asked of a zone that is served, at devcloud's own paths: its faults, its machines, their consoles. The token
+//! What is asked of a zone that is served, at devcloud's own paths: its faults, its clock, its machines, their consoles. The token
 //! that lets us in is the zone's own file, so whoever may read that may ask.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::status::key_file;
 use super::{Error, Places, Result, ZoneName};
 use crate::faults::FaultsFile;
-use crate::own::Found;
+use crate::own::{ClockShown, Found, Move};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the zone may take to do what falls due when its clock is moved: it may have machines to expunge.
+const DUE: Duration = Duration::from_secs(300);
 
 /// An answer of the zone's.
 struct Answer {
@@ -39,6 +43,32 @@ pub async fn set_faults(places: &Places, name: &ZoneName, file: Option<&FaultsFi
         None => ask(places, name, "DELETE", "faults", "").await?,
     };
     answer.accepted(name).map(drop)
+}
+
+/// What the zone's clock shows.
+///
+/// # Errors
+/// When there is no such zone, or it is not served.
+pub async fn clock(places: &Places, name: &ZoneName) -> Result<ClockShown> {
+    shown(name, &ask(places, name, "GET", "clock", "").await?.accepted(name)?)
+}
+
+/// Moves the zone's clock ahead, and waits until what fell due by it was done. With `signatures`, they expire by it too.
+///
+/// # Errors
+/// When there is no such zone, it is not served, or something that fell due could not be done.
+pub async fn forward(places: &Places, name: &ZoneName, by: Duration, signatures: bool) -> Result<ClockShown> {
+    let forward = SignedDuration::try_from(by);
+    let forward = forward.map_err(|_| Error::Option(format!("{by:?} is too far for a clock")))?;
+    let wanted = serde_json::to_string(&Move { forward, signatures });
+    let wanted =
+        wanted.map_err(|error| Error::Option(format!("{by:?} can't be told to a clock: {error}")))?;
+    shown(name, &ask_within(DUE, places, name, "POST", "clock", &wanted).await?.accepted(name)?)
+}
+
+fn shown(name: &ZoneName, told: &str) -> Result<ClockShown> {
+    serde_json::from_str(told)
+        .map_err(|error| Error::Option(format!("zone {name} answered something else than a clock: {error}")))
 }
 
 /// The end of what a machine, named by its name or id, has said on its console.
@@ -73,6 +103,17 @@ impl Answer {
 
 /// Sends one request and hears its answer.
 async fn ask(places: &Places, name: &ZoneName, method: &str, path: &str, body: &str) -> Result<Answer> {
+    ask_within(PATIENCE, places, name, method, path, body).await
+}
+
+async fn ask_within(
+    patience: Duration,
+    places: &Places,
+    name: &ZoneName,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<Answer> {
     let keys = key_file(places, name)?;
     let port = places.zone(name).settings()?.ok_or_else(|| Error::NoZone(name.clone()))?.port;
     let request = format!(
@@ -89,9 +130,9 @@ async fn ask(places: &Places, name: &ZoneName, method: &str, path: &str, body: &
         stream.read_to_end(&mut reply).await?;
         Ok::<_, std::io::Error>(reply)
     };
-    let reply = match tokio::time::timeout(PATIENCE, exchange).await {
+    let reply = match tokio::time::timeout(patience, exchange).await {
         Ok(reply) => reply.map_err(|error| unheard(error.to_string()))?,
-        Err(_) => return Err(unheard(format!("nothing came within {} s", PATIENCE.as_secs()))),
+        Err(_) => return Err(unheard(format!("nothing came within {} s", patience.as_secs()))),
     };
     parse(&reply).ok_or_else(|| unheard("what came is no whole HTTP answer".to_owned()))
 }

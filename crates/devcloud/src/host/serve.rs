@@ -60,8 +60,8 @@ pub async fn serve(places: &Places, options: &Options, shutdown: CancellationTok
 fn config(options: &Options) -> Result<ZoneConfig> {
     let mut config = ZoneConfig::default();
     if let Some(file) = &options.faults {
-        let FaultsFile { pace, limits, throttle, faults, .. } = file.clone();
-        config = ZoneConfig { pace, limits, throttle, faults, ..config };
+        let FaultsFile { pace, limits, throttle, delays, faults, .. } = file.clone();
+        config = ZoneConfig { pace, limits, throttle, faults, ..config }.with_delays(delays);
     }
     Ok(ZoneConfig {
         name: options.name.to_string(),

@@ -23,7 +23,7 @@ pub(crate) enum Lane {
 /// All lanes that jobs run or wait in.
 #[derive(Clone, Debug)]
 pub(crate) struct Lanes {
-    heartbeat: Duration,
+    heartbeat: Arc<Mutex<Duration>>,
     began: Instant,
     lanes: Arc<Mutex<BTreeMap<Lane, Queue>>>,
 }
@@ -48,7 +48,12 @@ pub(crate) struct Turn {
 
 impl Lanes {
     pub(crate) fn new(heartbeat: Duration) -> Self {
-        Self { heartbeat, began: Instant::now(), lanes: Arc::default() }
+        Self { heartbeat: Arc::new(Mutex::new(heartbeat)), began: Instant::now(), lanes: Arc::default() }
+    }
+
+    /// From now on queues look for their next jobs so often.
+    pub(crate) fn set_heartbeat(&self, heartbeat: Duration) {
+        *self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner) = heartbeat;
     }
 
     /// Takes the next place. The order of calls is the order of turns.
@@ -119,7 +124,8 @@ impl Lanes {
     }
 
     fn next_beat(&self) -> Instant {
-        let period = self.heartbeat.max(Duration::from_millis(1));
+        let period = *self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        let period = period.max(Duration::from_millis(1));
         let beats = self.began.elapsed().as_nanos() / period.as_nanos() + 1;
         self.began + period.saturating_mul(u32::try_from(beats).unwrap_or(u32::MAX))
     }

@@ -1,10 +1,11 @@
 //! What devcloud has beside CloudStack's API, at other paths of the same port: a page that shows what exists, and, for
-//! whoever holds the zone's token, its faults and its machines' consoles.
+//! whoever holds the zone's token, its faults, its clock and its machines' consoles.
 //!
 //! A browser on this host may have been led here by a hostile page, so every request is looked at first ([`guard`]): it
 //! has to name a loopback host, and may not come from another origin. The page tells no secrets and changes nothing; all
 //! else needs the token, which only the owner of the zone's files can read.
 
+mod clock;
 mod console;
 mod faults;
 mod guard;
@@ -21,6 +22,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+pub use self::clock::ClockShown;
+pub(crate) use self::clock::Move;
 pub(crate) use self::console::Found;
 use crate::door::same;
 use crate::zone::Zone;
@@ -46,6 +49,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 pub(crate) fn routes(zone: Arc<Zone>) -> Router {
     let private = Router::new()
         .route("/devcloud/faults", get(faults::show).put(faults::set).delete(faults::clear))
+        .route("/devcloud/clock", get(clock::show).post(clock::forward))
         .route("/devcloud/machines/{machine}", get(console::find))
         .route("/devcloud/machines/{machine}/console", get(console::show))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -15,24 +15,38 @@ use crate::job::Lane;
 use crate::model::{MachineState, NetworkState};
 use crate::zone::Core;
 
+/// What is remembered from one look at the zone to the next: since when networks need no router. Held while it is looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Caretaker(tokio::sync::Mutex<BTreeMap<Uuid, Instant>>);
+
 impl Core {
     /// Looks after the zone every `period`, for ever.
     pub(crate) async fn look_after(self: Arc<Self>, period: Duration) {
-        let mut idle: BTreeMap<Uuid, Instant> = BTreeMap::new();
         loop {
             tokio::time::sleep(period).await;
-            for result in [
-                self.notice_stopped_machines().await,
-                self.expunge_destroyed_machines().await,
-                self.take_down_idle_routers(&mut idle).await,
-                self.forget_old_jobs().await,
-                self.remove_unneeded().await,
-            ] {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "the zone could not be looked after");
-                }
+            if let Err(error) = self.look_round().await {
+                tracing::warn!(%error, "the zone could not be looked after");
             }
         }
+    }
+
+    /// Does everything that is due. One thing that can't be done keeps no other from being done.
+    ///
+    /// # Errors
+    /// What came of the first that could not be.
+    pub(crate) async fn look_round(self: &Arc<Self>) -> Result<(), ApiError> {
+        let mut idle = self.caretaker.0.lock().await;
+        let mut outcome = Ok(());
+        for result in [
+            self.notice_stopped_machines().await,
+            self.expunge_destroyed_machines().await,
+            self.take_down_idle_routers(&mut idle).await,
+            self.forget_old_jobs().await,
+            self.remove_unneeded().await,
+        ] {
+            outcome = outcome.and(result);
+        }
+        outcome
     }
 
     /// A machine that is `Running` in the records and not in reality, and that no job is busy with, is `Stopped`.
@@ -120,8 +134,9 @@ impl Core {
         });
         idle.retain(|network, _| unneeded.contains(network));
         for network in unneeded {
-            let since = *idle.entry(network).or_insert_with(Instant::now);
-            if since.elapsed() >= patience {
+            let now = self.clock().instant();
+            let since = *idle.entry(network).or_insert(now);
+            if now.saturating_duration_since(since) >= patience {
                 let Some(_turn) = self.lanes().join(Lane::Network(network)).turn().await else { continue };
                 self.lower_router(network).await?;
             }

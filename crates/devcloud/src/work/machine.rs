@@ -139,7 +139,7 @@ impl Core {
     fn let_die(self: &Arc<Self>, id: Uuid, after: Latency) {
         let core = Arc::clone(self);
         drop(self.spawn(async move {
-            core.take_time("death", after).await;
+            core.pass_time("death", after).await;
             if let Err(error) = core.driver().stop_machine(id, Stop::Forced).await {
                 tracing::warn!(machine = %id, %error, "a machine that was told to die lives");
             }

@@ -12,5 +12,6 @@ mod snapshot;
 mod storage;
 mod template;
 
+pub(crate) use self::caretaker::Caretaker;
 pub(crate) use self::recovery::RecoveryError;
 pub(crate) use self::router::Routers;

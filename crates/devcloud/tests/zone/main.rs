@@ -5,6 +5,7 @@ mod alike;
 mod asleep;
 mod browser;
 mod client;
+mod clock;
 mod deployed;
 mod door;
 mod events;

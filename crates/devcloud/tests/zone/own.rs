@@ -156,7 +156,7 @@ async fn whoever_was_led_here_by_another_site_gets_nothing() {
     let served = served().await;
     let bearer = format!("Bearer {}", served.world.zone.token().expose_secret());
     let token = ("Authorization", bearer.as_str());
-    for path in ["/", "/devcloud/overview", "/devcloud/faults"] {
+    for path in ["/", "/devcloud/overview", "/devcloud/faults", "/devcloud/clock"] {
         let rebound = served.ask("GET", path, &[("Host", "evil.example"), token], "").await;
         assert_eq!(rebound.status, 403, "{path}");
         assert!(!rebound.body.contains("devcloud"), "{path}");
@@ -165,6 +165,7 @@ async fn whoever_was_led_here_by_another_site_gets_nothing() {
     }
     let foreign = [("Host", "127.0.0.1"), ("Sec-Fetch-Site", "cross-site"), token];
     assert_eq!(served.ask("PUT", "/devcloud/faults", &foreign, "seed = 1").await.status, 403);
+    assert_eq!(served.ask("POST", "/devcloud/clock", &foreign, "{\"forward\": \"1h\"}").await.status, 403);
 }
 
 #[tokio::test]
@@ -199,6 +200,48 @@ async fn faults_are_set_while_the_zone_is_served_and_only_with_its_token() {
     assert_eq!(served.call("listZones").await, Some(200));
     assert_eq!(served.with_token("GET", "/devcloud/faults", "").await.body, "");
     assert_eq!(served.overview().await["faults"], json!(false));
+}
+
+#[tokio::test]
+async fn the_clock_is_moved_while_the_zone_is_served_and_only_with_its_token() {
+    let served = served().await;
+    let user = served.world.user();
+    let network = user.network("n").await;
+    let machine = user.deploy(&network, "m", &[]).await;
+    user.run("destroyVirtualMachine", &[("id", &machine)]).await;
+    let shown = |reply: &Reply| serde_json::from_str::<Value>(&reply.body).expect("JSON");
+    let host = ("Host", "127.0.0.1");
+    for headers in [&[host][..], &[host, ("Authorization", "Bearer x")]] {
+        for method in ["GET", "POST"] {
+            let forward = "{\"forward\": \"25h\"}";
+            assert_eq!(served.ask(method, "/devcloud/clock", headers, forward).await.status, 401, "{method}");
+        }
+    }
+    assert_eq!(shown(&served.with_token("GET", "/devcloud/clock", "").await)["ahead_seconds"], json!(0));
+    for wrong in
+        ["", "{}", "{\"forward\": \"soon\"}", "{\"forward\": \"-1h\"}", "{\"forward\": \"1h\", \"x\": 1}"]
+    {
+        assert_eq!(served.with_token("POST", "/devcloud/clock", wrong).await.status, 422, "{wrong}");
+    }
+    let moved = served.with_token("POST", "/devcloud/clock", "{\"forward\": \"25h\"}").await;
+    assert_eq!((moved.status, &shown(&moved)["ahead_seconds"]), (200, &json!(90_000)));
+    assert_eq!(user.call("listVirtualMachines", &[("listall", "true")]).await, json!({}), "it was due");
+    assert_eq!(served.call("listZones").await, Some(200));
+
+    // How long things take to be due is in the file; what it does not name is as usual.
+    let file = "[delays]\nexpunge = \"5m\"\nnetwork_gc = \"1m\"\nheartbeat = \"10ms\"\n";
+    assert_eq!(served.with_token("PUT", "/devcloud/faults", file).await.status, 204);
+    let admin = served.world.admin();
+    let setting = |name: &'static str| {
+        let admin = admin.clone();
+        async move { admin.only("listConfigurations", "configuration", &[("name", name)]).await["value"].clone() }
+    };
+    assert_eq!(setting("expunge.delay").await, json!("300"));
+    assert_eq!(setting("job.expire.minutes").await, json!("1440"));
+    served.with_token("POST", "/devcloud/clock", "{\"forward\": \"61s\"}").await;
+    assert_eq!(user.network_state(&network).await, "Allocated");
+    served.with_token("DELETE", "/devcloud/faults", "").await;
+    assert_eq!(setting("expunge.delay").await, json!("86400"));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mesostack::{cluster::lease, image::build::BuildId};
 
-pub(crate) use self::zone::{Demo, DemoPackages, Zone, ZoneFaults, ZoneName, ZoneUp};
+pub(crate) use self::zone::{Demo, DemoPackages, Zone, ZoneClock, ZoneFaults, ZoneName, ZoneUp};
 use super::environment;
 
 /// Builds an immutable Mesos image on Apache CloudStack, and deploys a cluster from it

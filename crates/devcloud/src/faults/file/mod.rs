@@ -9,7 +9,7 @@ mod tests;
 use std::ops::Range;
 
 use super::Faults;
-use crate::config::{Limits, Throttle};
+use crate::config::{Delays, Limits, Throttle};
 use crate::simulator::{Capacity, Latencies, Pace};
 
 /// What a file of faults says.
@@ -27,6 +27,8 @@ pub struct FaultsFile {
     pub limits: Limits,
     /// How often an account may call.
     pub throttle: Option<Throttle>,
+    /// How long the zone waits before it does what nobody asks for.
+    pub delays: Delays,
     /// What goes wrong, and the seed of all draws.
     pub faults: Faults,
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::rules::{RawCall, RawJob, RawMachine};
 use super::{FaultsFile, FileProblem};
-use crate::config::{Limits, Throttle};
+use crate::config::{Delays, Limits, Throttle};
 use crate::faults::Faults;
 use crate::simulator::{Capacity, Latencies, Latency, Pace};
 
@@ -25,6 +25,8 @@ struct RawFile {
     #[serde(default)]
     limits: RawLimits,
     throttle: Option<RawThrottle>,
+    #[serde(default)]
+    delays: RawDelays,
     #[serde(default)]
     call: Vec<Spanned<RawCall>>,
     #[serde(default)]
@@ -80,6 +82,15 @@ struct RawLimits {
 struct RawThrottle {
     calls: u32,
     window: Option<Span>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDelays {
+    network_gc: Option<Span>,
+    expunge: Option<Span>,
+    job_results: Option<Span>,
+    heartbeat: Option<Spanned<Span>>,
 }
 
 /// A length of time: `"250ms"`, `"2s"`, `"1m 30s"`.
@@ -146,6 +157,7 @@ pub(super) fn read(text: &str) -> Result<FaultsFile, Vec<FileProblem>> {
     let mut problems = Vec::new();
     let (latencies, pace) = raw.latency.read(&mut problems);
     let capacity = raw.capacity.read(&mut problems);
+    let delays = raw.delays.read(&mut problems);
     let faults = Faults {
         seed: raw.seed,
         calls: raw.call.into_iter().filter_map(|rule| RawCall::read(rule, &mut problems)).collect(),
@@ -164,6 +176,7 @@ pub(super) fn read(text: &str) -> Result<FaultsFile, Vec<FileProblem>> {
         pace,
         capacity,
         limits: raw.limits.read(),
+        delays,
         throttle: raw.throttle.map(|throttle| Throttle { calls: throttle.calls, window: window(&throttle) }),
         faults,
     })
@@ -226,6 +239,25 @@ impl RawCapacity {
             memory_mib: self.memory_mib,
             machines: self.machines,
             workers: self.workers.map(Spanned::into_inner),
+        }
+    }
+}
+
+impl RawDelays {
+    fn read(self, problems: &mut Vec<FileProblem>) -> Delays {
+        if let Some(heartbeat) = self.heartbeat.as_ref().filter(|beat| beat.get_ref().0.is_zero()) {
+            problems.push(FileProblem::new(
+                heartbeat.span(),
+                "a heartbeat takes some time: \"1ms\" is the least",
+            ));
+        }
+        let usual = Delays::default();
+        let or = |time: Option<Span>, usual| time.map_or(usual, |Span(time)| time);
+        Delays {
+            network_gc: self.network_gc.map(|Span(time)| time).or(usual.network_gc),
+            expunge: or(self.expunge, usual.expunge),
+            job_results: or(self.job_results, usual.job_results),
+            heartbeat: or(self.heartbeat.map(Spanned::into_inner), usual.heartbeat),
         }
     }
 }

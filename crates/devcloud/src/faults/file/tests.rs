@@ -27,6 +27,10 @@ machines = 100
 [throttle]
 calls = 25
 
+[delays]
+network_gc = "1m"
+expunge = "1h"
+
 [[call]]
 command = "createPortForwardingRule"
 at = 7
@@ -78,6 +82,10 @@ fn a_file_becomes_what_it_says() {
     assert_eq!((file.capacity.machines, file.capacity.workers), (Some(30), Some(5)));
     assert_eq!((file.limits.machines, file.limits.volumes), (100, Limits::CLOUDSTACK.volumes));
     assert_eq!(file.throttle, Some(Throttle { calls: 25, window: ms(1000) }));
+    assert_eq!(
+        file.delays,
+        Delays { network_gc: Some(ms(60_000)), expunge: ms(3_600_000), ..Delays::default() }
+    );
     let wanted = Faults::seeded(7)
         .call("createPortForwardingRule", When::nth(7), CallFault::Reset(Moment::After))
         .call("*", When::chance(0.01), CallFault::Status(502, Moment::Late(ms(5000))))
@@ -147,6 +155,7 @@ fn what_cannot_be_read_is_underlined() {
         ("[throttle]\ncalls = 5\nwindow = \"often\"", "\"often\"", "no length of time"),
         ("[[call]]\ncommand = \"*\"\nfault = \"break\"", "\"break\"", "unknown variant"),
         ("[capacity]\nworkers = 0", "0", "no machine ever starts"),
+        ("[delays]\nheartbeat = \"0s\"", "\"0s\"", "takes some time"),
         ("[latency.jobs]\nlistZones = \"1s\"", "listZones", "begins no job"),
         ("seed = ", "", ""),
     ] {

@@ -27,6 +27,8 @@ pub(crate) enum Zone {
     Apis,
     /// Set, clear or show what goes wrong in the zone while it is served
     Faults(ZoneFaults),
+    /// Show the zone's clock, or move it ahead: what is due by then is done at once
+    Clock(ZoneClock),
     /// Run a command in a machine of the zone, as its root
     Exec {
         #[command(flatten)]
@@ -107,6 +109,19 @@ pub(crate) struct ZoneFaults {
     pub(crate) zone: ZoneName,
     #[command(flatten)]
     pub(crate) what: FaultsAction,
+}
+
+/// `mesostack zone clock`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ZoneClock {
+    #[command(flatten)]
+    pub(crate) zone: ZoneName,
+    /// Move it ahead by so long (`25h`, `10m`), and wait until what fell due by it is done
+    #[arg(long, value_name = "TIME")]
+    pub(crate) forward: Option<jiff::SignedDuration>,
+    /// Signatures expire by it, too; otherwise they keep to this host's clock
+    #[arg(long, requires = "forward")]
+    pub(crate) signatures: bool,
 }
 
 /// What is done about a zone's faults.

@@ -1,5 +1,6 @@
 //! `mesostack zone …`: a CloudStack zone on this host.
 
+mod clock;
 mod faults;
 mod machine;
 mod profile;
@@ -46,6 +47,7 @@ pub(super) async fn zone(run: &Run, command: arguments::Zone) -> miette::Result<
         arguments::Zone::Credentials { zone, profile } => credentials(run, &zone, profile.as_deref()),
         arguments::Zone::Apis => apis(run),
         arguments::Zone::Faults(faults) => faults::faults(run, &faults).await,
+        arguments::Zone::Clock(clock) => clock::clock(run, &clock).await,
         arguments::Zone::Exec { zone, machine, command } => {
             machine::exec(run, &zone.name, &machine, &command).await
         }
