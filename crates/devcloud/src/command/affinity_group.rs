@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object};
 use super::virtual_machine::MACHINE;
-use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
+use super::{Begun, Call, Command, Entity, JobKind, Listing, Naming, Parameter, Reach};
 use crate::error::ApiError;
 use crate::faults::not_doomed;
 use crate::job::Lane;
@@ -132,7 +132,9 @@ fn list_types(call: &Call<'_>) -> Result<Listing, ApiError> {
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let account = call.owner()?;
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("AffinityGroup", None)), Lane::Free, move |running| async move {
+    // By its name it is not told: the server looks for it only in the job.
+    let naming = if arguments.id("id").is_some() { Naming::Kind } else { Naming::Nothing };
+    let begun = Begun::doing(Some(("AffinityGroup", None)), Lane::Free, move |running| async move {
         not_doomed()?;
         running
             .core
@@ -164,7 +166,8 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 Ok(json!({ "success": true }))
             })
             .await
-    }))
+    });
+    Ok(Begun { naming, ..begun })
 }
 
 /// The groups a command names, by id or by name (not both), each the account's own.
@@ -192,7 +195,7 @@ fn update_machine(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = call.arguments.required_id("id")?;
     let owner = call.model.virtual_machines.get(id).map_or(call.caller.account, |machine| machine.account);
     let groups = named(call, owner)?;
-    Ok(Begun::doing(Some(("AffinityGroup", None)), Lane::Machine(id), move |running| async move {
+    let begun = Begun::doing(Some(("AffinityGroup", None)), Lane::Machine(id), move |running| async move {
         running
             .core
             .change(|model, _| {
@@ -213,7 +216,8 @@ fn update_machine(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             .await?;
         // The list tells more of the machine than this answer does.
         running.machine_answer(id).map(|answer| just(answer, WITH_GROUPS))
-    }))
+    });
+    Ok(Begun { naming: Naming::Nothing, ..begun })
 }
 
 /// What is told of a machine whose groups were changed, besides whose it is and where.

@@ -275,7 +275,7 @@ pub(super) fn begin_delete(call: &mut Call<'_>, direction: Direction) -> Result<
     rule.state = RuleState::Revoked;
     let network = rule.network;
     call.model.touch(network);
-    Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
+    Ok(Begun::on_rule(id, network, move |running| async move {
         if let Err(error) = running.core.apply_rules(network).await {
             tracing::info!(%error, rule = %id, "a firewall rule was not taken away");
             running

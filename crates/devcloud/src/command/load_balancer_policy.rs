@@ -152,7 +152,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             "Failed to validate the cookie's name: use letters, digits, '-', '_' and '.'",
         ));
     }
-    Ok(Begun::making(id, "None", Lane::Network(network), move |running| async move {
+    Ok(Begun::making_none(id, Lane::Network(network), move |running| async move {
         let core = &running.core;
         let before = core.read(|model| model.load_balancer_rules.get(rule).cloned());
         core.change(|model, _| {

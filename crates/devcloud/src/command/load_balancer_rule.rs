@@ -267,7 +267,7 @@ fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let protocol = named_protocol.as_deref().map(balanced).transpose()?;
     sources(arguments, "cidrlist")?;
     let allowed = source_list(arguments);
-    Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
+    Ok(Begun::on_rule(id, network, move |running| async move {
         let core = &running.core;
         let before = core.read(|model| model.load_balancer_rules.get(id).cloned());
         core.change(|model, _| {
@@ -302,7 +302,7 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     follow(call.model, id, Some(RuleState::Revoked));
     call.model.touch(network);
-    Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
+    Ok(Begun::on_rule(id, network, move |running| async move {
         let core = &running.core;
         if let Err(error) = core.apply_rules(network).await {
             put_back(&running, before, network).await?;

@@ -129,11 +129,23 @@ pub(crate) struct Begun {
     pub(crate) made: Option<Uuid>,
     /// The kind of the resource the job is about, and its id.
     pub(crate) instance: Option<(&'static str, Option<Uuid>)>,
+    /// How much of that the job itself tells; its events tell all of it.
+    pub(crate) naming: Naming,
     /// Whom it has to queue behind.
     pub(crate) lane: Lane,
     /// Whether events tell no more of it than that it was accepted.
     pub(crate) untold: bool,
     pub(crate) work: Work,
+}
+
+/// What a job tells of what it is about, as the real server's jobs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// The kind of thing, and its id.
+    Thing,
+    /// The kind alone.
+    Kind,
+    Nothing,
 }
 
 /// What a job does.
@@ -192,10 +204,20 @@ impl Begun {
         Self {
             made: Some(id),
             instance: Some((instance, Some(id))),
+            naming: Naming::Thing,
             lane,
             untold: false,
             work: Box::new(move |running| Box::pin(work(running))),
         }
+    }
+
+    /// A job that makes what the real server has no kind for: the job tells `None` instead, and no id.
+    pub(crate) fn making_none<F, W>(id: Uuid, lane: Lane, work: F) -> Self
+    where
+        F: FnOnce(Running) -> W + Send + 'static,
+        W: Future<Output = Result<Value, ApiError>> + Send + 'static,
+    {
+        Self { naming: Naming::Kind, ..Self::making(id, "None", lane, work) }
     }
 
     /// A job that does something.
@@ -207,6 +229,7 @@ impl Begun {
         Self {
             made: None,
             instance,
+            naming: Naming::Thing,
             lane,
             untold: false,
             work: Box::new(move |running| Box::pin(work(running))),
@@ -216,6 +239,16 @@ impl Begun {
     /// The same, of which events tell no more than that it was accepted.
     pub(crate) fn untold(self) -> Self {
         Self { untold: true, ..self }
+    }
+
+    /// A job that changes a rule or takes it away, in its network's turn. Such jobs don't tell what they are about.
+    pub(crate) fn on_rule<F, W>(rule: Uuid, network: Uuid, work: F) -> Self
+    where
+        F: FnOnce(Running) -> W + Send + 'static,
+        W: Future<Output = Result<Value, ApiError>> + Send + 'static,
+    {
+        let instance = Some(("FirewallRule", Some(rule)));
+        Self { naming: Naming::Nothing, ..Self::doing(instance, Lane::Network(network), work) }
     }
 }
 

@@ -310,7 +310,7 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let network = rule.network;
     follow(call.model, id, Some(RuleState::Revoked));
     call.model.touch(network);
-    Ok(Begun::doing(Some(("FirewallRule", Some(id))), Lane::Network(network), move |running| async move {
+    Ok(Begun::on_rule(id, network, move |running| async move {
         let core = &running.core;
         if let Err(error) = core.apply_rules(network).await {
             tracing::info!(%error, rule = %id, "a port forwarding rule was not taken away");

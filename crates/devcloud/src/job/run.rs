@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::command::{Begun, Caller, Command, History, JobKind, Running, Work};
+use crate::command::{Begun, Caller, Command, History, JobKind, Naming, Running, Work};
 use crate::error::ApiError;
 use crate::faults::{JobFault, run_doomed};
 use crate::model::{Job, JobStatus, Model};
@@ -38,8 +38,8 @@ impl Core {
                 account: caller.account,
                 user: Some(caller.user),
                 class: class.to_owned(),
-                instance_kind: instance_kind.clone(),
-                instance,
+                instance_kind: instance_kind.clone().filter(|_| begun.naming != Naming::Nothing),
+                instance: instance.filter(|_| begun.naming == Naming::Thing),
                 created: now,
                 completed: None,
                 status: JobStatus::Pending,

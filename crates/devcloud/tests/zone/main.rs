@@ -27,6 +27,7 @@ mod operators;
 mod own;
 mod passwords;
 mod people;
+mod provisioners;
 mod recorded;
 mod replies;
 mod restart;

@@ -225,7 +225,7 @@ fn add_address(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let own = edited.nics.iter_mut().find(|own| own.id == nic).ok_or_else(gone)?;
     own.secondary.push((address_id, address));
     let arguments = call.arguments.clone();
-    Ok(Begun::making(address_id, "None", Lane::Network(network), move |running| async move {
+    Ok(Begun::making_none(address_id, Lane::Network(network), move |running| async move {
         running
             .change_as_caller(&arguments, |call| {
                 let machine = holder(call.model, nic).ok_or_else(gone)?;
