@@ -9,7 +9,7 @@ use super::infrastructure::{CLUSTER, POD, STORAGE};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Entity as _, MachineState, Resource, Volume, VolumeKind};
+use crate::model::{Entity as _, Format, MachineState, Resource, Volume, VolumeKind};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::list(
@@ -144,6 +144,7 @@ const VOLUME: Answer = Answer::of(&[
         "deleteprotection",
     ],
     &["diskofferingid", "diskofferingname", "diskofferingdisplaytext", "attached", "snapshotid"],
+    &["isoid", "isoname", "isodisplaytext"],
     &["diskkbsread", "diskkbswrite", "diskioread", "diskiowrite", "tags", "hasannotations"],
     &["displayvolume", "storage", "storageid", "clusterid", "clustername", "podid", "podname"],
 ])
@@ -573,7 +574,12 @@ fn below(view: View<'_>) -> Value {
 
 fn view(view: View<'_>, volume: &Volume) -> Value {
     let machine = volume.virtual_machine.and_then(|machine| view.model.virtual_machines.get(machine));
-    let template = volume.template.and_then(|template| view.model.templates.get(template));
+    let source = volume.template.and_then(|template| view.model.templates.get(template));
+    // A machine's that boots from an ISO tells that one in the template's place.
+    let (iso, template) = match source {
+        Some(source) if source.format == Format::Iso => (Some(source), None),
+        source => (None, source),
+    };
     let offering = machine
         .filter(|_| volume.kind == VolumeKind::Root)
         .and_then(|machine| view.model.service_offerings.get(machine.offering));
@@ -588,6 +594,9 @@ fn view(view: View<'_>, volume: &Volume) -> Value {
             "templateid": template.map(|template| template.id),
             "templatename": template.map(|template| &template.name),
             "templatedisplaytext": template.map(|template| &template.display_text),
+            "isoid": iso.map(|iso| iso.id),
+            "isoname": iso.map(|iso| &iso.name),
+            "isodisplaytext": iso.map(|iso| &iso.display_text),
             "vmname": machine.map(|machine| &machine.name),
             "vmdisplayname": machine.map(|machine| &machine.display_name),
             "vmstate": machine.map(|machine| machine.state.name()),

@@ -82,6 +82,16 @@ pub(crate) enum Format {
     Iso,
 }
 
+impl Template {
+    /// What the root disk of a machine that is made from it rests on: nothing, where the machine boots from an ISO.
+    pub(crate) fn disk_layers(&self) -> Vec<LayerId> {
+        match self.format {
+            Format::Iso => Vec::new(),
+            _ => self.layers.clone(),
+        }
+    }
+}
+
 impl Format {
     pub(crate) const ALL: [Self; 7] =
         [Self::Qcow2, Self::Raw, Self::Vhd, Self::Vmdk, Self::Ova, Self::Tar, Self::Iso];

@@ -325,7 +325,7 @@ impl Core {
                 let old = machine.volume;
                 let mut volume = model.volumes.remove(old).ok_or_else(|| gone(id))?;
                 model.bury(old, "volume");
-                let layers = std::mem::replace(&mut volume.layers, source.layers);
+                let layers = std::mem::replace(&mut volume.layers, source.disk_layers());
                 volume.number = model.next_number();
                 volume.id = model.next_id();
                 volume.template = Some(template);

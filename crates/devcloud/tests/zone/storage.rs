@@ -222,6 +222,8 @@ async fn an_iso_is_attached_and_cannot_go_before_it_is_detached() {
     let attached = user.run("attachIso", &both).await.1;
     assert_eq!(attached["virtualmachine"]["isoname"], json!("disc"));
     assert_eq!(user.fails("deleteIso", &both[..1]).await.0, 431);
+    let from_iso = [("templateid", id.as_str()), both[1]];
+    assert_eq!(user.refused("restoreVirtualMachine", &from_iso).await.0, 431, "it is no template");
     user.run("detachIso", &both[1..]).await;
     user.run("deleteIso", &both[..1]).await;
     assert_eq!(user.call("listIsos", &[("isofilter", "self")]).await, json!({}));

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::faults::doomed;
 use crate::job::Lane;
 use crate::model::{
-    Key, MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind,
+    Format, Key, MachineState, Network, Nic, Resource, Size, Template, VirtualMachine, Volume, VolumeKind,
     first_free, usable,
 };
 
@@ -96,7 +96,8 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let offering = arguments.required_id("serviceofferingid")?;
     let (size, own_size) = wanted_size(call, offering, None)?;
     let template = template(call, account)?;
-    let bytes = disks::root(call, offering, template.bytes)?;
+    let from_iso = template.format == Format::Iso;
+    let bytes = disks::root(call, offering, &template)?;
     let (key_pairs, public_keys) = keys(call, account)?;
     let user_data = user_data::of_arguments(call, template.user_data.as_ref())?;
     let groups = affinity_group::named(call, account)?;
@@ -114,7 +115,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         call.within_limit(account, resource, more)?;
     }
     let number = call.model.next_number();
-    let data_disks = disks::data(call, account, number, bytes)?;
+    let data_disks = disks::data(call, account, number, bytes, from_iso)?;
     let nics = nics(call, &wanted)?;
 
     let password = password::wanted(call, template.password_enabled)?;
@@ -141,13 +142,13 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         template: Some(template.id),
         kind: VolumeKind::Root,
         device: 0,
-        disk_offering: None,
+        disk_offering: arguments.id("diskofferingid").filter(|_| from_iso),
         snapshot: None,
         attached: None,
         destroyed: false,
         delete_protection: false,
         stale: false,
-        layers: template.layers,
+        layers: template.disk_layers(),
         bytes,
         created: call.now,
         ready: false,
@@ -168,7 +169,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         user_data: user_data.data,
         user_data_id: user_data.registered,
         user_data_details: user_data.values,
-        isos: Vec::new(),
+        isos: from_iso.then_some(template.id).into_iter().collect(),
         ha: false,
         os_type: None,
         key_pairs,
@@ -284,6 +285,19 @@ fn template(call: &Call<'_>, account: Uuid) -> Result<Template, ApiError> {
         )));
     }
     let hypervisor = call.catalogue().hypervisor;
+    if template.format == Format::Iso {
+        if !template.bootable {
+            return Err(ApiError::invalid(format!(
+                "Unable to boot from the ISO {}: it is not bootable",
+                template.name
+            )));
+        }
+        if call.arguments.text("hypervisor").is_none() {
+            return Err(ApiError::invalid(
+                "Hypervisor parameter is needed to deploy VM or the hypervisor parameter value passed is invalid",
+            ));
+        }
+    }
     if call.arguments.text("hypervisor").is_some_and(|wanted| !wanted.eq_ignore_ascii_case(hypervisor)) {
         return Err(ApiError::invalid(
             "Hypervisor passed to the deployVm call, is different from the hypervisor type of the template",

@@ -4,14 +4,24 @@ use uuid::Uuid;
 
 use crate::command::{Call, volume};
 use crate::error::ApiError;
-use crate::model::{Resource, Volume};
+use crate::model::{Format, Resource, Template, Volume};
 
 /// Bytes of the root disk: what the service offering says, which counts more than what is asked for, as on the real
-/// server; else `rootdisksize`; else as much as the template has, which is the least in any case.
+/// server; else `rootdisksize`; else as much as the template has, which is the least in any case. Of a machine that boots
+/// from an ISO it is what the disk offering says.
 ///
 /// # Errors
-/// A size that is none, or is less than the template's.
-pub(super) fn root(call: &Call<'_>, offering: Uuid, template: u64) -> Result<u64, ApiError> {
+/// A size that is none, or is less than the template's; an ISO without a disk offering.
+pub(super) fn root(call: &Call<'_>, offering: Uuid, template: &Template) -> Result<u64, ApiError> {
+    if template.format == Format::Iso {
+        let offering = call.arguments.id("diskofferingid").ok_or_else(|| {
+            ApiError::invalid(
+                "Installing from ISO requires a disk offering to be specified for the root disk.",
+            )
+        })?;
+        return Ok(volume::size_for(call, offering, call.arguments.integer("size"))? << 30);
+    }
+    let template = template.bytes;
     let offered = call.model.service_offerings.get(offering).map_or(0, |offering| offering.root_gigabytes);
     let asked = match call.arguments.integer("rootdisksize") {
         None => None,
@@ -36,7 +46,8 @@ pub(super) fn root(call: &Call<'_>, offering: Uuid, template: u64) -> Result<u64
 }
 
 /// The data disks that are asked for, with their places in the machine, not attached yet: the one of `diskofferingid`, or
-/// those of `datadisksdetails`. Their account may have them besides the root disk.
+/// those of `datadisksdetails`. Their account may have them besides the root disk. The disk offering of a machine that
+/// boots from an ISO is its root disk's.
 ///
 /// # Errors
 /// Both ways at once, an offering there is none of, a size it does not allow, or a place that is no data disk's.
@@ -45,11 +56,12 @@ pub(super) fn data(
     account: Uuid,
     machine: u64,
     root_bytes: u64,
+    from_iso: bool,
 ) -> Result<Vec<Volume>, ApiError> {
     let arguments = call.arguments;
     let details = arguments.map("datadisksdetails");
     let mut wanted = Vec::new();
-    if let Some(offering) = arguments.id("diskofferingid") {
+    if let Some(offering) = arguments.id("diskofferingid").filter(|_| !from_iso) {
         if !details.is_empty() {
             return Err(ApiError::invalid("diskofferingid can't be specified along with datadisksdetails"));
         }

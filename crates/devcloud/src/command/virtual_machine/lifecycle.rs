@@ -8,7 +8,7 @@ use crate::command::{Begun, Call};
 use crate::driver::Stop;
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Entity, MachineState, Volume, VolumeKind};
+use crate::model::{Entity, Format, MachineState, Volume, VolumeKind};
 
 fn instance(id: Uuid) -> Option<(&'static str, Option<Uuid>)> {
     Some(("VirtualMachine", Some(id)))
@@ -138,6 +138,12 @@ pub(super) fn restore(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         }
         if !template.ready {
             return Err(ApiError::internal(format!("Template {} is not ready", template.name)));
+        }
+        if template.format == Format::Iso {
+            return Err(ApiError::invalid(format!(
+                "{} is an ISO: a machine is restored from a template",
+                template.name
+            )));
         }
     }
     Ok(Begun::doing(instance(id), Lane::Machine(id), move |running| async move {

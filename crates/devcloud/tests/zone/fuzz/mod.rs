@@ -1,5 +1,5 @@
 //! Whatever is sent to the zone's door, it answers, with a reason where it refuses; nothing is left half made, and nobody
-//! reaches what is another account's. What is sent is made from the zone's own `listApis`, so that a new command is tried
+//! reaches what is another account's; what is answered, and what jobs result in, decodes as `listApis` says. What is sent is made from the zone's own `listApis`, so that a new command is tried
 //! without being named here. `DEVCLOUD_FUZZ=2000` sends so many batches instead of a few, and others each time.
 
 mod reply;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::reply::Answered;
 use self::shot::{Shot, any_shot};
 use self::target::{MARK, Target};
-use crate::kit;
+use crate::{kit, shape};
 
 /// Batches in a usual run, and calls in a batch at most; in a long run there are more.
 const BATCHES: u32 = 16;
@@ -78,6 +78,7 @@ impl Tally {
 async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result<(), TestCaseError> {
     let target = Target::open().await;
     let before = target.victims_view().await;
+    let mut jobs = Vec::new();
     for shot in shots {
         let sent = shot.aim(&target, as_admin);
         let told = format!("{shot:?} was sent as {sent:?}");
@@ -92,10 +93,27 @@ async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result
             prop_assert!(!text.contains(MARK), "another account's thing is told: {text}: {told}");
         }
         target.learn(&kit::json_of(&reply));
+        if answered == Answered::Done && reply.content_type.starts_with("application/json") {
+            let (command, inside) = (sent.command(), kit::inside(&reply));
+            shape::check(command, &inside);
+            if let Some(job) = inside["jobid"].as_str().filter(|_| command != "queryAsyncJobResult") {
+                jobs.push((command.to_owned(), job.to_owned()));
+            }
+        }
         prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic by {}", told);
     }
     target.until_quiet().await.map_err(TestCaseError::fail)?;
     prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic in a job");
+    for (command, job) in jobs {
+        // Jobs of accounts that were removed went with them.
+        let look = target.world.admin().ask("queryAsyncJobResult", &[("jobid", &job)]).await;
+        let look = kit::inside(&look);
+        if look["jobstatus"] == 1 {
+            shape::check(&command, &look["jobresult"]);
+            let keys = look["jobresult"].as_object().map(serde_json::Map::len);
+            prop_assert_eq!(keys, Some(1), "{}: clients take the first key: {}", command, look);
+        }
+    }
     if !as_admin {
         let after = target.victims_view().await;
         let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();

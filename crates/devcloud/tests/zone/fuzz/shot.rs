@@ -59,9 +59,16 @@ pub(super) struct Shot {
 /// A request, and what it was made of.
 #[derive(Debug)]
 pub(super) struct Sent {
-    #[expect(dead_code, reason = "shown when a test fails")]
     pairs: Vec<(String, String)>,
     pub(super) request: Request,
+}
+
+impl Sent {
+    /// The command that the zone sees: of several the last.
+    pub(super) fn command(&self) -> &str {
+        let commands = self.pairs.iter().rev().filter(|(name, _)| name == "command");
+        commands.map(|(_, command)| command.as_str()).next().unwrap_or_default()
+    }
 }
 
 fn filling() -> impl Strategy<Value = Filling> {

@@ -6,6 +6,7 @@
 //! version. Its way of taking answers apart is this room's [`Client`].
 
 mod cloudmonkey;
+mod finding;
 mod packer;
 mod terraform;
 

@@ -122,3 +122,66 @@ async fn packer_builds_a_template() {
     }
     client.does("deleteTemplate", &[("id", &made)]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn packer_builds_from_an_iso() {
+    let world = kit::world().await;
+    let network = world.user().network("builds").await;
+    let client = Client::of(&world, Way::OldGo);
+    let zone = world.user().zone_id().await;
+    let os = client.list("listOsTypes", "ostype", &[("description", "CentOS 7")]).await;
+    let wanted = [
+        ("displaytext", "disc"),
+        ("name", "disc"),
+        ("ostypeid", os[0]["id"].as_str().expect("an id")),
+        ("url", "https://example.org/disc.iso"),
+        ("zoneid", zone.as_str()),
+    ];
+    client.list("registerIso", "iso", &wanted).await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let executable = [("isofilter", "executable"), ("zoneid", zone.as_str())];
+    let iso = client.id_of("listIsos", "iso", "disc", &executable).await;
+    let disk = client.id_of("listDiskOfferings", "diskoffering", "Small", &[]).await;
+    let offering = client.id_of("listServiceOfferings", "serviceoffering", "t1.small", &[]).await;
+    let hypervisors = client.call("listHypervisors", &[]).await;
+    let wanted = [
+        ("diskofferingid", disk.as_str()),
+        ("hypervisor", hypervisors["hypervisor"][0]["name"].as_str().expect("a name")),
+        ("name", "packer-iso"),
+        ("networkids", network.as_str()),
+        ("serviceofferingid", offering.as_str()),
+        ("templateid", iso.as_str()),
+        ("zoneid", zone.as_str()),
+    ];
+    for needed in ["hypervisor", "diskofferingid"] {
+        let without: Vec<_> = wanted.iter().copied().filter(|(name, _)| *name != needed).collect();
+        let refused = client.ask("deployVirtualMachine", &without).await.expect_err(needed);
+        assert!(refused.to_lowercase().contains(if needed == "hypervisor" {
+            needed
+        } else {
+            "disk offering"
+        }));
+    }
+    let machine = client.job("deployVirtualMachine", &wanted).await;
+    reads(&machine, &[("isoid", Is::Text), ("isoname", Is::Text), ("nic", Is::List)], &[]);
+    let id = text(&machine["id"]);
+    client.job("stopVirtualMachine", &[("id", &id)]).await;
+    client.job("detachIso", &[("virtualmachineid", &id)]).await;
+    // One disk, empty before what is on the ISO was installed, of its offering's size; it becomes the template.
+    let disks = client.list("listVolumes", "volume", &[("virtualmachineid", &id)]).await;
+    assert_eq!(disks.len(), 1);
+    assert_eq!(
+        (&disks[0]["type"], &disks[0]["size"], &disks[0]["diskofferingid"], &disks[0]["isoid"]),
+        (&json!("ROOT"), &json!(5_u64 << 30), &json!(disk), &json!(iso))
+    );
+    assert!(disks[0].get("templateid").is_none(), "{}", disks[0]);
+    let golden = [
+        ("displaytext", "golden"),
+        ("name", "golden"),
+        ("ostypeid", os[0]["id"].as_str().expect("an id")),
+        ("volumeid", disks[0]["id"].as_str().expect("an id")),
+    ];
+    assert_eq!(client.job("createTemplate", &golden).await["isready"], json!(true));
+    client.job("destroyVirtualMachine", &[("expunge", "true"), ("id", &id)]).await;
+    client.does("deleteIso", &[("id", &iso)]).await;
+}
