@@ -252,6 +252,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
         domain_admin: kind == 2,
         domain,
         standing: Standing::Enabled,
+        leaving: false,
         project: None,
         network_domain: arguments.changed_network_domain(None)?,
         created: call.now,
@@ -336,12 +337,7 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             "The account that calls, and the zone's first one, can't be deleted",
         ));
     }
-    if call.model.projects.iter().any(|project| project.members.first() == Some(&id)) {
-        return Err(ApiError::invalid(format!(
-            "The account {} leads a project; give it to another account first",
-            account.name
-        )));
-    }
+    call.model.leads_nothing(id)?;
     Ok(Begun::doing(Some(("Account", Some(id))), Lane::Free, move |running| async move {
         running.core.remove_account(id).await?;
         Ok(json!({ "success": true }))

@@ -204,10 +204,13 @@ impl Call<'_> {
     pub(crate) fn owner(&self) -> Result<Uuid, ApiError> {
         if let Some(project) = self.arguments.id("projectid") {
             let account = self.project(project)?;
-            if self.model.projects.get(project).is_some_and(|project| !project.active) {
-                return Err(ApiError::permission(
-                    "Can't add resources to the project with specified projectId in state=Suspended as it's no longer active",
-                )
+            let active = self.model.projects.get(project).is_some_and(|project| project.active);
+            let leaving = self.model.is_leaving(account);
+            if !active || leaving {
+                let state = if leaving { "Disabled" } else { "Suspended" };
+                return Err(ApiError::permission(format!(
+                    "Can't add resources to the project with specified projectId in state={state} as it's no longer active"
+                ))
                 .about(project, "projectId"));
             }
             return Ok(account);
@@ -217,7 +220,8 @@ impl Call<'_> {
             return Err(ApiError::invalid("account and domainid must be specified together"));
         }
         let domain = self.named_domain();
-        let account = self.model.account_in(domain, name).ok_or_else(|| {
+        let account = self.model.account_in(domain, name).filter(|account| !account.leaving);
+        let account = account.ok_or_else(|| {
             let domain = self.model.domain_name(domain);
             ApiError::invalid(format!("Unable to find account {name} in domain {domain}"))
         })?;

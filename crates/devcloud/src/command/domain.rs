@@ -10,8 +10,9 @@ use super::answer::Answer;
 use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
 use crate::error::ApiError;
+use crate::faults::not_doomed;
 use crate::job::Lane;
-use crate::model::{Domain, Entity as _};
+use crate::model::{Domain, Entity as _, Model};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::list(
@@ -217,29 +218,41 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let cleanup = call.arguments.boolean("cleanup") == Some(true);
     Ok(Begun::doing(Some(("Domain", Some(id))), Lane::Free, move |running| async move {
         let core = &running.core;
-        let (domains, accounts): (Vec<Uuid>, Vec<Uuid>) = core.read(|model| {
-            let inside = model.domains.iter().filter(|inner| model.domain_holds(domain, Some(inner.id)));
-            let accounts = model.accounts.iter().filter(|account| model.domain_holds(domain, account.domain));
-            (inside.map(|inner| inner.id).collect(), accounts.map(|account| account.id).collect())
-        });
-        if !cleanup && (domains.len() > 1 || !accounts.is_empty()) {
-            return Err(ApiError::internal(
-                "Failed to delete domain; it has accounts or domains in it. Pass cleanup=true to remove them too",
-            ));
-        }
-        for account in accounts {
-            core.remove_account(account).await?;
-        }
-        core.change(|model, _| {
-            for domain in &domains {
-                model.domains.remove(*domain);
-                model.bury(*domain, Domain::KIND);
+        not_doomed()?;
+        loop {
+            // What is left, and that nothing is, is seen in the same transaction that ends it.
+            let left = core.change(|model, _| forget_if_empty(model, id, cleanup)).await?;
+            if left.is_empty() {
+                break;
             }
-            Ok(())
-        })
-        .await?;
+            for account in left {
+                core.remove_account(account).await?;
+            }
+        }
         Ok(json!({ "success": true }))
     }))
+}
+
+/// Removes a domain with the domains in it, once there is no account in any of them; answers those that there are,
+/// projects' own before the accounts that lead these.
+fn forget_if_empty(model: &mut Model, id: Uuid, with_all: bool) -> Result<Vec<Uuid>, ApiError> {
+    let inside = model.domains.iter().filter(|inner| model.domain_holds(Some(id), Some(inner.id)));
+    let inside: Vec<Uuid> = inside.map(|inner| inner.id).collect();
+    let accounts = model.accounts.iter().filter(|account| model.domain_holds(Some(id), account.domain));
+    let mut accounts: Vec<_> = accounts.map(|account| (account.project.is_none(), account.id)).collect();
+    if !with_all && (inside.len() > 1 || !accounts.is_empty()) {
+        return Err(ApiError::internal(
+            "Failed to delete domain; it has accounts or domains in it. Pass cleanup=true to remove them too",
+        ));
+    }
+    if accounts.is_empty() {
+        for domain in inside {
+            model.domains.remove(domain);
+            model.bury(domain, Domain::KIND);
+        }
+    }
+    accounts.sort_unstable();
+    Ok(accounts.into_iter().map(|(_, id)| id).collect())
 }
 
 fn view(view: View<'_>, domain: Option<Uuid>) -> Value {

@@ -11,7 +11,7 @@ use super::call::{View, object, time};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Reach};
 use crate::error::ApiError;
 use crate::job::Lane;
-use crate::model::{Account, Entity as _, Project, Resource, Standing};
+use crate::model::{Account, Model, Project, Resource, Standing};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::job(
@@ -150,6 +150,7 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         domain_admin: false,
         domain,
         standing: Standing::Enabled,
+        leaving: false,
         project: Some(id),
         network_domain: None,
         created: call.now,
@@ -189,7 +190,7 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && call.wanted(project.id)
             && call.name_is(&project.name)
             && call.text_is("displaytext", &project.display_text)
-            && call.text_is("state", state(project))
+            && call.text_is("state", state(call.model, project))
             && call.tags_match(project.id)
             && call.keyword_in(&[&project.name, &project.display_text])
     });
@@ -252,14 +253,7 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     Ok(Begun::doing(Some(("Project", Some(id))), Lane::Free, move |running| async move {
         running.core.remove_account(account).await?;
-        running
-            .core
-            .change(|model, _| {
-                model.projects.remove(id).ok_or_else(gone)?;
-                model.bury(id, Project::KIND);
-                Ok(json!({ "success": true }))
-            })
-            .await
+        Ok(json!({ "success": true }))
     }))
 }
 
@@ -267,7 +261,8 @@ fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {
 fn account_by_name(call: &Call<'_>, project: Uuid, name: &str) -> Result<Uuid, ApiError> {
     let project = call.model.projects.get(project).ok_or_else(gone)?;
     let domain = call.model.accounts.get(project.account).and_then(|account| account.domain);
-    let account = call.model.account_in(domain, name).filter(|account| account.project.is_none());
+    let account = call.model.account_in(domain, name);
+    let account = account.filter(|account| account.project.is_none() && !account.leaving);
     account
         .map(|account| account.id)
         .ok_or_else(|| ApiError::invalid(format!("Unable to find account {name} in the project's domain")))
@@ -346,8 +341,13 @@ fn list_members(call: &Call<'_>) -> Result<Listing, ApiError> {
     })
 }
 
-fn state(project: &Project) -> &'static str {
-    if project.active { "Active" } else { "Suspended" }
+fn state(model: &Model, project: &Project) -> &'static str {
+    match project.active {
+        // Being deleted.
+        _ if model.is_leaving(project.account) => "Disabled",
+        true => "Active",
+        false => "Suspended",
+    }
 }
 
 fn view(view: View<'_>, project: &Project) -> Value {
@@ -369,7 +369,7 @@ fn view(view: View<'_>, project: &Project) -> Value {
             "domain": view.model.domain_name(domain),
             "projectaccountname": account.map(|account| &account.name),
             "owner": leaders,
-            "state": state(project),
+            "state": state(view.model, project),
             "created": time(project.created),
             "tags": view.tags(project.id),
         }),

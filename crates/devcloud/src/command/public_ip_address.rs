@@ -122,7 +122,14 @@ fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             .core
             .change(|model, _| {
                 let look = View { model, settings: &settings, root_admin: admin, account };
-                let answer = model.public_ip_addresses.get(id).map(|address| view(look, address));
+                // It may have been given back with its network or its account, and be another's by now.
+                let taken = |address: &&PublicIpAddress| {
+                    address.state == AddressState::Allocating && address.network == Some(network)
+                };
+                let address = model.public_ip_addresses.get(id).filter(taken);
+                let address = address
+                    .ok_or_else(|| ApiError::internal("Failed to assign IP address: it was given back"))?;
+                let answer = view(look, address);
                 if let Some(address) = model.public_ip_addresses.edit(id) {
                     address.state = AddressState::Allocated;
                 }
@@ -134,8 +141,11 @@ fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             running
                 .core
                 .change(|model, _| {
-                    model.release(id);
-                    model.touch(network);
+                    let address = model.public_ip_addresses.get(id);
+                    if address.is_some_and(|address| address.network == Some(network)) {
+                        model.release(id);
+                        model.touch(network);
+                    }
                     Ok(())
                 })
                 .await?;
@@ -153,15 +163,20 @@ fn disassociate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if address.state == AddressState::Free {
         return Err(ApiError::internal("The address is not allocated"));
     }
-    let network = address.network;
+    let (network, account) = (address.network, address.account);
     let lane = network.map_or(Lane::Free, Lane::Network);
     Ok(Begun::doing(Some(("IpAddress", Some(id))), lane, move |running| async move {
         not_doomed()?;
         running
             .core
             .change(|model, _| {
-                let address = model.public_ip_addresses.get(id);
-                let address = address.ok_or_else(|| ApiError::invalid("Unable to find ip address by id"))?;
+                // By its turn it may have been given back, and be another's.
+                let address = model.public_ip_addresses.get(id).filter(|address| {
+                    address.state != AddressState::Free
+                        && address.network == network
+                        && address.account == account
+                });
+                let address = address.ok_or_else(|| ApiError::internal("The address is not allocated"))?;
                 let network = address.network.and_then(|network| model.networks.get(network));
                 let raised = network.is_some_and(|network| network.state != NetworkState::Allocated);
                 if address.source_nat && raised {

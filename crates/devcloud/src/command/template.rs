@@ -301,10 +301,10 @@ fn create_from_snapshot(call: &mut Call<'_>, account: Uuid, snapshot: Uuid) -> R
     template.source = snapshot.template;
     call.model.templates.insert(template);
     Ok(Begun::making(id, "Template", Lane::Free, move |running| async move {
-        crate::faults::not_doomed()?;
-        running
+        let made = running
             .core
             .change(|model, _| {
+                crate::faults::not_doomed()?;
                 let source = snapshot.template.and_then(|template| model.templates.get(template));
                 let below = source.map_or(0, |source| source.physical_bytes);
                 let kept = model.snapshots.contains(snapshot.id);
@@ -315,7 +315,8 @@ fn create_from_snapshot(call: &mut Call<'_>, account: Uuid, snapshot: Uuid) -> R
                 template.ready = true;
                 Ok(())
             })
-            .await?;
+            .await;
+        running.or_give_up(id, made).await?;
         running.template_answer(id, "template")
     }))
 }
@@ -334,19 +335,25 @@ async fn capture(running: Running, id: Uuid) -> Result<Value, ApiError> {
     } else {
         Err(ApiError::internal("Failed to create template: its machine is not stopped any more"))
     };
-    if let Err(error) = captured {
-        core.change(|model, _| {
-            model.templates.remove(id);
-            model.tags.remove(id);
-            Ok(())
-        })
-        .await?;
-        return Err(error);
-    }
+    running.or_give_up(id, captured).await?;
     running.template_answer(id, "template")
 }
 
 impl Running {
+    /// There is no template when it could not be made.
+    async fn or_give_up(&self, id: Uuid, made: Result<(), ApiError>) -> Result<(), ApiError> {
+        if made.is_err() {
+            self.core
+                .change(|model, _| {
+                    model.templates.remove(id);
+                    model.tags.remove(id);
+                    Ok(())
+                })
+                .await?;
+        }
+        made
+    }
+
     /// A template or an ISO as its job's result.
     pub(super) fn template_answer(&self, id: Uuid, object: &'static str) -> Result<Value, ApiError> {
         self.look(|look| look.model.templates.get(id).map(|template| json!({ object: view(look, template) })))

@@ -239,7 +239,13 @@ async fn run(
         then(&mut call)?;
         Ok::<_, ApiError>((call.refresh, call.fetch))
     };
-    let look = |model: &mut crate::model::Model| check(command, &lowered, model, &settings, caller);
+    let look = |model: &mut crate::model::Model| {
+        // Its account may have been deleted since it was found out who calls.
+        if model.is_leaving(caller.account) {
+            return Err(ApiError::unverified(UNVERIFIED));
+        }
+        check(command, &lowered, model, &settings, caller)
+    };
     match &command.run {
         Run::List(list) => {
             let answer = core.look(lag, |model, now| {

@@ -45,9 +45,9 @@ pub(super) fn as_caller(account: &Account, user: &User) -> Caller {
     }
 }
 
-/// Whether a user and its account are neither disabled nor locked.
+/// Whether a user and its account are neither disabled nor locked, and the account is not being removed.
 pub(super) fn may_call((account, user): (&Account, &User)) -> bool {
-    account.standing == Standing::Enabled && user.standing == Standing::Enabled
+    !account.leaving && account.standing == Standing::Enabled && user.standing == Standing::Enabled
 }
 
 fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

@@ -26,6 +26,9 @@ pub(crate) struct Account {
     pub(crate) domain: Option<Uuid>,
     #[serde(default)]
     pub(crate) standing: Standing,
+    /// Whether it is being removed: nobody acts for it any more, and it is given nothing.
+    #[serde(default)]
+    pub(crate) leaving: bool,
     /// The project whose things belong to it; nobody logs in to such an account.
     #[serde(default)]
     pub(crate) project: Option<Uuid>,
@@ -135,6 +138,11 @@ impl Model {
     pub(crate) fn edit_user(&mut self, id: Uuid) -> Option<&mut User> {
         let account = self.user(id)?.0.id;
         self.accounts.edit(account)?.users.iter_mut().find(|user| user.id == id)
+    }
+
+    /// Whether an account is being removed, or has been.
+    pub(crate) fn is_leaving(&self, account: Uuid) -> bool {
+        self.accounts.get(account).is_none_or(|account| account.leaving)
     }
 
     /// The account with this name in a domain (names are compared without regard to case, as the server's database does).

@@ -163,6 +163,7 @@ fn furnish_account(model: &mut Model, name: &str, root_admin: bool, now: Timesta
         domain_admin: false,
         domain: None,
         standing: Standing::Enabled,
+        leaving: false,
         project: None,
         network_domain: None,
         created: now,

@@ -106,26 +106,27 @@ impl Core {
         };
         let after_failure =
             if fault == Some(MachineFault::Error) { MachineState::Error } else { after_failure };
-        match started {
-            Ok(()) => {
-                if let Some(MachineFault::Dies(after)) = fault {
-                    self.let_die(id, after);
-                }
-                // Whoever is told that it runs, by the end of a job or by a list, waits for this to be written down; nothing
-                // else has to. A process that dies before finds it `Starting`, and asks the driver.
-                self.transact(|model, now| set_state(model, id, MachineState::Running, now))?;
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!(machine = %id, %error, "a machine could not be started");
-                // Whatever of it did start must not go on beside records that say it did not.
-                if let Err(error) = self.driver().stop_machine(id, Stop::Forced).await {
-                    tracing::warn!(machine = %id, %error, "a half-started machine could not be stopped");
-                }
-                self.set_machine_state(id, after_failure).await?;
-                Err(error)
-            }
+        // Whoever is told that it runs, by the end of a job or by a list, waits for this to be written down; nothing else has
+        // to. A process that dies before finds it `Starting`, and asks the driver.
+        let started = started
+            .and_then(|()| self.transact(|model, now| set_state(model, id, MachineState::Running, now)));
+        if let Err(error) = started {
+            tracing::warn!(machine = %id, %error, "a machine could not be started");
+            self.call_off(id, after_failure).await?;
+            return Err(error);
         }
+        if let Some(MachineFault::Dies(after)) = fault {
+            self.let_die(id, after);
+        }
+        Ok(())
+    }
+
+    /// Has whatever of a machine did start not go on beside records that say it did not; and has these say so.
+    async fn call_off(&self, id: Uuid, state: MachineState) -> Result<(), ApiError> {
+        if let Err(error) = self.driver().stop_machine(id, Stop::Forced).await {
+            tracing::warn!(machine = %id, %error, "a half-started machine could not be stopped");
+        }
+        self.set_machine_state(id, state).await
     }
 
     async fn raise_routers(&self, networks: &[Uuid]) -> Result<(), ApiError> {
@@ -223,7 +224,7 @@ impl Core {
         };
         if let Err(error) = rebooted {
             tracing::warn!(machine = %id, %error, "a machine did not come back from its reboot");
-            self.set_machine_state(id, MachineState::Stopped).await?;
+            self.call_off(id, MachineState::Stopped).await?;
             return Err(error);
         }
         Ok(())

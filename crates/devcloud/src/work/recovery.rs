@@ -20,6 +20,7 @@ impl Core {
         self.change(|model, now| {
             fail_cut_off_jobs(model, now);
             drop_half_made_rules(model);
+            drop_half_made_templates(model);
             Ok(())
         })
         .await?;
@@ -70,6 +71,7 @@ impl Core {
         self.finish_captures().await;
         self.finish_expunging().await;
         self.finish_reverts().await;
+        self.finish_leaving().await;
         if let Err(error) = self.remove_unneeded().await {
             tracing::warn!(%error, "what nothing needs any more could not be removed");
         }
@@ -148,6 +150,18 @@ fn fail_cut_off_jobs(model: &mut Model, now: jiff::Timestamp) {
             job.status = JobStatus::Failed { code: 530, text: CUT_OFF.to_owned() };
             job.completed = Some(now);
         }
+    }
+}
+
+/// A template of a snapshot is only records, and it was not whole. Those that are being captured or fetched are finished.
+fn drop_half_made_templates(model: &mut Model) {
+    let half = model
+        .templates
+        .iter()
+        .filter(|it| !it.ready && it.failure.is_none() && it.capture.is_none() && it.url.is_none());
+    for id in half.map(|template| template.id).collect::<Vec<_>>() {
+        model.templates.remove(id);
+        model.tags.remove(id);
     }
 }
 

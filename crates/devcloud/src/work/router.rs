@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::driver::{self, DriverError};
 use crate::error::ApiError;
 use crate::faults::doomed;
-use crate::model::{AddressState, Entity, Network, NetworkState, Told};
+use crate::model::{AddressState, Entity, Model, Network, NetworkState, Told};
 use crate::zone::Core;
 
 /// For each network that ever had a router: what it knows.
@@ -169,7 +169,12 @@ impl Core {
         let router = self.routers().of(network);
         let mut programmed = router.lock().await;
         *programmed = Programmed::default();
-        if make_anew && let Some(told) = self.router(network, &mut programmed) {
+        // One that was taken down meanwhile stays so.
+        let stands = matches!(self.network_state(network), Some((NetworkState::Implemented, _)));
+        if make_anew
+            && stands
+            && let Some(told) = self.router(network, &mut programmed)
+        {
             self.driver().raise_network(&told).await?;
         }
         self.program(network, &mut programmed).await
@@ -197,30 +202,45 @@ impl Core {
         if doomed() || self.read(|model| model.machines_in(id).next().is_some()) {
             return Err(failed());
         }
-        self.lower_router(id).await.map_err(|error| {
-            tracing::warn!(network = %id, %error, "a network could not be deleted");
-            failed()
-        })?;
-        self.change(|model, _| {
-            // A machine may have been deployed while the router was taken down.
-            if model.machines_in(id).next().is_some() {
-                return Err(failed());
+        loop {
+            self.lower_router(id).await.map_err(|error| {
+                tracing::warn!(network = %id, %error, "a network could not be deleted");
+                failed()
+            })?;
+            let removed = self
+                .change(|model, _| {
+                    // A machine may have been deployed while the router was taken down.
+                    if model.machines_in(id).next().is_some() {
+                        return Err(failed());
+                    }
+                    // Or one may have come and gone, and have left a router.
+                    if model.networks.get(id).ok_or_else(failed)?.state != NetworkState::Allocated {
+                        return Ok(false);
+                    }
+                    model.forget_network(id);
+                    Ok(true)
+                })
+                .await?;
+            if removed {
+                break;
             }
-            let addresses = model.addresses_of(id);
-            for address in addresses.map(|address| address.id).collect::<Vec<_>>() {
-                model.release(address);
-            }
-            let rules = model.firewall_rules_of(id);
-            for rule in rules.map(|rule| rule.id).collect::<Vec<_>>() {
-                model.firewall_rules.remove(rule);
-                model.tags.remove(rule);
-            }
-            model.networks.remove(id).ok_or_else(failed)?;
-            model.bury(id, Network::KIND);
-            Ok(())
-        })
-        .await?;
+        }
         self.routers().forget(id);
         Ok(())
+    }
+}
+
+impl Model {
+    /// Removes a network with its addresses and rules.
+    fn forget_network(&mut self, id: Uuid) {
+        for address in self.addresses_of(id).map(|address| address.id).collect::<Vec<_>>() {
+            self.release(address);
+        }
+        for rule in self.firewall_rules_of(id).map(|rule| rule.id).collect::<Vec<_>>() {
+            self.firewall_rules.remove(rule);
+            self.tags.remove(rule);
+        }
+        self.networks.remove(id);
+        self.bury(id, Network::KIND);
     }
 }

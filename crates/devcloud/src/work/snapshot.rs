@@ -32,9 +32,14 @@ impl Core {
             Some(disk) => self.driver().copy_disk(&disk, &layer).await,
             None => self.driver().copy_volume(volume, &layer).await,
         };
-        match copied {
+        let failed = |error: crate::driver::DriverError| {
+            ApiError::internal(format!("Failed to create snapshot: {error}"))
+        };
+        let written = match copied.map_err(failed) {
+            Err(error) => Err(error),
             Ok(copied) => {
                 self.change(|model, _| {
+                    // It may have gone with its account.
                     let snapshot = model.snapshots.edit(id).ok_or_else(gone)?;
                     snapshot.physical_bytes = copied.bytes;
                     snapshot.ready = true;
@@ -42,17 +47,18 @@ impl Core {
                 })
                 .await
             }
-            Err(error) => {
-                self.change(|model, _| {
-                    model.snapshots.remove(id);
-                    model.tags.remove(id);
-                    Ok(())
-                })
-                .await?;
-                self.remove_layers(vec![layer]).await;
-                Err(ApiError::internal(format!("Failed to create snapshot: {error}")))
-            }
+        };
+        if let Err(error) = written {
+            self.change(|model, _| {
+                model.snapshots.remove(id);
+                model.tags.remove(id);
+                Ok(())
+            })
+            .await?;
+            self.remove_unused(vec![layer]).await;
+            return Err(error);
         }
+        Ok(())
     }
 
     /// Snapshots that a crash cut off are not there.

@@ -3,6 +3,7 @@
 mod accounts;
 mod alike;
 mod asleep;
+mod at_once;
 mod browser;
 mod client;
 mod clock;

@@ -207,6 +207,53 @@ async fn an_expunging_that_was_cut_off_is_finished() {
     world.user().run("deleteNetwork", &[("id", &network)]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_deletion_was_cut_off_goes_when_the_zone_is_back_and_nobody_acts_for_it_meanwhile() {
+    let world = kit::world().await;
+    let admin = world.admin();
+    let clerk = admin.account("clerk", &[]).await;
+    let network = clerk.network("n").await;
+    let machine = clerk.deploy(&network, "m", &[]).await;
+    let account = clerk.only("listAccounts", "account", &[]).await;
+    let (id, domain) = (text(&account["id"]), text(&account["domainid"]));
+    // Its machine takes a while to stop, and the deletion waits for that.
+    clerk.call("stopVirtualMachine", &[("id", &machine)]).await;
+    admin.call("deleteAccount", &[("id", &id)]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(clerk.ask("listZones", &[]).await.status, 401);
+    let group = [("name", "g"), ("type", "host anti-affinity"), ("account", "clerk"), ("domainid", &domain)];
+    let refusal = admin.refused("createAffinityGroup", &group).await;
+    assert_eq!(refusal.0, 431, "{refusal:?}");
+    assert_eq!(admin.machine_state(&machine).await, "Stopping");
+    drop((admin, clerk));
+    let world = crash(world).await;
+    let admin = world.admin();
+    for list in ["listVirtualMachines", "listNetworks", "listVolumes"] {
+        assert_eq!(admin.call(list, &[("listall", "true")]).await, json!({}), "{list}");
+    }
+    assert_eq!(admin.call("listAccounts", &[("name", "clerk"), ("listall", "true")]).await, json!({}));
+    assert!(world.driver.running().await.expect("it is told").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_of_a_snapshot_that_was_cut_off_is_not_there() {
+    let mut config = ZoneConfig::simulated_time();
+    config.pace.jobs.insert("createTemplate".to_owned(), Duration::from_secs(5).into());
+    let world = kit::world_with(config, Latencies::default(), Capacity::default()).await;
+    let user = world.user();
+    let network = user.network("n").await;
+    user.deploy(&network, "m", &[]).await;
+    let volume = text(&user.only("listVolumes", "volume", &[]).await["id"]);
+    let snapshot = text(&user.run("createSnapshot", &[("volumeid", &volume)]).await.0["id"]);
+    let os = text(&user.call("listOsTypes", &[]).await["ostype"][0]["id"]);
+    user.call("createTemplate", &[("name", "t"), ("ostypeid", &os), ("snapshotid", &snapshot)]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(user);
+    let world = crash(world).await;
+    let templates = world.user().call("listTemplates", &[("templatefilter", "self")]).await;
+    assert_eq!(templates, json!({}), "nobody could ever use it or delete it");
+}
+
 /// On a real file: the zone is dropped in the middle of its work, several times over.
 #[tokio::test]
 async fn a_file_of_records_survives_its_zone() {

@@ -136,7 +136,8 @@ fn may_have(call: &Call<'_>, owner: Uuid, machine: &VirtualMachine) -> Result<()
         return Err(ApiError::invalid("The new account is the same as the old account."));
     }
     let account = call.model.accounts.get(owner);
-    if let Some(account) = account.filter(|account| account.standing == Standing::Disabled) {
+    if let Some(account) = account.filter(|account| account.leaving || account.standing == Standing::Disabled)
+    {
         return Err(ApiError::invalid(format!("The new account owner {} is disabled.", account.name)));
     }
     let template = call.model.templates.get(machine.template);

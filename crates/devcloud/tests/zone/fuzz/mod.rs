@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use self::reply::Answered;
 use self::shot::{Shot, any_shot};
+pub(crate) use self::target::seen;
 use self::target::{MARK, Target};
 use crate::{kit, shape};
 
@@ -56,7 +57,7 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence, max_shrink_iters, rng_seed, ..Config::default() })
 }
 
-fn on_a_paused_clock<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn on_a_paused_clock<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(work)
 }
@@ -74,8 +75,27 @@ impl Tally {
     }
 }
 
-/// Sends a batch, waits for its jobs, and looks whether the zone still hangs together.
+/// Calls told at most where a batch fails: what is shrunk no further is no story to be read.
+const STORY: usize = 40;
+
+/// Sends a batch and looks whether the zone still hangs together; a failure tells what was sent, in order.
 async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result<(), TestCaseError> {
+    let mut story = Vec::new();
+    let outcome = send_and_look(shots, as_admin, tally, &mut story).await;
+    outcome.map_err(|error| {
+        let left = story.len().saturating_sub(STORY);
+        let story = story[left..].join("\n  ");
+        TestCaseError::fail(format!("{error}\nwhat was sent, after {left} more:\n  {story}"))
+    })
+}
+
+/// Sends a batch, waits for its jobs, and looks whether the zone still hangs together.
+async fn send_and_look(
+    shots: &[Shot],
+    as_admin: bool,
+    tally: &RefCell<Tally>,
+    story: &mut Vec<String>,
+) -> Result<(), TestCaseError> {
     let target = Target::open().await;
     let before = target.victims_view().await;
     let mut jobs = Vec::new();
@@ -86,6 +106,7 @@ async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result
         let day = std::time::Duration::from_secs(86_400);
         let reply = tokio::time::timeout(day, calling).await;
         let Ok(reply) = reply else { return Err(TestCaseError::fail(format!("no answer: {told}"))) };
+        story.push(format!("{} {}", reply.status, sent.told()));
         let answered = reply::check(&reply).map_err(|why| TestCaseError::fail(format!("{why}: {told}")))?;
         *tally.borrow_mut().0.entry(answered).or_default() += 1;
         let text = String::from_utf8_lossy(&reply.body);

@@ -69,6 +69,13 @@ impl Sent {
         let commands = self.pairs.iter().rev().filter(|(name, _)| name == "command");
         commands.map(|(_, command)| command.as_str()).next().unwrap_or_default()
     }
+
+    /// The call as somebody would write it down.
+    pub(super) fn told(&self) -> String {
+        let shown = self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "response" | "apiKey"));
+        let short = |text: &str| text.chars().take(80).collect::<String>();
+        shown.map(|(name, value)| format!("{}={:?}", short(name), short(value))).collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn filling() -> impl Strategy<Value = Filling> {
@@ -136,10 +143,9 @@ impl Shot {
                 pairs.extend(self.filled(target, parameter, place));
             }
         }
-        // Asked for each time: a call may have given it other keys.
-        let caller = if as_admin { target.world.admin() } else { target.world.user() };
-        pairs.push(("apiKey".to_owned(), caller.keys.api_key.clone()));
-        self.request(pairs, caller.keys.secret_key.expose_secret())
+        let keys = target.shooter(as_admin);
+        pairs.push(("apiKey".to_owned(), keys.api_key.clone()));
+        self.request(pairs, keys.secret_key.expose_secret())
     }
 
     fn filled(&self, target: &Target, parameter: &Parameter, place: usize) -> Vec<(String, String)> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use devcloud::driver::Driver as _;
 use devcloud::simulator::Simulator;
-use devcloud::{MemoryRecords, Records, Zone, ZoneConfig};
+use devcloud::{Keys, MemoryRecords, Records, Zone, ZoneConfig};
 use serde_json::{Value, json};
 
 use crate::kit::{self, Caller, PUBLIC_KEY, World, text};
@@ -67,6 +67,7 @@ type Pools = BTreeMap<String, Vec<String>>;
 struct Furnished {
     driver: Arc<Simulator>,
     disk: MemoryRecords,
+    observer: Keys,
     apis: Vec<Api>,
     mine: Pools,
     theirs: Pools,
@@ -79,7 +80,9 @@ impl Furnished {
         let (user, victim) = (world.user(), world.caller("other"));
         have_everything(&user, "wombat").await;
         have_everything(&victim, MARK).await;
-        let apis = apis(&world.admin()).await;
+        // Looks on: the one that shoots may be renamed, made a user or locked out by its own shots.
+        let observer = world.admin().account("observer", &[("accounttype", "1")]).await;
+        let apis = apis(&observer).await;
         let mine = pools(&user).await;
         let shared = mine.values().flatten().cloned().collect::<BTreeSet<_>>();
         let mut theirs = pools(&victim).await;
@@ -87,7 +90,7 @@ impl Furnished {
             ids.retain(|id| !shared.contains(id));
         }
         theirs.retain(|_, ids| !ids.is_empty());
-        Self { driver: world.driver, disk: world.disk, apis, mine, theirs }
+        Self { driver: world.driver, disk: world.disk, observer: observer.keys, apis, mine, theirs }
     }
 
     /// The one of this process, made on a clock of its own.
@@ -104,6 +107,9 @@ impl Furnished {
 pub(super) struct Target {
     pub(super) world: World,
     victim: Caller,
+    observer: Caller,
+    /// The keys that were shot with last.
+    shooter: RefCell<Option<Keys>>,
     pub(super) apis: &'static [Api],
     mine: RefCell<Pools>,
     theirs: &'static Pools,
@@ -118,7 +124,19 @@ impl Target {
         let zone = Zone::open(config, driver.clone(), Records::memory(disk.clone())).await;
         let world = World { zone: zone.expect("it opens again"), driver, disk };
         let (victim, mine) = (world.caller("other"), RefCell::new(furnished.mine.clone()));
-        Self { world, victim, apis: &furnished.apis, mine, theirs: &furnished.theirs }
+        let observer = Caller { zone: world.zone.clone(), keys: furnished.observer.clone() };
+        let (shooter, apis, theirs) = (RefCell::default(), &*furnished.apis, &furnished.theirs);
+        Self { world, victim, observer, shooter, apis, mine, theirs }
+    }
+
+    /// The keys to shoot with: those that the account has now, since a call may have given it others; where there is no
+    /// account of its name any more, those that it had.
+    pub(super) fn shooter(&self, as_admin: bool) -> Keys {
+        let name = if as_admin { "admin" } else { "mesostack" };
+        let mut shooter = self.shooter.borrow_mut();
+        let keys = self.world.zone.credentials(name).or_else(|| shooter.take()).expect("it had keys");
+        *shooter = Some(keys.clone());
+        keys
     }
 
     /// An id that the parameter is about, of the caller's.
@@ -226,7 +244,7 @@ impl Target {
     /// Waits until no job is under way.
     pub(super) async fn until_quiet(&self) -> Result<(), String> {
         for _ in 0..100_000 {
-            let jobs = self.world.admin().call("listAsyncJobs", &[("listall", "true")]).await;
+            let jobs = self.observer.call("listAsyncJobs", &[("listall", "true")]).await;
             if jobs == json!({}) {
                 return Ok(());
             }
@@ -236,7 +254,7 @@ impl Target {
     }
 
     pub(super) async fn seen(&self) -> Seen {
-        seen(&self.world.admin()).await
+        seen(&self.observer).await
     }
 
     /// Another zone over what is on this one's disk.
@@ -245,8 +263,7 @@ impl Target {
         let again =
             Zone::open(zone.config().clone(), Arc::new(driver.fork()), Records::memory(disk.snapshot()));
         let zone = again.await.expect("it opens again");
-        let keys = zone.credentials("admin").expect("the root admin");
-        seen(&Caller { zone, keys }).await
+        seen(&Caller { zone, keys: self.observer.keys.clone() }).await
     }
 
     /// Whether those machines run that are shown as running.
@@ -260,7 +277,7 @@ impl Target {
 }
 
 /// Everything that a root admin can list; what is in projects is listed apart.
-async fn seen(admin: &Caller) -> Seen {
+pub(crate) async fn seen(admin: &Caller) -> Seen {
     let mut seen = Seen::default();
     let projects = admin.call("listProjects", &[("listall", "true")]).await != json!({});
     for (command, object, parameters) in LISTS {
