@@ -125,6 +125,8 @@ pub(crate) struct JobKind {
 
 /// A job that has been checked and written down, and waits to be run.
 pub(crate) struct Begun {
+    /// What the call is refused with all the same, and what was written down stays.
+    pub(crate) refused: Option<ApiError>,
     /// What was made, for commands that make something: the answer then carries its id.
     pub(crate) made: Option<Uuid>,
     /// The kind of the resource the job is about, and its id.
@@ -202,6 +204,7 @@ impl Begun {
         W: Future<Output = Result<Value, ApiError>> + Send + 'static,
     {
         Self {
+            refused: None,
             made: Some(id),
             instance: Some((instance, Some(id))),
             naming: Naming::Thing,
@@ -226,14 +229,8 @@ impl Begun {
         F: FnOnce(Running) -> W + Send + 'static,
         W: Future<Output = Result<Value, ApiError>> + Send + 'static,
     {
-        Self {
-            made: None,
-            instance,
-            naming: Naming::Thing,
-            lane,
-            untold: false,
-            work: Box::new(move |running| Box::pin(work(running))),
-        }
+        let work: Work = Box::new(move |running| Box::pin(work(running)));
+        Self { refused: None, made: None, instance, naming: Naming::Thing, lane, untold: false, work }
     }
 
     /// The same, of which events tell no more than that it was accepted.
@@ -249,6 +246,12 @@ impl Begun {
     {
         let instance = Some(("FirewallRule", Some(rule)));
         Self { naming: Naming::Nothing, ..Self::doing(instance, Lane::Network(network), work) }
+    }
+
+    /// No job: the call is refused with this, and what it has written down stays all the same.
+    pub(crate) fn refused(error: ApiError) -> Self {
+        let begun = Self::doing(None, Lane::Free, |_| async { Ok(Value::Null) });
+        Self { refused: Some(error), ..begun }
     }
 }
 

@@ -25,8 +25,11 @@ impl Core {
         kind: JobKind,
         begin: impl FnOnce(&mut Model, Timestamp) -> Result<Begun, ApiError>,
     ) -> Result<(Uuid, Option<Uuid>), ApiError> {
-        let ((id, made, instance, history, ticket, work), place) = self.transact(|model, now| {
+        let (begun, place) = self.transact(|model, now| {
             let begun = begin(model, now)?;
+            if let Some(error) = begun.refused {
+                return Ok(Err(error));
+            }
             let id = model.next_id();
             let (instance_kind, instance) = begun.instance.unzip();
             let (instance_kind, instance) = (instance_kind.map(str::to_owned), instance.flatten());
@@ -53,8 +56,15 @@ impl Core {
                 model.under_way.insert(instance, id);
             }
             // Given its place under the lock, so that the order of lanes is the order of records.
-            Ok((id, begun.made, instance, history, self.lanes().join(begun.lane), begun.work))
+            Ok(Ok((id, begun.made, instance, history, self.lanes().join(begun.lane), begun.work)))
         })?;
+        let (id, made, instance, history, ticket, work) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.durable_up_to(place).await?;
+                return Err(error);
+            }
+        };
         // Counted in the order of beginnings, whatever each then waits for.
         let fault = self.mishaps().of_job(command.name);
         let core = Arc::clone(self);

@@ -271,8 +271,12 @@ impl Core {
                 model.forget_rules_of(id);
                 model.virtual_machines.remove(id);
                 model.bury(id, VirtualMachine::KIND);
-                let layers = model.volumes.remove(volume).map(|volume| volume.layers).unwrap_or_default();
-                model.bury(volume, "volume");
+                // One whose deployment was refused has none.
+                let root = model.volumes.remove(volume);
+                if root.is_some() {
+                    model.bury(volume, "volume");
+                }
+                let layers = root.map(|volume| volume.layers).unwrap_or_default();
                 let attached = model.volumes.iter().filter(|disk| disk.virtual_machine == Some(id));
                 for disk in attached.map(|disk| disk.id).collect::<Vec<_>>() {
                     if let Some(disk) = model.volumes.edit(disk) {

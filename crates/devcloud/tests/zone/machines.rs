@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devcloud::driver::Driver;
 use devcloud::simulator::{Capacity, Latencies, Operation};
 use devcloud::{Method, Request, ZoneConfig};
 use serde_json::json;
@@ -47,6 +48,49 @@ async fn names_are_host_names_and_unique_in_their_network_domain() {
     assert_eq!(result["virtualmachine"]["name"], json!(format!("VM-{}", text(&made["id"]))));
 }
 
+/// As recorded: a deployment that goes wrong inside after the machine was written down leaves it in `Error`.
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_deployment_is_refused_inside_stays_in_error_with_nothing_but_its_record() {
+    let world = kit::world().await;
+    let (user, admin) = (world.user(), world.admin());
+    let network = user.network("n").await;
+    let key = [("name", "k"), ("publickey", kit::PUBLIC_KEY)];
+    user.call("registerSSHKeyPair", &key).await;
+    let parameters = user.machine(&network, "m").await;
+    let refused = borrowed(&parameters, &[("ipaddress", "172.16.0.1"), ("keypair", "k"), ("group", "g")]);
+    let reply = user.send("deployVirtualMachine", &refused).await;
+    assert_eq!((reply.status, &inside(&reply)["uuidList"]), (530, &json!([])), "as recorded");
+    let shown = user.only("listVirtualMachines", "virtualmachine", &[]).await;
+    let id = text(&shown["id"]);
+    assert_eq!(user.only("listVirtualMachines", "virtualmachine", &[("state", "Error")]).await, shown);
+    assert_eq!((&shown["state"], &shown["name"], &shown["nic"]), (&json!("Error"), &json!("m"), &json!([])));
+    assert_eq!(shown["details"]["deployvm"], json!("true"));
+    assert_eq!(shown["created"], shown["lastupdated"]);
+    for missing in ["ipaddress", "rootdeviceid", "rootdevicetype", "pooltype", "hostcontrolstate"] {
+        assert_eq!(shown.get(missing), None, "{missing}");
+    }
+    let of_admin = admin.only("listVirtualMachines", "virtualmachine", &[("id", &id)]).await;
+    assert_eq!((&of_admin["state"], of_admin.get("hostname")), (&json!("Error"), None));
+    assert_eq!(user.call("listVolumes", &[]).await, json!({}));
+    let account = user.only("listAccounts", "account", &[]).await;
+    let counted = ["vmtotal", "vmrunning", "vmstopped", "cputotal", "volumetotal"];
+    assert!(counted.iter().all(|count| account[*count] == json!(0)), "{account}");
+    assert!(world.driver.running().await.expect("it is told").is_empty());
+    // Its name is free: it is in no network. It can't be used, and goes when it is destroyed.
+    let again = borrowed(&parameters, &[("startvm", "false")]);
+    let other = text(&user.run("deployVirtualMachine", &again).await.0["id"]);
+    assert_eq!(user.fails("startVirtualMachine", &[("id", &id)]).await.0, 530);
+    user.run("destroyVirtualMachine", &[("id", &other), ("expunge", "true")]).await;
+    let template = user.template_id().await;
+    let (code, why) = admin.fails("deleteTemplate", &[("id", &template)]).await;
+    assert_eq!(code, 431, "{why}");
+    assert!(why.contains("[1] VM instances using it"), "{why}");
+    user.run("deleteNetwork", &[("id", &network)]).await;
+    user.run("destroyVirtualMachine", &[("id", &id)]).await;
+    assert_eq!(admin.call("listVirtualMachines", &[("listall", "true")]).await, json!({}));
+    admin.run("deleteTemplate", &[("id", &template)]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_static_address_is_checked_before_the_answer() {
     let world = kit::world().await;
@@ -69,7 +113,12 @@ async fn a_static_address_is_checked_before_the_answer() {
         user.refused("deployVirtualMachine", &borrowed(&parameters, &[("ipaddress", "172.16.0.999")])).await,
         (431, Some(4350), "Invalid specified IPv4 address 172.16.0.999".to_owned())
     );
-    assert_eq!(user.call("listVirtualMachines", &[]).await["count"], json!(1), "a refused one left nothing");
+    let malformed = user.call("listVirtualMachines", &[]).await;
+    assert_eq!(
+        malformed["count"],
+        json!(11),
+        "those refused for their address, and nothing of the malformed one"
+    );
     let listed: Vec<(&str, &str)> =
         borrowed(&parameters, &[]).into_iter().filter(|(name, _)| *name != "networkids").collect();
     let more = [

@@ -46,11 +46,12 @@ async fn a_stopped_machine_s_disk_becomes_a_template_that_machines_are_made_from
         .into_iter()
         .map(|(name, value)| if name == "templateid" { (name, id.clone()) } else { (name, value) })
         .collect();
-    assert_eq!(
-        user.refused("deployVirtualMachine", &kit::borrowed(&deploy, &[])).await.0,
-        530,
-        "not ready yet"
-    );
+    let refused = user.send("deployVirtualMachine", &kit::borrowed(&deploy, &[])).await;
+    assert_eq!(refused.status, 530, "not ready yet");
+    let left = user.only("listVirtualMachines", "virtualmachine", &[("name", "node")]).await;
+    let told = json!([{ "uuid": left["id"], "description": "virtualmachineid" }]);
+    assert_eq!((&kit::inside(&refused)["uuidList"], &left["state"]), (&told, &json!("Error")));
+    user.run("destroyVirtualMachine", &[("id", &text(&left["id"]))]).await;
     let made = user.wait(&job).await["jobresult"]["template"].clone();
     assert_eq!(
         (&made["isready"], &made["status"], &made["ispublic"]),

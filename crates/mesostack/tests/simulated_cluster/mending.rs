@@ -12,7 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use cloudstack::{
-    Client, Effect, RawReply, SignedRequest, Transport, TransportError, resource::ListVirtualMachines,
+    Client, Effect, Expect, RawReply, SignedRequest, Transport, TransportError,
+    resource::{DeployVirtualMachine, DestroyVirtualMachine, ListVirtualMachines, VirtualMachineState},
 };
 use devcloud::{
     ZoneConfig,
@@ -119,6 +120,47 @@ async fn a_deployment_that_leaves_a_wreck_is_made_again_in_the_same_run() {
             bench.assert_whole(&file).await;
         }
     }
+}
+
+/// Somebody takes an agent's address after it was looked for: the cloud keeps a record of each deployment that it refuses.
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_the_cloud_refuses_inside_leaves_nothing_behind_that_is_ours() {
+    let bench = Bench::new().await;
+    bench.apply(&file(1, 1)).await;
+    let (client, soon) = (bench.client(), Instant::now() + Duration::from_secs(600));
+    let (plan, desired, observed) = bench.plan(&client, &file(1, 2)).await;
+    let wanted =
+        desired.machines.iter().find(|wanted| wanted.host_name == "mesos-agent-2").expect("it is wanted");
+    let (network, like) = (bench.network().await.expect("a network"), observed.machines[0].clone());
+    let taking = DeployVirtualMachine::new(&network.zone_id, &like.offering.id)
+        .template_id(&like.template.id)
+        .name("theirs")
+        .ip_address(wanted.node.address)
+        .network_ids([&network.id]);
+    let theirs = client.run(&taking, Expect::Long, soon).await.expect("a machine").id;
+    // Another's refused deployment of the same name is not ours.
+    let refused = DeployVirtualMachine::new(&network.zone_id, &like.offering.id)
+        .template_id(&like.template.id)
+        .name("mesos-agent-2")
+        .ip_address(wanted.node.address)
+        .network_ids([&network.id]);
+    client.run(&refused, Expect::Long, soon).await.expect_err("the address is taken");
+    let in_error = ListVirtualMachines::new().state(VirtualMachineState::Error);
+    let other = client.list(&in_error).await.expect("a list");
+    assert_eq!(other.len(), 1);
+
+    let unfinished = apply(&plan, &bench.context(client.clone(), desired, observed)).await;
+    let unfinished = unfinished.expect_err("its address is taken");
+    assert_eq!(names(&unfinished), ["mesos-agent-2"], "{unfinished}");
+    let left: Vec<_> =
+        client.list(&in_error).await.expect("a list").into_iter().map(|left| left.id).collect();
+    assert_eq!(left, [other[0].id.clone()], "three deployments were refused, and the record of none is left");
+
+    let gone = DestroyVirtualMachine::new(&theirs).expunge(true);
+    // An expunged machine's result names nothing.
+    drop(client.run(&gone, Expect::Long, soon).await);
+    bench.apply(&file(1, 2)).await;
+    bench.assert_whole(&file(1, 2)).await;
 }
 
 #[tokio::test(start_paused = true)]

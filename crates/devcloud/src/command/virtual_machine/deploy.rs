@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::lifecycle::wanted_host;
@@ -116,8 +117,7 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let number = call.model.next_number();
     let data_disks = disks::data(call, account, number, bytes, from_iso)?;
-    let nics = nics(call, &wanted)?;
-
+    let nics = is_ready(call, &template, id).and_then(|()| nics(call, &wanted));
     let password = password::wanted(call, template.password_enabled)?;
     let start = arguments.boolean("startvm").unwrap_or(true);
     let mut details: BTreeMap<String, String> = arguments
@@ -133,6 +133,12 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if !start {
         details.insert("deployvm".to_owned(), "true".to_owned());
     }
+    let (nics, refusal) = match nics {
+        Ok(nics) => (nics, None),
+        // What goes wrong inside comes after the machine is written down, and leaves it without disk and interface.
+        Err(error) if error.code == 530 => (Vec::new(), Some(error)),
+        Err(error) => return Err(error),
+    };
     let volume = Volume {
         number: call.model.next_number(),
         id: call.model.next_id(),
@@ -186,6 +192,10 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         created: call.now,
         updated: None,
     };
+    if let Some(error) = refusal {
+        call.model.virtual_machines.insert(failed(machine, call.now));
+        return Ok(Begun::refused(error));
+    }
     if let Some(group) = &machine.group {
         call.model.have_group(account, group, call.now);
     }
@@ -263,7 +273,26 @@ fn boots_as_asked(call: &Call<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The template, ready and the account's to use.
+/// That the template is ready for the machine.
+fn is_ready(call: &Call<'_>, template: &Template, machine: Uuid) -> Result<(), ApiError> {
+    if template.ready {
+        return Ok(());
+    }
+    let zone = &call.catalogue().zone_name;
+    let text = format!("Template {} is not ready in zone {zone}", template.name);
+    Err(ApiError::internal(text).about(machine, "virtualmachineid"))
+}
+
+/// A machine whose deployment was refused after it had been written down: it stays in `Error`, with nothing of it but its
+/// record, until it is destroyed.
+fn failed(machine: VirtualMachine, now: Timestamp) -> VirtualMachine {
+    let mut details = machine.details;
+    details.insert("deployvm".to_owned(), "true".to_owned());
+    let affinity_groups = Vec::new();
+    VirtualMachine { state: MachineState::Error, updated: Some(now), affinity_groups, details, ..machine }
+}
+
+/// The template, the account's to use.
 fn template(call: &Call<'_>, account: Uuid) -> Result<Template, ApiError> {
     let Some(id) = call.arguments.id("templateid") else {
         return Err(ApiError::internal(
@@ -275,13 +304,6 @@ fn template(call: &Call<'_>, account: Uuid) -> Result<Template, ApiError> {
         return Err(ApiError::permission(format!(
             "Account {} does not have permission to launch instances from template {}",
             call.caller.name, template.id
-        )));
-    }
-    if !template.ready {
-        return Err(ApiError::internal(format!(
-            "Template {} is not ready in zone {}",
-            template.name,
-            call.catalogue().zone_name
         )));
     }
     let hypervisor = call.catalogue().hypervisor;

@@ -204,6 +204,8 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
     let group = view.model.group_of(machine);
     let user_data = machine.user_data_id.and_then(|id| view.model.user_data.get(id));
     let public = view.model.translated_to(machine.id).next();
+    // One whose deployment was refused has none.
+    let has_disk = view.model.volumes.contains(machine.volume);
     let job = view.model.under_way.get(&machine.id);
     let admin = if view.root_admin {
         json!({
@@ -252,8 +254,8 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "osdisplayname": os_type.map(|os_type| os_type.name),
         }),
         json!({
-            "rootdeviceid": 0,
-            "rootdevicetype": "ROOT",
+            "rootdeviceid": has_disk.then_some(0),
+            "rootdevicetype": has_disk.then_some("ROOT"),
             "securitygroup": [],
             "nic": machine.nics.iter().enumerate().map(|(number, nic)| nic_view(view, number, nic)).collect::<Vec<_>>(),
             "hypervisor": catalogue.hypervisor,
@@ -263,7 +265,7 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "affinitygroup": affinity_groups(view, machine),
             "isdynamicallyscalable": machine.dynamically_scalable,
             "deleteprotection": machine.delete_protection,
-            "pooltype": machine.updated.map(|_| "Filesystem"),
+            "pooltype": machine.updated.filter(|_| has_disk).map(|_| "Filesystem"),
             "displayvm": view.root_admin.then_some(!machine.hidden),
             "boottype": machine.details.is_empty().then_some("Bios"),
             "bootmode": machine.details.is_empty().then_some("legacy"),

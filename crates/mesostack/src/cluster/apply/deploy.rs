@@ -132,6 +132,9 @@ impl Run<'_> {
         if detached || verdict == Verdict::Halt {
             return Err(error.into());
         }
+        if matches!(&error, cloudstack::Error::Api(error) if error.code == 530) {
+            self.remove_refused(work, host_name).await?;
+        }
         let verdict = match self.find_deployed(work, network, host_name).await? {
             Found::Machine(machine) => {
                 if tries.may_be_ours || self.has_our_key(host_name, &machine.id).await? {
@@ -221,6 +224,18 @@ impl Run<'_> {
         let text = text.map(Zeroizing::new);
         let text = text.as_ref().map(|text| String::from_utf8_lossy(text));
         Ok(ours.zip(text).is_some_and(|(ours, text)| text.contains(&ours)))
+    }
+
+    /// Removes what a cloud keeps of a deployment that it refused after writing it down: a record in `Error` and in no
+    /// network, which no look at the network shows, and which holds the image. It is ours when it has our host key.
+    async fn remove_refused(&self, work: &Work, host_name: &str) -> Result<(), StepError> {
+        let command = ListVirtualMachines::new().name(host_name).state(VirtualMachineState::Error);
+        for machine in self.context.client.list(&command).await? {
+            if machine.nic.is_empty() && self.has_our_key(host_name, &machine.id).await? {
+                self.destroy(work, host_name, &machine.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a machine with the wrong address, which it would keep, so that it can be deployed again.
