@@ -118,6 +118,20 @@ impl ZonePlace {
         self.directory.join("keys.json")
     }
 
+    /// Removes what a process that was killed had begun to write here and not given its name. For whoever serves the zone:
+    /// nobody else writes in its directory then.
+    pub(super) fn remove_unfinished(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.directory).at("list", &self.directory)?;
+        for entry in entries {
+            let entry = entry.at("list", &self.directory)?;
+            let ours = entry.file_name().to_str().is_some_and(is_unfinished);
+            if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                fs::remove_file(entry.path()).at("remove", &entry.path())?;
+            }
+        }
+        Ok(crate::Records::remove_unfinished(&self.records())?)
+    }
+
     /// A copy of the records.
     pub(super) fn snapshot(&self, name: &SnapshotName) -> PathBuf {
         self.directory.join("snapshots").join(format!("{name}.sqlite"))
@@ -148,12 +162,23 @@ impl ZonePlace {
     }
 }
 
+/// What a file is called until it is whole: this, and some letters and digits.
+const UNFINISHED: &str = ".tmp";
+const LETTERS: usize = 6;
+
+fn is_unfinished(name: &str) -> bool {
+    let letters = name.strip_prefix(UNFINISHED);
+    letters.is_some_and(|rest| rest.len() == LETTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 /// Writes a file whole or not at all, for its owner only.
 pub(super) fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
     use std::io::Write;
     let directory = path.parent().unwrap_or(Path::new("/"));
     // Such a file is 0600 from the beginning.
-    let mut file = tempfile::NamedTempFile::new_in(directory).at("make a file in", directory)?;
+    let mut file = tempfile::Builder::new();
+    let file = file.prefix(UNFINISHED).rand_bytes(LETTERS).tempfile_in(directory);
+    let mut file = file.at("make a file in", directory)?;
     file.write_all(text).and_then(|()| file.as_file().sync_data()).at("write", path)?;
     file.persist(path).map_err(|error| error.error).at("write", path)?;
     Ok(())
@@ -166,4 +191,41 @@ pub(super) fn tail(log: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_and_not_ended_goes_and_nothing_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let places = Places { state: directory.path().to_owned(), cache: directory.path().join("cache") };
+        let place = places.zone(&"z".parse().expect("a name"));
+        place.make().expect("made");
+        write_whole(&place.keys(), b"{}").expect("written");
+        // As a process that is killed in between leaves one.
+        let builder =
+            tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(LETTERS).tempfile_in(&place.directory);
+        let (_, cut_off) = builder.expect("a file").keep().expect("kept");
+        for name in ["records.sqlite", "records.new", "records.new-wal"] {
+            fs::write(place.directory.join(name), "").expect("written");
+        }
+        let others = [".tmp", ".tmp-notes", ".tmpabcdefg", "x.tmpabcdef", ".hidden"];
+        for name in others {
+            fs::write(place.directory.join(name), "theirs").expect("written");
+        }
+        fs::create_dir(place.directory.join(".tmpABC123")).expect("a directory");
+        place.remove_unfinished().expect("removed");
+        assert!(!cut_off.exists());
+        let mut left: Vec<_> = fs::read_dir(&place.directory)
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        left.sort();
+        let mut kept: Vec<_> = others.iter().map(|name| (*name).to_owned()).collect();
+        kept.extend([".tmpABC123", "keys.json", "records.sqlite"].map(str::to_owned));
+        kept.sort();
+        assert_eq!(left, kept);
+    }
 }

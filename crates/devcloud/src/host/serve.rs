@@ -42,6 +42,7 @@ pub async fn serve(places: &Places, options: &Options, shutdown: CancellationTok
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .await
         .map_err(|source| Error::Port { port: options.port, source })?;
+    place.remove_unfinished()?;
     place.write_settings(&options.settings())?;
     let driver = driver(places, &place, options).await?;
     let zone = Zone::open(config, driver, Records::file(&place.records())?).await?;

@@ -355,6 +355,11 @@ impl Driver for Machines {
                 host.disks.remove_half_made()?;
                 files::remove_half_made(&host.config.state.join("machines"))?;
                 files::remove_half_made(&host.config.state.join("passwords"))?;
+                let routers = host.config.state.join("routers");
+                files::remove_half_made(&routers)?;
+                for router in files::names(&routers)? {
+                    files::remove_half_made(&routers.join(router))?;
+                }
                 Ok(running)
             })
             .await?;

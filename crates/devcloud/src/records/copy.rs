@@ -57,6 +57,14 @@ impl Records {
         }
         put(&new, records)
     }
+
+    /// Removes what was to take the records' place and was cut off. Nobody may be replacing them.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(crate) fn remove_unfinished(records: &Path) -> Result<(), RecordsError> {
+        remove(&beside(records))
+    }
 }
 
 /// A name beside a file, for what is to take its place.

@@ -1,5 +1,5 @@
-//! What nobody asks for: noticing machines that stopped by themselves, expunging what was destroyed long ago, taking down
-//! routers nobody needs, forgetting old jobs, removing what is kept for nothing.
+//! What nobody asks for: noticing machines that stopped by themselves, stopping those that nobody knows of, expunging what
+//! was destroyed long ago, taking down routers nobody needs, forgetting old jobs, removing what is kept for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +39,7 @@ impl Core {
         let mut outcome = Ok(());
         for result in [
             self.notice_stopped_machines().await,
+            self.stop_machines_nobody_knows().await,
             self.expunge_destroyed_machines().await,
             self.take_down_idle_routers(&mut idle).await,
             self.forget_old_jobs().await,
@@ -100,21 +101,47 @@ impl Core {
         Ok(found.map_err(|error| ApiError::internal(error.to_string()))?.into_iter().collect())
     }
 
+    /// A machine that runs in reality and not in the records, such as one that could not be stopped after its start had
+    /// failed, is stopped.
+    async fn stop_machines_nobody_knows(&self) -> Result<(), ApiError> {
+        let known = |core: &Self, id: Uuid| {
+            let state = core.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
+            let up = [MachineState::Starting, MachineState::Running, MachineState::Stopping];
+            state.is_some_and(|state| up.contains(&state))
+        };
+        for id in self.found_running().await? {
+            if known(self, id) || self.lanes().is_busy(Lane::Machine(id)) {
+                continue;
+            }
+            let _turn = self.lanes().join(Lane::Machine(id)).turn().await;
+            if !known(self, id) {
+                let stopped = self.driver().stop_machine(id, Stop::Forced).await;
+                stopped.map_err(|error| ApiError::internal(error.to_string()))?;
+                tracing::warn!(machine = %id, "a machine ran that was not to run, and is stopped");
+            }
+        }
+        Ok(())
+    }
+
     async fn expunge_destroyed_machines(&self) -> Result<(), ApiError> {
         let now = self.now();
         let delay =
             SignedDuration::try_from(self.settings().config.expunge_delay).unwrap_or(SignedDuration::MAX);
         let due: Vec<Uuid> = self.read(|model| {
-            let machines = model.virtual_machines.iter().filter(|machine| {
-                machine.state == MachineState::Destroyed
-                    && machine.updated.is_some_and(|updated| now.duration_since(updated) >= delay)
+            let machines = model.virtual_machines.iter().filter(|machine| match machine.state {
+                MachineState::Destroyed => {
+                    machine.updated.is_some_and(|updated| now.duration_since(updated) >= delay)
+                }
+                // One that the driver could not remove when it was asked to.
+                MachineState::Expunging => !self.lanes().is_busy(Lane::Machine(machine.id)),
+                _ => false,
             });
             machines.map(|machine| machine.id).collect()
         });
         for id in due {
             let Some(_turn) = self.lanes().join(Lane::Machine(id)).turn().await else { continue };
             let still = self.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
-            if still == Some(MachineState::Destroyed) {
+            if matches!(still, Some(MachineState::Destroyed | MachineState::Expunging)) {
                 self.expunge_machine(id).await?;
             }
         }

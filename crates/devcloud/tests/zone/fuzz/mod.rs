@@ -1,7 +1,10 @@
 //! Whatever is sent to the zone's door, it answers, with a reason where it refuses; nothing is left half made, and nobody
-//! reaches what is another account's; what is answered, and what jobs result in, decodes as `listApis` says. What is sent is made from the zone's own `listApis`, so that a new command is tried
+//! reaches what is another account's, also when calls are in flight at once and when the zone is slow, its jobs fail, its
+//! machines die or its driver does not do what it is asked; what is answered, and what jobs result in, decodes as `listApis`
+//! says. What is sent is made from the zone's own `listApis`, so that a new command is tried
 //! without being named here. `DEVCLOUD_FUZZ=2000` sends so many batches instead of a few, and others each time.
 
+mod event;
 mod reply;
 mod shot;
 mod target;
@@ -15,13 +18,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::Value;
 
+use self::event::{Event, any_event};
 use self::reply::Answered;
-use self::shot::{Shot, any_shot};
+use self::shot::Shot;
 pub(crate) use self::target::seen;
 use self::target::{MARK, Target};
 use crate::{kit, shape};
 
-/// Batches in a usual run, and calls in a batch at most; in a long run there are more.
+/// Batches in a usual run, and events in a batch at most, most of them a call each; in a long run there are more.
 const BATCHES: u32 = 16;
 const CALLS: usize = 60;
 const CALLS_OF_A_LONG_RUN: usize = 400;
@@ -78,10 +82,10 @@ impl Tally {
 /// Calls told at most where a batch fails: what is shrunk no further is no story to be read.
 const STORY: usize = 40;
 
-/// Sends a batch and looks whether the zone still hangs together; a failure tells what was sent, in order.
-async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result<(), TestCaseError> {
+/// Has a batch happen and looks whether the zone still hangs together; a failure tells what was sent, in order.
+async fn batch(events: &[Event], as_admin: bool, tally: &RefCell<Tally>) -> Result<(), TestCaseError> {
     let mut story = Vec::new();
-    let outcome = send_and_look(shots, as_admin, tally, &mut story).await;
+    let outcome = happen_and_look(events, as_admin, tally, &mut story).await;
     outcome.map_err(|error| {
         let left = story.len().saturating_sub(STORY);
         let story = story[left..].join("\n  ");
@@ -89,24 +93,26 @@ async fn batch(shots: &[Shot], as_admin: bool, tally: &RefCell<Tally>) -> Result
     })
 }
 
-/// Sends a batch, waits for its jobs, and looks whether the zone still hangs together.
-async fn send_and_look(
+/// Sends calls that are in flight at once, and checks each one's answer.
+async fn send(
+    target: &Target,
     shots: &[Shot],
     as_admin: bool,
     tally: &RefCell<Tally>,
     story: &mut Vec<String>,
+    jobs: &mut Vec<(String, String)>,
 ) -> Result<(), TestCaseError> {
-    let target = Target::open().await;
-    let before = target.victims_view().await;
-    let mut jobs = Vec::new();
-    for shot in shots {
-        let sent = shot.aim(&target, as_admin);
-        let told = format!("{shot:?} was sent as {sent:?}");
-        let calling = target.world.zone.handle(sent.request.clone());
+    let sent: Vec<_> = shots.iter().map(|shot| (shot, shot.aim(target, as_admin))).collect();
+    let answers = sent.iter().map(|(_, sent)| {
         let day = std::time::Duration::from_secs(86_400);
-        let reply = tokio::time::timeout(day, calling).await;
+        tokio::time::timeout(day, target.world.zone.handle(sent.request.clone()))
+    });
+    let answers = futures::future::join_all(answers).await;
+    for ((nth, (shot, sent)), reply) in sent.iter().enumerate().zip(answers) {
+        let told = format!("{shot:?} was sent as {sent:?}");
         let Ok(reply) = reply else { return Err(TestCaseError::fail(format!("no answer: {told}"))) };
-        story.push(format!("{} {}", reply.status, sent.told()));
+        let beside = if nth == 0 { "" } else { "at once: " };
+        story.push(format!("{beside}{} {}", reply.status, sent.told()));
         let answered = reply::check(&reply).map_err(|why| TestCaseError::fail(format!("{why}: {told}")))?;
         *tally.borrow_mut().0.entry(answered).or_default() += 1;
         let text = String::from_utf8_lossy(&reply.body);
@@ -123,11 +129,37 @@ async fn send_and_look(
         }
         prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic by {}", told);
     }
+    Ok(())
+}
+
+/// Has a batch happen, waits for its jobs, and looks whether the zone still hangs together.
+async fn happen_and_look(
+    events: &[Event],
+    as_admin: bool,
+    tally: &RefCell<Tally>,
+    story: &mut Vec<String>,
+) -> Result<(), TestCaseError> {
+    let target = Target::open().await;
+    let before = target.victims_view().await;
+    let mut jobs = Vec::new();
+    for event in events {
+        match event {
+            Event::Calls(shots) => send(&target, shots, as_admin, tally, story, &mut jobs).await?,
+            Event::Pause(time) => tokio::time::sleep(std::time::Duration::from_millis(*time)).await,
+            Event::Weather(weather) => event::set_weather(&target, *weather),
+            Event::Fails(operation, times) => target.world.driver.fail(*operation, *times),
+        }
+        if !matches!(event, Event::Calls(_)) {
+            story.push(format!("{event:?}"));
+        }
+    }
+    target.until_quiet().await.map_err(TestCaseError::fail)?;
+    event::calm_down(&target).await;
     target.until_quiet().await.map_err(TestCaseError::fail)?;
     prop_assert_eq!(PANICS.with(Cell::get), 0, "a panic in a job");
     for (command, job) in jobs {
         // Jobs of accounts that were removed went with them.
-        let look = target.world.admin().ask("queryAsyncJobResult", &[("jobid", &job)]).await;
+        let look = target.observer.ask("queryAsyncJobResult", &[("jobid", &job)]).await;
         let look = kit::inside(&look);
         if look["jobstatus"] == 1 {
             shape::check(&command, &look["jobresult"]);
@@ -154,9 +186,9 @@ fn fire(as_admin: bool, what: &str) {
     count_panics();
     let tally = RefCell::default();
     let calls = if batches() > BATCHES { CALLS_OF_A_LONG_RUN } else { CALLS };
-    let outcome = runner(batches()).run(&proptest::collection::vec(any_shot(), 1..calls), |shots| {
+    let outcome = runner(batches()).run(&proptest::collection::vec(any_event(), 1..calls), |events| {
         PANICS.with(|panics| panics.set(0));
-        on_a_paused_clock(batch(&shots, as_admin, &tally))
+        on_a_paused_clock(batch(&events, as_admin, &tally))
     });
     tally.borrow().print(what);
     if let Err(error) = outcome {

@@ -107,7 +107,7 @@ impl Furnished {
 pub(super) struct Target {
     pub(super) world: World,
     victim: Caller,
-    observer: Caller,
+    pub(super) observer: Caller,
     /// The keys that were shot with last.
     shooter: RefCell<Option<Keys>>,
     pub(super) apis: &'static [Api],

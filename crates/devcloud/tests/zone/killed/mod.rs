@@ -226,6 +226,7 @@ async fn kill_again_and_again(
             continue;
         }
         let keys = served.keys(victim, directory).await;
+        assert_eq!(unfinished(victim, directory), Vec::<String>::new(), "it was swept away");
         killed.told += load::look_after_restart(port, &keys, &ledger, &look).await;
         let hands: Vec<_> = (0..victim.hands)
             .map(|hand| {
@@ -244,6 +245,14 @@ async fn kill_again_and_again(
     let keys = served.keys(victim, directory).await;
     killed.told += load::look_after_restart(port, &keys, &ledger, &look).await;
     (killed, Left { served, port, keys })
+}
+
+/// Files in the zone's directory that nobody finished.
+fn unfinished(victim: &Victim, directory: &Path) -> Vec<String> {
+    let zone = victim.places(directory).state.join("zones").join(victim.name);
+    let names = std::fs::read_dir(zone).expect("the zone's directory");
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(".tmp") || name.contains(".new")).collect()
 }
 
 fn asked(variable: &str, otherwise: u32) -> u32 {
