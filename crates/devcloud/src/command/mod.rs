@@ -135,6 +135,8 @@ pub(crate) struct Begun {
     pub(crate) naming: Naming,
     /// Whom it has to queue behind.
     pub(crate) lane: Lane,
+    /// Whom it has to queue behind as well. It takes its place in both at once, so that no two jobs wait for each other.
+    pub(crate) beside: Lane,
     /// Whether events tell no more of it than that it was accepted.
     pub(crate) untold: bool,
     pub(crate) work: Work,
@@ -209,6 +211,7 @@ impl Begun {
             instance: Some((instance, Some(id))),
             naming: Naming::Thing,
             lane,
+            beside: Lane::Free,
             untold: false,
             work: Box::new(move |running| Box::pin(work(running))),
         }
@@ -230,7 +233,21 @@ impl Begun {
         W: Future<Output = Result<Value, ApiError>> + Send + 'static,
     {
         let work: Work = Box::new(move |running| Box::pin(work(running)));
-        Self { refused: None, made: None, instance, naming: Naming::Thing, lane, untold: false, work }
+        Self {
+            refused: None,
+            made: None,
+            instance,
+            naming: Naming::Thing,
+            lane,
+            beside: Lane::Free,
+            untold: false,
+            work,
+        }
+    }
+
+    /// The same, behind those of another lane as well.
+    pub(crate) fn beside(self, lane: Lane) -> Self {
+        Self { beside: lane, ..self }
     }
 
     /// The same, of which events tell no more than that it was accepted.

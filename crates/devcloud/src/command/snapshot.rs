@@ -117,10 +117,11 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     call.model.snapshots.insert(snapshot);
     super::tag::put_all(call, id, crate::model::TaggedKind::Snapshot, volume.account)?;
     let lane = volume.virtual_machine.map_or(Lane::Free, Lane::Machine);
-    Ok(Begun::making(id, "Snapshot", lane, move |running| async move {
+    let begun = Begun::making(id, "Snapshot", lane, move |running| async move {
         running.core.finish_snapshot(id).await?;
         running.snapshot_answer(id)
-    }))
+    });
+    Ok(begun.beside(Lane::Volume(volume.id)))
 }
 
 impl Running {
@@ -159,7 +160,7 @@ fn revert(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     let volume = snapshot.volume;
     let machine = call.model.volumes.get(volume).and_then(|volume| volume.virtual_machine);
-    Ok(Begun::doing(
+    let begun = Begun::doing(
         Some(("Snapshot", Some(id))),
         machine.map_or(Lane::Free, Lane::Machine),
         move |running| async move {
@@ -167,6 +168,10 @@ fn revert(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             let layers = core
                 .change(|model, _| {
                     let layers = model.snapshots.get(id).ok_or_else(gone)?.layers.clone();
+                    if !model.volumes.contains(volume) {
+                        return Err(ApiError::invalid("The snapshot's volume is gone"));
+                    }
+                    super::volume::has_stayed(model, volume, machine)?;
                     let machine = machine.and_then(|machine| model.virtual_machines.get(machine));
                     if machine.is_some_and(|machine| machine.state != MachineState::Stopped) {
                         return Err(ApiError::invalid(
@@ -184,7 +189,8 @@ fn revert(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             core.remove_unused(layers).await;
             running.snapshot_answer(id)
         },
-    ))
+    );
+    Ok(begun.beside(Lane::Volume(volume)))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Begun, ApiError> {

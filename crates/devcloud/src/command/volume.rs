@@ -282,7 +282,8 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = volume.id;
     call.model.volumes.insert(volume);
     let arguments = arguments.clone();
-    Ok(Begun::making(id, "Volume", machine.map_or(Lane::Free, Lane::Machine), move |running| async move {
+    let lane = machine.map_or(Lane::Free, Lane::Machine);
+    let begun = Begun::making(id, "Volume", lane, move |running| async move {
         let made = running.change_as_caller(&arguments, |call| {
             if let Some(machine) = machine {
                 plug_in(call, id, machine, None)?;
@@ -294,7 +295,8 @@ fn create(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             give(&running, id, machine).await?;
         }
         Ok(made)
-    }))
+    });
+    Ok(begun.beside(Lane::Volume(id)))
 }
 
 /// The place a further disk of a machine gets. 0 is its root disk's, 3 its disc drive's.
@@ -349,7 +351,7 @@ fn attach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let machine = call.arguments.required_id("virtualmachineid")?;
     let wanted = call.arguments.integer("deviceid");
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("Volume", Some(id))), Lane::Machine(machine), move |running| async move {
+    let begun = Begun::doing(Some(("Volume", Some(id))), Lane::Machine(machine), move |running| async move {
         let attached = running
             .change_as_caller(&arguments, |call| {
                 let volume = find(call, id)?;
@@ -375,7 +377,21 @@ fn attach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             .await?;
         give(&running, id, machine).await?;
         Ok(attached)
-    }))
+    });
+    Ok(begun.beside(Lane::Volume(id)))
+}
+
+/// That a disk is where it was when a job was begun: the job is in the lane of the machine that had it then.
+pub(super) fn has_stayed(
+    model: &crate::model::Model,
+    id: Uuid,
+    machine: Option<Uuid>,
+) -> Result<(), ApiError> {
+    let now = model.volumes.get(id).ok_or_else(gone)?.virtual_machine;
+    if now == machine {
+        return Ok(());
+    }
+    Err(ApiError::invalid("The volume was attached or detached while this waited for its turn: ask again"))
 }
 
 fn detach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
@@ -395,14 +411,16 @@ fn detach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
         }
     };
     let id = volume.id;
-    let lane = volume.virtual_machine.map_or(Lane::Free, Lane::Machine);
+    let holder = volume.virtual_machine;
+    let lane = holder.map_or(Lane::Free, Lane::Machine);
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
+    let begun = Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
         let may_be_detached = |call: &Call<'_>| {
             let volume = find(call, id)?;
             let Some(machine) = volume.virtual_machine else {
                 return Err(ApiError::invalid("The specified volume is not attached to a VM."));
             };
+            has_stayed(call.model, id, holder)?;
             if volume.kind == VolumeKind::Root {
                 return Err(ApiError::invalid(
                     "Please specify a data disk: a machine and its root disk stay together here",
@@ -419,7 +437,8 @@ fn detach(call: &mut Call<'_>) -> Result<Begun, ApiError> {
                 answer(call, id)
             })
             .await
-    }))
+    });
+    Ok(begun.beside(Lane::Volume(id)))
 }
 
 fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
@@ -427,7 +446,8 @@ fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let id = arguments.required_id("id")?;
     let volume = find(call, id)?;
     let (before, account, root) = (volume.bytes, volume.account, volume.kind == VolumeKind::Root);
-    let lane = volume.virtual_machine.map_or(Lane::Free, Lane::Machine);
+    let holder = volume.virtual_machine;
+    let lane = holder.map_or(Lane::Free, Lane::Machine);
     let own_offering = volume.disk_offering.and_then(|offering| call.model.disk_offerings.get(offering));
     let fixed = own_offering.is_some_and(|offering| offering.gigabytes > 0);
     let offering = arguments.id("diskofferingid");
@@ -456,9 +476,10 @@ fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     let more = i64::try_from(bytes.saturating_sub(before) >> 30).unwrap_or(i64::MAX);
     call.within_limit(account, Resource::PrimaryStorage, more)?;
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
+    let begun = Begun::doing(Some(("Volume", Some(id))), lane, move |running| async move {
         let (resized, machine) = running
             .change_as_caller(&arguments, |call| {
+                has_stayed(call.model, id, holder)?;
                 let volume = call.model.volumes.edit(id).ok_or_else(gone)?;
                 volume.bytes = bytes;
                 volume.disk_offering = offering.or(volume.disk_offering);
@@ -471,7 +492,8 @@ fn resize(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             equipped.map_err(|error| ApiError::internal(format!("Failed to resize volume {id}; {error}")))?;
         }
         Ok(resized)
-    }))
+    });
+    Ok(begun.beside(Lane::Volume(id)))
 }
 
 fn update(call: &mut Call<'_>) -> Result<Begun, ApiError> {
@@ -498,6 +520,11 @@ fn may_go(call: &Call<'_>, id: Uuid) -> Result<(), ApiError> {
     let volume = find(call, id)?;
     if volume.virtual_machine.is_some() {
         return Err(ApiError::invalid("Please specify a volume that is not attached to any VM."));
+    }
+    if call.model.snapshots.iter().any(|snapshot| snapshot.volume == id && !snapshot.ready) {
+        return Err(ApiError::invalid(format!(
+            "Unable to delete volume {id}: a snapshot of it is being made"
+        )));
     }
     if volume.delete_protection {
         return Err(ApiError::invalid(format!(
@@ -527,7 +554,7 @@ fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }
     may_go(call, id)?;
     let arguments = call.arguments.clone();
-    Ok(Begun::doing(Some(("Volume", Some(id))), Lane::Free, move |running| async move {
+    Ok(Begun::doing(Some(("Volume", Some(id))), Lane::Volume(id), move |running| async move {
         running
             .change_as_caller(&arguments, |call| {
                 may_go(call, id)?;

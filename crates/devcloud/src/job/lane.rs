@@ -18,6 +18,8 @@ pub(crate) enum Lane {
     Network(Uuid),
     /// Jobs of the same machine.
     Machine(Uuid),
+    /// Jobs of the same disk, whichever machine has it or is to have it.
+    Volume(Uuid),
 }
 
 /// All lanes that jobs run or wait in.

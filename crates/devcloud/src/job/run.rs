@@ -56,9 +56,10 @@ impl Core {
                 model.under_way.insert(instance, id);
             }
             // Given its place under the lock, so that the order of lanes is the order of records.
-            Ok(Ok((id, begun.made, instance, history, self.lanes().join(begun.lane), begun.work)))
+            let tickets = [begun.lane, begun.beside].map(|lane| self.lanes().join(lane));
+            Ok(Ok((id, begun.made, instance, history, tickets, begun.work)))
         })?;
-        let (id, made, instance, history, ticket, work) = match begun {
+        let (id, made, instance, history, tickets, work) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 self.durable_up_to(place).await?;
@@ -71,7 +72,8 @@ impl Core {
         let running = Running { core: Arc::clone(self), caller: caller.clone() };
         // Not bound to whoever waits for the answer: once it is written down, it is run.
         drop(self.spawn(async move {
-            let _turn = ticket.turn().await;
+            let [first, second] = tickets;
+            let _turns = (first.turn().await, second.turn().await);
             core.note_start(history.as_ref());
             let result = match core.durable_up_to(place).await {
                 Ok(()) => {

@@ -79,16 +79,21 @@ pub(super) fn destroy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             return Err(ApiError::internal("Account does not have permission for expunging."));
         }
         let failed_before = running.core.destroy_machine(id).await?;
-        running
+        let layers = running
             .core
             .change(|model, _| {
+                let mut layers = Vec::new();
                 for disk in disks {
-                    model.volumes.remove(disk);
-                    model.bury(disk, Volume::KIND);
+                    // One that was detached meanwhile stays.
+                    if model.volumes.get(disk).is_some_and(|disk| disk.is_data_of(id)) {
+                        layers.extend(model.volumes.remove(disk).into_iter().flat_map(|disk| disk.layers));
+                        model.bury(disk, Volume::KIND);
+                    }
                 }
-                Ok(())
+                Ok(layers)
             })
             .await?;
+        running.core.remove_unused(layers).await;
         let answer = running.machine_answer(id)?;
         if expunge || failed_before {
             running.core.expunge_machine(id).await?;
