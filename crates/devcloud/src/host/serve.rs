@@ -21,6 +21,9 @@ use crate::{PublicRange, Records, Zone, ZoneConfig};
 /// next opening.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 
+/// Whoever looks who serves a zone has its lock for a moment: longer than that it is not held by a look.
+const A_LOOK: Duration = Duration::from_millis(500);
+
 /// The accounts whose keys are handed out on the host.
 pub(super) const ACCOUNTS: [&str; 2] = ["mesostack", "admin"];
 
@@ -33,7 +36,7 @@ pub async fn serve(places: &Places, options: &Options, shutdown: CancellationTok
     let config = config(options)?;
     let place = places.zone(&options.name);
     place.make()?;
-    let Some(mut held) = lock::try_take(&place.serving())? else {
+    let Some(mut held) = lock::take(&place.serving(), A_LOOK).await? else {
         let process = lock::holder(&place.serving()).unwrap_or_default();
         return Err(Error::Served { name: options.name.clone(), process });
     };
