@@ -1,24 +1,38 @@
-//! A load balancer alternates between its members and drops those that are dead.
+//! A load balancer alternates between its members and drops those that are dead, takes whom it is for, and keeps clients to
+//! their members.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use devcloud::driver::{Algorithm, Balancer, Driver, Stickiness, Stop};
+use devcloud::driver::{Algorithm, Balancer, Driver, Machine, Network, Stickiness, Stop};
 use uuid::Uuid;
 
 use crate::rehearsal::{Keys, Outside, Zone, add_machine, ask, network, open, page, start};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_balancer_alternates_and_drops_a_dead_member() {
-    let Some(zone) = Zone::raise("t-balancer", 15) else { return };
-    let (keys, public) = (Keys::generate(), zone.public(10));
-    zone.driver.recover(&[], &[]).await.expect("an empty zone");
-    let mut net = network(7, public);
-    let one = add_machine(&mut net, 20, 1222, "one", &keys, &zone.base.layers);
-    let two = add_machine(&mut net, 21, 1223, "two", &keys, &zone.base.layers);
-    net.balancers.push(Balancer {
-        id: Uuid::from_u128(9),
+/// A network with two machines, `one` and `two`, which are not started yet.
+struct Ground {
+    keys: Keys,
+    public: Ipv4Addr,
+    net: Network,
+    members: [Machine; 2],
+}
+
+impl Ground {
+    async fn of(zone: &Zone, number: u128) -> Self {
+        let (keys, public) = (Keys::generate(), zone.public(10));
+        zone.driver.recover(&[], &[]).await.expect("an empty zone");
+        let mut net = network(number, public);
+        let members = [(20, 1222, "one"), (21, 1223, "two")]
+            .map(|(last, port, name)| add_machine(&mut net, last, port, name, &keys, &zone.base.layers));
+        Self { keys, public, net, members }
+    }
+}
+
+/// A rule that leads 5050 to the two machines in turn.
+fn balancer(public: Ipv4Addr) -> Balancer {
+    Balancer {
+        id: Uuid::from_u128(20),
         address: public,
         public_port: 5050,
         private_port: 15050,
@@ -27,7 +41,14 @@ async fn a_balancer_alternates_and_drops_a_dead_member() {
         sources: Vec::new(),
         proxy_protocol: false,
         members: vec![Ipv4Addr::new(172, 16, 0, 20), Ipv4Addr::new(172, 16, 0, 21)],
-    });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_balancer_alternates_and_drops_a_dead_member() {
+    let Some(zone) = Zone::raise("t-balancer", 15) else { return };
+    let Ground { keys, public, mut net, members: [one, two] } = Ground::of(&zone, 7).await;
+    net.balancers.push(balancer(public));
     net.ingress.push(open(public, 5050, 5050, "0.0.0.0/0"));
     start(&zone, &net, &[one, two.clone()]).await;
     for port in [1222, 1223] {
@@ -80,22 +101,8 @@ http.server.ThreadingHTTPServer(("", 15050), Web).serve_forever()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balancer_takes_whom_it_is_for_keeps_clients_to_their_members_and_says_whose_connection_it_is() {
     let Some(zone) = Zone::raise("t-sticky", 19) else { return };
-    let (keys, public) = (Keys::generate(), zone.public(10));
-    zone.driver.recover(&[], &[]).await.expect("an empty zone");
-    let mut net = network(8, public);
-    let one = add_machine(&mut net, 20, 1222, "one", &keys, &zone.base.layers);
-    let two = add_machine(&mut net, 21, 1223, "two", &keys, &zone.base.layers);
-    let plain = Balancer {
-        id: Uuid::from_u128(20),
-        address: public,
-        public_port: 5050,
-        private_port: 15050,
-        algorithm: Algorithm::RoundRobin,
-        stickiness: None,
-        sources: Vec::new(),
-        proxy_protocol: false,
-        members: vec![Ipv4Addr::new(172, 16, 0, 20), Ipv4Addr::new(172, 16, 0, 21)],
-    };
+    let Ground { keys, public, mut net, members } = Ground::of(&zone, 8).await;
+    let plain = balancer(public);
     let numbered = |number: u16, change: &dyn Fn(&mut Balancer)| {
         let id = Uuid::from_u128(20 + u128::from(number));
         let mut balancer = Balancer { id, public_port: 5050 + number, ..plain.clone() };
@@ -116,7 +123,7 @@ async fn a_balancer_takes_whom_it_is_for_keeps_clients_to_their_members_and_says
         }),
     ];
     net.ingress.push(open(public, 5050, 5055, "0.0.0.0/0"));
-    start(&zone, &net, &[one, two]).await;
+    start(&zone, &net, &members).await;
     for port in [1222, 1223] {
         keys.wait_for(public, port);
         let serve = format!(

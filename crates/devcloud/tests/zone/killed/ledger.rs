@@ -26,9 +26,20 @@ pub(super) struct Thing {
     pub(super) of: Vec<String>,
 }
 
+/// Which machine has a data disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Attached {
+    /// This one, or none.
+    To(Option<String>),
+    /// A change was asked for and not answered.
+    Perhaps,
+}
+
 /// All that was told.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
+    /// Data disks that were attached or detached.
+    pub(super) attached: BTreeMap<String, Attached>,
     pub(super) things: BTreeMap<String, Thing>,
     /// Jobs, and the last answer to each that told its end.
     pub(super) jobs: BTreeMap<String, Option<Value>>,
@@ -88,6 +99,17 @@ impl Ledger {
             };
         }
         self.things.retain(|_, thing| thing.held != Held::Gone);
+        for (disk, attached) in &mut self.attached {
+            let Some(found) = seen.get("listVolumes", disk) else { continue };
+            let to = found["virtualmachineid"].as_str().map(str::to_owned);
+            match attached {
+                Attached::To(was) if *was == to => told.things += 1,
+                Attached::To(was) => wrong.push(format!("the disk {disk} was {was:?}'s and is {to:?}'s")),
+                Attached::Perhaps => {}
+            }
+            *attached = Attached::To(to);
+        }
+        self.attached.retain(|disk, _| self.things.contains_key(disk));
         for (id, was) in &mut self.jobs {
             let Some(end) = ends.get(id) else {
                 wrong.push(format!("the job {id} is lost"));

@@ -1,5 +1,7 @@
 //! Clients of a zone that may be killed at any moment: they write down what they are answered, until the line is dead.
 
+mod disks;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::Bounds;
-use super::ledger::{Held, Ledger, Thing, Told};
+use super::ledger::{Attached, Held, Ledger, Thing, Told};
 use crate::kit;
 use crate::line::Line;
 use crate::whole::{LISTS, Seen};
@@ -227,10 +229,13 @@ impl Hand {
                 (6, _, Some(machine), _) => {
                     let rules = self.belonging_to(&machine);
                     rules.iter().chain([&machine]).for_each(|id| self.set(id, Held::Perhaps));
+                    let disks = self.disks_of(&machine);
+                    disks.iter().for_each(|disk| self.note_attached(disk, Attached::Perhaps));
                     let parameters = [("id", machine.as_str()), ("expunge", "true")];
                     let (_, job) = self.begin(phone, "destroyVirtualMachine", &parameters).await?;
                     self.end(phone, &job).await?;
                     rules.iter().chain([&machine]).for_each(|id| self.set(id, Held::Gone));
+                    disks.iter().for_each(|disk| self.note_attached(disk, Attached::To(None)));
                 }
                 (7, Some(network), ..) => {
                     let (begun, job) =
@@ -329,53 +334,6 @@ impl Hand {
         let found = phone.call("listVolumes", &[("virtualmachineid", machine), ("type", "ROOT")]).await?;
         let disk = &found["volume"][0];
         Ok(disk["id"].as_str().filter(|_| disk["state"] == "Ready").map(str::to_owned))
-    }
-
-    /// Makes a data disk, attaches or detaches one, keeps a snapshot of it, or deletes it.
-    async fn handle_disk(
-        &mut self,
-        phone: &mut Phone,
-        name: &str,
-        zone: &str,
-        machine: Option<&str>,
-    ) -> Result<(), Dead> {
-        let Some(disk) = self.any("listVolumes") else {
-            let small = phone.call("listDiskOfferings", &[("name", "Small")]).await?;
-            let small = small["diskoffering"][0]["id"].as_str().expect("an id").to_owned();
-            let parameters = [("name", name), ("zoneid", zone), ("diskofferingid", &small)];
-            return self.make(phone, "createVolume", "listVolumes", &parameters, &[]).await;
-        };
-        let found = phone.call("listVolumes", &[("id", &disk)]).await?;
-        let (attached, ready) =
-            (&found["volume"][0]["virtualmachineid"], &found["volume"][0]["state"] == "Ready");
-        let usable = |held| matches!(held, Held::There(Some("Running" | "Stopped")));
-        match (attached.as_str(), machine) {
-            (_, _) if ready && self.random.random_bool(0.2) => match self.any("listSnapshots") {
-                Some(snapshot) => self.take_away(phone, "deleteSnapshot", &snapshot).await,
-                None => {
-                    self.make(phone, "createSnapshot", "listSnapshots", &[("volumeid", &disk)], &[]).await
-                }
-            },
-            (Some(machine), _) if self.there(machine).is_some_and(|thing| usable(thing.held)) => {
-                let (_, job) = self.begin(phone, "detachVolume", &[("id", &disk)]).await?;
-                self.end(phone, &job).await
-            }
-            (Some(_), _) => Ok(()),
-            (None, Some(machine)) if self.random.random_bool(0.8) => {
-                if !usable(self.thing(machine).held) {
-                    return Ok(());
-                }
-                let both = [("id", disk.as_str()), ("virtualmachineid", machine)];
-                let (_, job) = self.begin(phone, "attachVolume", &both).await?;
-                self.end(phone, &job).await
-            }
-            (None, _) => {
-                self.set(&disk, Held::Perhaps);
-                phone.call("deleteVolume", &[("id", &disk)]).await?;
-                self.set(&disk, Held::Gone);
-                Ok(())
-            }
-        }
     }
 
     async fn take_away(&mut self, phone: &mut Phone, command: &str, id: &str) -> Result<(), Dead> {
