@@ -8,6 +8,7 @@ mod disk_and_password;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use devcloud::host;
 use serde_json::Value;
@@ -129,6 +130,14 @@ impl World {
         let command = ["sh", "-c", command].map(str::to_owned);
         let ended = host::exec(&places, &name, machine, &command, &CancellationToken::new()).await;
         ended.unwrap_or_else(|error| panic!("{machine}: {error}")).expect("nobody stops it").success()
+    }
+
+    /// Moves the zone's clock ahead by so many hours.
+    async fn forward(&self, hours: u64) {
+        let name = RAISED.name.parse().expect("a name");
+        let places = RAISED.places(Path::new(DIRECTORY));
+        let moved = host::forward(&places, &name, Duration::from_secs(hours * 3600), false).await;
+        assert_eq!(moved.expect("it is moved").ahead_seconds, hours * 3600);
     }
 
     async fn root_disk(&mut self, machine: &str) -> String {
