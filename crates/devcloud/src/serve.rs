@@ -65,6 +65,7 @@ async fn answer(
         body: body.to_vec(),
         cookie: text(header::COOKIE),
         from: from.ip(),
+        host: text(header::HOST),
     };
     let Some(fault) = door.zone.core().socket().next(|| request.command()) else {
         return into_response(door.zone.handle(request).await);

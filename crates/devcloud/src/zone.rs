@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Ahead, Clock, FURTHEST};
-use crate::command::Settings;
+use crate::command::{Server, Settings};
 use crate::config::ZoneConfig;
 use crate::dice::Dice;
 use crate::door::{Reply, Request, Sessions, Windows};
@@ -21,7 +21,7 @@ use crate::error::ApiError;
 use crate::faults::{Faults, FaultsFile, Mishaps, Socket};
 use crate::job::Lanes;
 use crate::model::Model;
-use crate::own::ClockShown;
+use crate::own::{ClockShown, Tickets};
 use crate::records::{Records, RecordsError};
 use crate::simulator::Latency;
 use crate::work::{Caretaker, RecoveryError, Routers};
@@ -83,6 +83,7 @@ pub(crate) struct Core {
     state: Mutex<Model>,
     pub(crate) sessions: Sessions,
     pub(crate) windows: Windows,
+    pub(crate) tickets: Tickets,
     mishaps: Mishaps,
     socket: Socket,
     /// The file of faults that was taken up last.
@@ -135,6 +136,7 @@ impl Zone {
             state: Mutex::new(model),
             sessions: Sessions::default(),
             windows: Windows::default(),
+            tickets: Tickets::default(),
             mishaps,
             socket,
             faults_text: Mutex::default(),
@@ -383,6 +385,11 @@ impl Core {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What of the server itself commands use, for a call that came to this host and port.
+    pub(crate) fn server<'a>(&'a self, host: &'a str) -> Server<'a> {
+        Server { windows: &self.windows, tickets: &self.tickets, host }
     }
 
     fn lock(&self) -> MutexGuard<'_, Model> {

@@ -178,6 +178,8 @@ async fn stop_and_start(stage: &Stage) -> Verdict {
     let listed =
         stage.user.until("listVirtualMachines", "virtualmachine", machine, ("state", "Stopped")).await?;
     lacks(&listed, &["hostcontrolstate"])?;
+    // Off, its interface is in no VLAN.
+    lacks(&listed["nic"][0], &["broadcasturi", "isolationuri"])?;
     let started = stage.user.run("startVirtualMachine", &[("id", machine)]).await?;
     is(&started["virtualmachine"], "state", "Running")?;
     let after =

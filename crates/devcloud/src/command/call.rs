@@ -12,6 +12,7 @@ use crate::config::ZoneConfig;
 use crate::door::Windows;
 use crate::error::ApiError;
 use crate::model::{Model, Resource};
+use crate::own::Tickets;
 
 /// What does not change while the zone is open.
 #[derive(Clone, Debug)]
@@ -42,10 +43,24 @@ pub(crate) struct Call<'a> {
     pub(crate) refresh: Vec<Uuid>,
     /// Templates to be fetched once the change is durable.
     pub(crate) fetch: Vec<Uuid>,
-    /// How often everyone has called.
-    pub(crate) windows: &'a Windows,
+    /// The server that it came to.
+    pub(crate) server: Server<'a>,
     /// A fresh key, for the command that asked for one.
     pub(crate) generated: Option<Generated>,
+}
+
+/// The host of a call that came by no socket.
+pub(crate) const NOWHERE: &str = "localhost";
+
+/// What of the server itself commands use, besides the zone.
+#[derive(Clone, Copy)]
+pub(crate) struct Server<'a> {
+    /// How often everyone has called.
+    pub(crate) windows: &'a Windows,
+    /// Who may see which console.
+    pub(crate) tickets: &'a Tickets,
+    /// The host and port it was called at.
+    pub(crate) host: &'a str,
 }
 
 /// What rendering needs.

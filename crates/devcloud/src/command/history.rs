@@ -81,6 +81,25 @@ impl History {
         self.tell(model, now, "Completed", self.deed.ended(self.id, well), !well);
     }
 
+    /// A machine was deployed, and with it its root volume was made.
+    pub(crate) fn of_root_volume(
+        model: &mut Model,
+        now: Timestamp,
+        caller: &Caller,
+        volume: Uuid,
+        machine: Uuid,
+    ) {
+        // Two words are one there, too.
+        let text = format!(
+            "Successfully created entity for creating ROOT volume. Volume Type: ROOTVolume ID: {volume} Instance ID: \
+             {machine}"
+        );
+        let deed = Deed::of("createVolume");
+        if let Some(history) = Self::of(model, deed, caller, Some("Volume"), Some(volume)) {
+            history.tell(model, now, "Created", text, false);
+        }
+    }
+
     /// A user has come in or gone out.
     pub(crate) fn of_session(
         model: &mut Model,

@@ -9,10 +9,11 @@ use crate::catalogue::ROUTER_OFFERING;
 use crate::error::ApiError;
 use crate::model::{Network, NetworkState};
 
-/// The names of the one pod, cluster and storage pool there are.
+/// The names of the one pod, cluster, storage pool and place for templates there are.
 pub(super) const POD: &str = "pod-1";
 pub(super) const CLUSTER: &str = "cluster-1";
 pub(super) const STORAGE: &str = "primary";
+pub(super) const IMAGES: &str = "secondary";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::list(
@@ -62,6 +63,22 @@ pub(super) const COMMANDS: &[Command] = &[
         list_storage_pools,
     )
     .answering(&STORAGE_POOL)
+    .reaching(Reach::Catalogue)
+    .for_root_admin(),
+    Command::list(
+        "listImageStores",
+        "Lists where templates are kept; there is one place",
+        &[
+            Parameter::id("id", Entity::Infrastructure),
+            Parameter::text("name"),
+            Parameter::text("protocol"),
+            Parameter::text("provider"),
+            Parameter::boolean("readonly"),
+            Parameter::id("zoneid", Entity::Zone),
+        ],
+        list_image_stores,
+    )
+    .answering(&IMAGE_STORE)
     .reaching(Reach::Catalogue)
     .for_root_admin(),
     Command::list(
@@ -122,6 +139,9 @@ const STORAGE_POOL: Answer = Answer::of(&[
     &["disksizeallocated", "managed", "istagarule", "hasannotations", "overprovisionfactor:string"],
     &["storagecapabilities", "details"],
 ]);
+
+const IMAGE_STORE: Answer =
+    Answer::of(&[ZONED, &["id", "name", "scope:scopetype", "readonly", "hasannotations"]]);
 
 const HOST: Answer = Answer::of(&[
     ZONED,
@@ -236,6 +256,24 @@ fn list_storage_pools(call: &Call<'_>) -> Result<Listing, ApiError> {
                 "istagarule": false,
                 "hasannotations": false,
             }),
+            call.view().zone(),
+        ])
+    })
+}
+
+/// A directory of the driver's: it has no address and speaks no protocol.
+fn list_image_stores(call: &Call<'_>) -> Result<Listing, ApiError> {
+    let arguments = call.arguments;
+    let id = call.catalogue().own_id("image store", "1");
+    let found = call.wanted(id)
+        && call.name_is(IMAGES)
+        && call.keyword_in(&[IMAGES])
+        && arguments.text("protocol").is_none()
+        && arguments.text("provider").is_none()
+        && arguments.boolean("readonly") != Some(true);
+    Listing::of("imagestore", arguments, found.then_some(()), |()| {
+        object([
+            json!({ "id": id, "name": IMAGES, "scope": "ZONE", "readonly": false, "hasannotations": false }),
             call.view().zone(),
         ])
     })

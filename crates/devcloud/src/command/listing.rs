@@ -63,7 +63,10 @@ impl Listing {
     ) -> Result<Self, ApiError> {
         let found: Vec<T> = found.into_iter().collect();
         let count = found.len();
-        let items = match Page::of(arguments)? {
+        let page = Page::of(arguments)?;
+        let count_alone = arguments.boolean("retrieveonlyresourcecount") == Some(true);
+        let items = match page {
+            _ if count_alone => Vec::new(),
             Page::All => found.into_iter().map(render).collect(),
             Page::Part { skip, take } => found.into_iter().skip(skip).take(take).map(render).collect(),
         };

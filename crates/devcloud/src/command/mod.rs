@@ -11,6 +11,7 @@ mod call;
 mod capacity;
 mod catalogue;
 mod configuration;
+mod console;
 mod deed;
 mod domain;
 mod egress_firewall_rule;
@@ -58,7 +59,7 @@ use uuid::Uuid;
 use self::answer::{Answer, SUCCESS};
 pub use self::api::apis;
 pub(crate) use self::arguments::{Arguments, check};
-pub(crate) use self::call::{Call, Caller, Settings, View};
+pub(crate) use self::call::{Call, Caller, NOWHERE, Server, Settings, View};
 pub(crate) use self::catalogue::VERSION;
 pub(crate) use self::deed::Deed;
 pub(crate) use self::entity::Entity;
@@ -181,7 +182,7 @@ impl Running {
                     now,
                     refresh: Vec::new(),
                     fetch: Vec::new(),
-                    windows: &self.core.windows,
+                    server: self.core.server(NOWHERE),
                     generated: None,
                 })
             })
@@ -282,6 +283,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
         capacity::COMMANDS,
         catalogue::COMMANDS,
         configuration::COMMANDS,
+        console::COMMANDS,
         domain::COMMANDS,
         egress_firewall_rule::COMMANDS,
         event::COMMANDS,

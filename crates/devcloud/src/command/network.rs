@@ -30,12 +30,34 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::text("vlan"),
             Parameter::text("networkdomain"),
             Parameter::id("vpcid", Entity::Nothing),
+            Parameter::text("acltype").about("Account"),
+            Parameter::id("physicalnetworkid", Entity::Infrastructure),
             Parameter::text("account"),
             Parameter::id("domainid", Entity::Domain),
             Parameter::project(),
         ],
         create,
     )
+    .refusing(&[
+        "dns1",
+        "dns2",
+        "aclid",
+        "associatednetworkid",
+        "cidrsize",
+        "externalid",
+        "ip6cidr",
+        "ip6dns1",
+        "ip6dns2",
+        "ip6gateway",
+        "isolatedpvlan",
+        "privatemtu",
+        "publicmtu",
+        "routerip",
+        "routeripv6",
+        "sourcenatipaddress",
+        "startipv6",
+        "endipv6",
+    ])
     .answering(&NETWORK),
     Command::list(
         "listNetworks",
@@ -57,6 +79,9 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("physicalnetworkid", Entity::Infrastructure),
             Parameter::id("vpcid", Entity::Nothing),
             Parameter::texts("supportedservices"),
+            Parameter::boolean("displaynetwork"),
+            Parameter::text("networkfilter").about("Account, Domain, AccountDomain, Shared or All"),
+            Parameter::boolean("retrieveonlyresourcecount"),
         ],
         list,
     )
@@ -88,6 +113,9 @@ fn create(call: &mut Call<'_>) -> Result<Value, ApiError> {
         return Err(ApiError::invalid(
             "Only support L2, Shared or Isolated networks with specifyVlan: this offering has it not",
         ));
+    }
+    if !call.text_is("acltype", "Account") {
+        return Err(ApiError::invalid("AclType should be Account for network of type Isolated"));
     }
     super::network_offering::usable(call, offering)?;
     let (gateway, range) = chosen_range(call)?;
@@ -249,6 +277,8 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("forvpc") != Some(true)
             && arguments.boolean("specifyipranges") != Some(true)
             && call.text_is("acltype", "Account")
+            && arguments.boolean("displaynetwork") != Some(false)
+            && ["Account", "AccountDomain", "All"].iter().any(|kind| call.text_is("networkfilter", kind))
             && arguments.text("vlan").is_none_or(|wanted| is_vlan(network, wanted))
             && arguments
                 .id("physicalnetworkid")

@@ -123,9 +123,33 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .answering(&NOTHING)
     .reaching(Reach::Owned),
+    nothing("listVMSnapshot", "Lists snapshots of whole machines; none are here").reaching(Reach::Tagged),
+    nothing("listProjectInvitations", "Lists invitations to projects; members are added at once here")
+        .reaching(Reach::Owned),
+    nothing("listRemoteAccessVpns", "Lists addresses at which VPNs end; there are none here")
+        .reaching(Reach::Owned),
+    nothing("listVpnUsers", "Lists users of VPNs; there are none here").reaching(Reach::Owned),
+    nothing("listVpnCustomerGateways", "Lists the other ends of VPNs; there are none here")
+        .reaching(Reach::Owned),
+    nothing("listStaticRoutes", "Lists routes of VPCs; there are none here").reaching(Reach::Tagged),
+    nothing("listPrivateGateways", "Lists private gateways of VPCs; there are none here")
+        .reaching(Reach::Owned),
+    nothing("listAutoScalePolicies", "Lists when groups of machines grow; there are none here")
+        .reaching(Reach::Owned),
+    nothing("listAutoScaleVmProfiles", "Lists what autoscaled machines are like; there are none here")
+        .reaching(Reach::Owned),
+    nothing("listBackupOfferings", "Lists ways to back machines up; there are none here")
+        .reaching(Reach::Accounts),
+    nothing("listBackups", "Lists backups; there are none here").reaching(Reach::Owned),
+    nothing("listBackupSchedule", "Lists when machines are backed up; none are here").reaching(Reach::Owned),
 ];
 
 const NOTHING: Answer = Answer::of(&[&["id"]]);
+
+/// A list of what there is none of, whose filters all leave nothing.
+const fn nothing(name: &'static str, description: &'static str) -> Command {
+    Command::list(name, description, &[], |call| none(call, "none")).answering(&NOTHING)
+}
 
 fn none(call: &Call<'_>, object: &'static str) -> Result<Listing, ApiError> {
     Listing::of(object, call.arguments, std::iter::empty::<()>(), |()| Value::Null)

@@ -51,6 +51,20 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         create_size,
     )
+    .refusing(&[
+        "deploymentplanner",
+        "domainid",
+        "encryptroot",
+        "gpucount",
+        "hosttags",
+        "mincpunumber",
+        "maxcpunumber",
+        "minmemory",
+        "maxmemory",
+        "serviceofferingdetails",
+        "systemvmtype",
+        "vgpuprofileid",
+    ])
     .answering(&SERVICE_OFFERING)
     .for_root_admin(),
     Command::change(

@@ -33,7 +33,10 @@ pub(super) const COMMANDS: &[Command] = &[
         "disassociateIpAddress",
         "Gives a public address back, with all its rules",
         JobKind::new("user.address.DisassociateIPAddrCmd"),
-        &[Parameter::id("id", Entity::PublicIpAddress)],
+        &[
+            Parameter::id("id", Entity::PublicIpAddress),
+            Parameter::text("ipaddress").about("the address itself, instead of its id"),
+        ],
         disassociate,
     ),
     Command::list(
@@ -52,6 +55,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("forloadbalancing"),
             Parameter::boolean("forvirtualnetwork"),
             Parameter::text("state"),
+            Parameter::boolean("fordisplay"),
+            Parameter::boolean("forprovider"),
+            Parameter::boolean("forsystemvms"),
+            Parameter::id("physicalnetworkid", Entity::Infrastructure),
+            Parameter::boolean("retrieveonlyresourcecount"),
         ],
         list,
     )
@@ -155,9 +163,25 @@ fn associate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     }))
 }
 
+/// The address that is named by its id or by itself; one of somebody else's is found by its id alone, which says so.
+fn named(call: &Call<'_>) -> Result<Uuid, ApiError> {
+    if let Some(id) = call.arguments.id("id") {
+        return Ok(id);
+    }
+    let Some(wanted) = call.arguments.text("ipaddress") else {
+        return Err(ApiError::invalid("Please specify the id or the ipaddress of the address"));
+    };
+    let mut all = call.model.public_ip_addresses.iter();
+    let found = all.find(|address| {
+        address.address.to_string() == wanted && address.account.is_some_and(|owner| call.may_use(owner))
+    });
+    found
+        .map(|address| address.id)
+        .ok_or_else(|| ApiError::invalid(format!("Unable to find ip address {wanted}")))
+}
+
 fn disassociate(call: &mut Call<'_>) -> Result<Begun, ApiError> {
-    let id = call.arguments.id("id");
-    let id = id.ok_or_else(|| ApiError::invalid("Please specify the id of the address"))?;
+    let id = named(call)?;
     let address = call.model.public_ip_addresses.get(id);
     let address = address.ok_or_else(|| ApiError::invalid("Unable to find ip address by id"))?;
     if address.state == AddressState::Free {
@@ -227,6 +251,12 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.boolean("isstaticnat").is_none_or(|wanted| wanted == address.static_nat.is_some())
             && arguments.boolean("forloadbalancing").is_none_or(|wanted| wanted == balanced())
             && state.is_none_or(|wanted| wanted.eq_ignore_ascii_case(address.state.name()))
+            && arguments.boolean("fordisplay") != Some(false)
+            && arguments.boolean("forprovider") != Some(true)
+            && arguments.boolean("forsystemvms") != Some(true)
+            && arguments
+                .id("physicalnetworkid")
+                .is_none_or(|wanted| wanted == call.catalogue().physical_network)
     });
     Listing::of("publicipaddress", arguments, found, |address| view(call.view(), address))
 }

@@ -49,7 +49,7 @@ fn identifier(call: &Call<'_>) -> Result<Value, ApiError> {
 /// Whether calls are counted or not: where they are not, as many are allowed as a server's setting has.
 fn limit(call: &Call<'_>) -> Result<Value, ApiError> {
     let throttle = call.settings.config.throttle.unwrap_or(UNSET);
-    let (issued, left) = call.windows.standing(call.caller.account, throttle);
+    let (issued, left) = call.server.windows.standing(call.caller.account, throttle);
     Ok(json!({ "apilimit": {
         "accountid": call.caller.account,
         "account": call.caller.name,
@@ -63,6 +63,6 @@ fn limit(call: &Call<'_>) -> Result<Value, ApiError> {
 const UNSET: Throttle = Throttle { calls: 25, window: Duration::from_secs(1) };
 
 fn reset(call: &Call<'_>) -> Result<Value, ApiError> {
-    call.windows.forget(call.arguments.id("account"));
+    call.server.windows.forget(call.arguments.id("account"));
     Ok(json!({ "success": true }))
 }

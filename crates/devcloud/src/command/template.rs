@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time, without};
+use super::infrastructure::IMAGES;
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -31,6 +32,11 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::boolean("isready"),
             Parameter::text("templatetype"),
             Parameter::texts("details"),
+            Parameter::text("arch").about("x86_64"),
+            Parameter::id("oscategoryid", Entity::OsCategory),
+            Parameter::id("parenttemplateid", Entity::Template).about("none is a part of another"),
+            Parameter::boolean("isvnf").about("none is a network appliance"),
+            Parameter::boolean("forcks").about("none is for Kubernetes"),
         ],
         |call| list(call, false),
     )
@@ -169,6 +175,14 @@ pub(super) fn list(call: &Call<'_>, isos: bool) -> Result<Listing, ApiError> {
     let told = |name: &str, value: bool| arguments.boolean(name).is_none_or(|wanted| wanted == value);
     let found = call.model.templates.iter().filter(|template| {
         (template.format == Format::Iso) == isos
+            && call.text_is("arch", "x86_64")
+            && arguments.id("parenttemplateid").is_none()
+            && arguments.boolean("isvnf") != Some(true)
+            && arguments.boolean("forcks") != Some(true)
+            && arguments.id("oscategoryid").is_none_or(|wanted| {
+                let own = call.catalogue().os_type(template.os_type);
+                own.is_some_and(|own| own.category == wanted)
+            })
             && passes(template)
             && call.wanted(template.id)
             && call.name_is(&template.name)
@@ -476,9 +490,9 @@ pub(super) fn delete(call: &mut Call<'_>, instance: &'static str) -> Result<Begu
 
 /// Where it is kept, once it is.
 fn downloads(template: &Template) -> Vec<Value> {
-    let kept = template.ready.then(
-        || json!({ "datastore": "secondary", "downloadPercent": "100", "downloadState": "DOWNLOADED" }),
-    );
+    let kept = template
+        .ready
+        .then(|| json!({ "datastore": IMAGES, "downloadPercent": "100", "downloadState": "DOWNLOADED" }));
     kept.into_iter().collect()
 }
 

@@ -34,7 +34,7 @@ pub(super) const COMMANDS: &[Command] = &[
         &[Parameter::id("id", Entity::User).required()],
         get_keys,
     )
-    .answering(&KEYS),
+    .answering(&KEYS_AND_ACCESS),
     Command::change(
         "registerUserKeys",
         "Makes a new API key and secret key for a user",
@@ -127,6 +127,8 @@ pub(super) const USER: Answer = Answer::of(&[
 
 const KEYS: Answer = Answer::of(&[&["apikey", "secretkey"]]);
 
+const KEYS_AND_ACCESS: Answer = Answer::of(&[&["apikey", "secretkey", "apikeyaccess:boolean"]]);
+
 fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
     let arguments = call.arguments;
     let found = super::account::seen(call)
@@ -167,7 +169,9 @@ fn named(call: &Call<'_>) -> Result<Uuid, ApiError> {
 }
 
 fn get_keys(call: &Call<'_>) -> Result<Value, ApiError> {
-    keys(call.model.user(named(call)?).ok_or_else(gone)?.1)
+    let mut told = keys(call.model.user(named(call)?).ok_or_else(gone)?.1)?;
+    told["userkeys"]["apikeyaccess"] = json!(true);
+    Ok(told)
 }
 
 fn register_keys(call: &mut Call<'_>) -> Result<Value, ApiError> {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, OWNED, ZONED};
 use super::call::{View, object, time};
-use super::infrastructure::{CLUSTER, POD, STORAGE};
+use super::infrastructure::{CLUSTER, POD, STORAGE, stands_in};
 use super::{Begun, Call, Command, Entity, JobKind, Listing, Parameter, Running};
 use crate::error::ApiError;
 use crate::job::Lane;
@@ -26,6 +26,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("serviceofferingid", Entity::ServiceOffering),
             Parameter::id("hostid", Entity::Infrastructure),
             Parameter::text("storageid"),
+            Parameter::id("podid", Entity::Infrastructure),
+            Parameter::id("clusterid", Entity::Infrastructure),
+            Parameter::boolean("displayvolume"),
+            Parameter::boolean("isencrypted").about("none is"),
+            Parameter::boolean("listsystemvms"),
+            Parameter::boolean("retrieveonlyresourcecount"),
             Parameter::id("zoneid", Entity::Zone),
         ],
         list,
@@ -168,6 +174,10 @@ fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
                 let on = machine.and_then(|machine| machine.host);
                 on.is_some_and(|on| call.catalogue().host_id(on) == host)
             })
+            && stands_in(call, "podid", "pod")
+            && stands_in(call, "clusterid", "cluster")
+            && arguments.boolean("displayvolume") != Some(false)
+            && arguments.boolean("isencrypted") != Some(true)
             && arguments.text("storageid").is_none_or(|pool| {
                 volume.ready && pool == call.catalogue().own_id("storage pool", "1").to_string()
             })

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use self::envelope::Form;
 pub(crate) use self::session::{Sessions, same};
 pub(crate) use self::throttle::Windows;
-use crate::command::{self, Arguments, Call, Caller, Command, Generated, History, Run, check};
+use crate::command::{self, Arguments, Call, Caller, Command, Generated, History, NOWHERE, Run, check};
 use crate::error::{ApiError, UNVERIFIED};
 use crate::zone::Core;
 
@@ -48,6 +48,8 @@ pub struct Request {
     pub cookie: Option<String>,
     /// Where it came from.
     pub from: IpAddr,
+    /// The host and port it was sent to, as it says itself.
+    pub host: Option<String>,
 }
 
 impl std::fmt::Debug for Request {
@@ -70,6 +72,7 @@ impl Request {
             body: Vec::new(),
             cookie: None,
             from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: None,
         }
     }
 
@@ -82,6 +85,7 @@ impl Request {
             body: form.into().into_bytes(),
             cookie: None,
             from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host: None,
         }
     }
 }
@@ -162,7 +166,7 @@ pub(crate) async fn handle(core: &Arc<Core>, request: Request, lag: Option<Durat
         return envelope::error(form, &key, &error, caller.root_admin);
     }
     core.take_time(command.name, core.settings().config.pace.of_call(command.name)).await;
-    match run(core, command, &received, &caller, request.method, lag).await {
+    match run(core, command, &received, &caller, &request, lag).await {
         Ok(answer) => envelope::answer(form, &key, answer),
         Err(error) => envelope::error(form, &key, &error, caller.root_admin),
     }
@@ -205,7 +209,7 @@ async fn run(
     command: &'static Command,
     received: &BTreeMap<String, String>,
     caller: &Caller,
-    method: Method,
+    request: &Request,
     lag: Option<Duration>,
 ) -> Result<Value, ApiError> {
     if let Some((name, _)) = received.iter().find(|(_, value)| value.chars().any(unprintable)) {
@@ -214,7 +218,8 @@ async fn run(
         return Err(ApiError::parameter(text));
     }
     let lowered = form::lower_names(received);
-    if method == Method::Get
+    let host = request.host.as_deref().unwrap_or(NOWHERE);
+    if request.method == Method::Get
         && lowered.get("userdata").is_some_and(|data| data.len() > command::USER_DATA_GET_LIMIT)
     {
         return Err(ApiError::invalid("User data is too long for http GET request"));
@@ -233,7 +238,7 @@ async fn run(
             now,
             refresh: Vec::new(),
             fetch: Vec::new(),
-            windows: &core.windows,
+            server: core.server(host),
             generated,
         };
         then(&mut call)?;

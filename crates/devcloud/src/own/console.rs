@@ -32,10 +32,26 @@ pub(super) async fn find(State(zone): State<Arc<Zone>>, Path(wanted): Path<Strin
 
 /// The end of its console.
 pub(super) async fn show(State(zone): State<Arc<Zone>>, Path(wanted): Path<String>) -> Response {
-    let found = match look(&zone, &wanted) {
-        Ok(found) => found,
-        Err(refusal) => return refusal.into_response(),
+    match look(&zone, &wanted) {
+        Ok(found) => end_of(&zone, &found).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The same, for whoever has a ticket to this one.
+pub(super) async fn with_ticket(State(zone): State<Arc<Zone>>, Path(ticket): Path<String>) -> Response {
+    let Some(machine) = zone.core().tickets.machine(&ticket) else {
+        let text =
+            "this address was good for a while, and is not any more; ask createConsoleEndpoint for another\n";
+        return (StatusCode::NOT_FOUND, text).into_response();
     };
+    match look(&zone, &machine.to_string()) {
+        Ok(found) => end_of(&zone, &found).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn end_of(zone: &Zone, found: &Found) -> Response {
     match zone.core().driver().console(found.id).await {
         Ok(Some(text)) => text.into_response(),
         Ok(None) if found.driver == "Simulator" => {

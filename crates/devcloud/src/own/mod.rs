@@ -1,5 +1,6 @@
 //! What devcloud has beside CloudStack's API, at other paths of the same port: a page that shows what exists, and, for
-//! whoever holds the zone's token, its faults, its clock and its machines' consoles.
+//! whoever holds the zone's token, its faults, its clock and its machines' consoles; one console also for whoever holds a
+//! ticket to it.
 //!
 //! A browser on this host may have been led here by a hostile page, so every request is looked at first ([`guard`]): it
 //! has to name a loopback host, and may not come from another origin. The page tells no secrets and changes nothing; all
@@ -12,6 +13,7 @@ mod guard;
 mod overview;
 mod page;
 mod rules;
+mod ticket;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use axum::routing::get;
 pub use self::clock::ClockShown;
 pub(crate) use self::clock::Move;
 pub(crate) use self::console::Found;
+pub(crate) use self::ticket::Tickets;
 use crate::door::same;
 use crate::zone::Zone;
 
@@ -59,6 +62,7 @@ pub(crate) fn routes(zone: Arc<Zone>) -> Router {
         .route("/devcloud/page.css", get(page::style))
         .route("/devcloud/page.js", get(page::script))
         .route("/devcloud/overview", get(page::overview))
+        .route("/devcloud/console/{ticket}", get(console::with_ticket))
         .merge(private)
         .layer(middleware::from_fn(guarded))
         .with_state(zone)

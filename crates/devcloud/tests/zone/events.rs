@@ -53,6 +53,11 @@ async fn a_machine_that_is_not_started_is_only_accepted() {
     let user = world.user();
     let network = user.network("n").await;
     let machine = user.deploy(&network, "m", &[("startvm", "false")]).await;
+    let volume = text(&user.only("listVolumes", "volume", &[]).await["id"]);
+    let made = format!(
+        "Successfully created entity for creating ROOT volume. Volume Type: ROOTVolume ID: {volume} Instance ID: {machine}"
+    );
+    assert_eq!(told(&user, "VOLUME.CREATE").await, [line("Created", "INFO", made)]);
     assert_eq!(
         told(&user, "VM.CREATE").await,
         [line("Scheduled", "INFO", format!("Starting Instance with ID: {machine}"))]

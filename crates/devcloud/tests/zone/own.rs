@@ -278,3 +278,37 @@ async fn a_machine_is_found_by_name_or_id_and_a_simulated_one_has_no_console() {
     assert!(console.body.contains("simulated"), "{}", console.body);
     assert_eq!(served.get("/devcloud/machines/m-1").await.status, 401);
 }
+
+/// A ticket from the API shows one machine's console without the zone's token, and nothing else.
+#[tokio::test]
+async fn a_machine_s_owner_is_told_where_its_console_is_and_nobody_else() {
+    let served = served().await;
+    let (user, other) = (served.world.user(), served.world.admin().account("other", &[]).await);
+    let network = user.network("n").await;
+    let id = user.deploy(&network, "m-1", &[]).await;
+    let wanted = [("command", "createConsoleEndpoint"), ("virtualmachineid", id.as_str())];
+    let path = format!("/client/api?{}", signed(&user.keys, &wanted));
+    let host = served.address.to_string();
+    let told = served.ask("GET", &path, &[("Host", &host)], "").await;
+    let told: Value = serde_json::from_str(&told.body).expect("JSON");
+    let endpoint = &told["createconsoleendpointresponse"]["consoleendpoint"];
+    assert_eq!(endpoint["success"], json!(true), "{told}");
+    let page = endpoint["url"].as_str().expect("an address").strip_prefix(&format!("http://{host}"));
+    let console = served.get(page.expect("of this zone")).await;
+    assert!(console.status == 409 && console.body.contains("simulated"), "{}", console.body);
+    assert_eq!(served.get("/devcloud/console/another").await.status, 404);
+    assert_eq!(other.refused("createConsoleEndpoint", &wanted[1..]).await.0, 531);
+    user.run("stopVirtualMachine", &[("id", &id)]).await;
+    let asleep = user.call("createConsoleEndpoint", &wanted[1..]).await["consoleendpoint"].clone();
+    assert_eq!(asleep["success"], json!(false));
+    assert!(asleep["details"].as_str().is_some_and(|why| why.contains("Stopped")), "{asleep}");
+}
+
+#[tokio::test]
+async fn a_call_for_the_head_alone_is_answered_like_a_get_without_its_body() {
+    let served = served().await;
+    let path = format!("/client/api?{}", signed(&served.world.user().keys, &[("command", "listZones")]));
+    let head = served.ask("HEAD", &path, &[("Host", "127.0.0.1")], "").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert!(head.head.contains("content-type: application/json"), "{}", head.head);
+}

@@ -341,6 +341,7 @@ pub(super) const FIELDS: &[(&str, &str, &str)] = &[
     ("publicport", "string", "the port of the public address"),
     ("purpose", "string", "what it is used for"),
     ("quiescevm", "boolean", "whether the machine is stilled for a snapshot"),
+    ("readonly", "boolean", "whether nothing new can be put there"),
     ("receivedbytes", "long", "bytes received"),
     ("redundantrouter", "boolean", "whether there are two routers"),
     ("redundantstate", "string", "whether it is the first of two"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::lifecycle::wanted_host;
 use super::{MACHINE, disks, password, user_data};
-use crate::command::{Begun, Call, Command, Entity, JobKind, Parameter, affinity_group, network};
+use crate::command::{Begun, Call, Command, Entity, History, JobKind, Parameter, affinity_group, network};
 use crate::driver::{HostName, MacAddress};
 use crate::error::ApiError;
 use crate::faults::doomed;
@@ -199,12 +199,14 @@ fn deploy(call: &mut Call<'_>) -> Result<Begun, ApiError> {
     if let Some(group) = &machine.group {
         call.model.have_group(account, group, call.now);
     }
+    let root = volume.id;
     call.model.volumes.insert(volume);
     for mut disk in data_disks {
         (disk.virtual_machine, disk.attached) = (Some(id), Some(call.now));
         call.model.volumes.insert(disk);
     }
     call.model.virtual_machines.insert(machine);
+    History::of_root_volume(call.model, call.now, call.caller, root, id);
     for wanted in wanted {
         call.model.touch(wanted.network);
     }

@@ -118,6 +118,9 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
             && arguments.id("isoid").is_none_or(|iso| machine.isos.contains(&iso))
             && arguments.id("userdataid").is_none_or(|data| machine.user_data_id == Some(data))
             && arguments.text("keypair").is_none_or(|name| machine.key_pairs.iter().any(|pair| pair == name))
+            && call.text_is("arch", "x86_64")
+            && ["gpuenabled", "isvnf", "leased"].iter().all(|what| arguments.boolean(what) != Some(true))
+            && arguments.boolean("forvirtualnetwork") != Some(false)
             && arguments
                 .text("hypervisor")
                 .is_none_or(|name| name.eq_ignore_ascii_case(call.catalogue().hypervisor))
@@ -155,16 +158,18 @@ pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
         )
     });
     Listing::of("nic", call.arguments, found, |(machine, number, nic)| {
-        let shown = nic_view(call.view(), number, nic);
+        let shown = nic_view(call.view(), machine, number, nic);
         let empty = nic.secondary.is_empty();
         let shown = if empty { without(shown, &["secondaryip"]) } else { shown };
         object([shown, json!({ "virtualmachineid": machine.id })])
     })
 }
 
-pub(super) fn nic_view(view: View<'_>, number: usize, nic: &Nic) -> Value {
+pub(super) fn nic_view(view: View<'_>, machine: &VirtualMachine, number: usize, nic: &Nic) -> Value {
     let network = view.model.networks.get(nic.network);
-    let vlan = network.and_then(vlan).map(|vlan| format!("vlan://{vlan}"));
+    // An interface is in its VLAN while its machine is not off.
+    let on = matches!(machine.state, MachineState::Starting | MachineState::Running | MachineState::Stopping);
+    let vlan = network.filter(|_| on).and_then(vlan).map(|vlan| format!("vlan://{vlan}"));
     let secondary: Vec<Value> = nic
         .secondary
         .iter()
@@ -257,7 +262,7 @@ pub(crate) fn view(view: View<'_>, machine: &VirtualMachine) -> Value {
             "rootdeviceid": has_disk.then_some(0),
             "rootdevicetype": has_disk.then_some("ROOT"),
             "securitygroup": [],
-            "nic": machine.nics.iter().enumerate().map(|(number, nic)| nic_view(view, number, nic)).collect::<Vec<_>>(),
+            "nic": machine.nics.iter().enumerate().map(|(number, nic)| nic_view(view, machine, number, nic)).collect::<Vec<_>>(),
             "hypervisor": catalogue.hypervisor,
             "ipaddress": machine.nics.first().map(|nic| nic.address.to_string()),
             "details": machine.details,

@@ -54,6 +54,12 @@ pub(super) const COMMANDS: &[Command] = &[
             Parameter::id("clusterid", Entity::Infrastructure),
             Parameter::id("storageid", Entity::Infrastructure),
             Parameter::boolean("accumulate"),
+            Parameter::text("arch").about("x86_64"),
+            Parameter::boolean("forvirtualnetwork"),
+            Parameter::boolean("gpuenabled").about("none has a graphics card"),
+            Parameter::boolean("isvnf").about("none is a network appliance"),
+            Parameter::boolean("leased").about("none has a lease"),
+            Parameter::boolean("retrieveonlyresourcecount"),
         ],
         list::list,
     )

@@ -230,7 +230,7 @@ fn add_address(call: &mut Call<'_>) -> Result<Begun, ApiError> {
             .change_as_caller(&arguments, |call| {
                 let machine = holder(call.model, nic).ok_or_else(gone)?;
                 let own = machine.nics.iter().position(|own| own.id == nic).ok_or_else(gone)?;
-                let shown = nic_view(call.view(), own, &machine.nics[own]);
+                let shown = nic_view(call.view(), machine, own, &machine.nics[own]);
                 Ok(json!({ "nicsecondaryip": object([json!({
                     "id": address_id,
                     "nicid": nic,

@@ -163,11 +163,18 @@ impl Facts {
     }
 
     fn take(&mut self, name: &str, recorded: &Value) {
-        let inside = recorded["response"].as_object().and_then(|whole| whole.values().next());
-        let (Some(inside), Some(status)) = (inside, recorded["http"]["status"].as_u64()) else { return };
-        let looks = recorded["async"]["queryAsyncJobResult"].as_array();
-        let job =
-            looks.and_then(|looks| looks.last()).map(|look| &look["response"]["queryasyncjobresultresponse"]);
+        // A few keep the body as it came.
+        let body = recorded["response"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
+        let whole = body.as_ref().unwrap_or(&recorded["response"]).as_object();
+        let status = recorded["http"]["status"].as_u64().or_else(|| recorded["http_status"].as_u64());
+        let (Some(inside), Some(status)) = (whole.and_then(|whole| whole.values().next()), status) else {
+            return;
+        };
+        // A job that was looked at again and again tells its end in the last look.
+        let looked = recorded["samples"].as_array().and_then(|looks| looks.last());
+        let looked = looked.map(|look| &look["queryAsyncJobResult"]);
+        let waited = recorded["async"]["queryAsyncJobResult"].as_array().and_then(|looks| looks.last());
+        let job = waited.or(looked).map(|look| &look["response"]["queryasyncjobresultresponse"]);
         if let Some(error) = name.strip_prefix("error.") {
             let (told, code, finer, status) = match job {
                 Some(job) => (&job["jobresult"]["errortext"], &job["jobresultcode"], None, None),

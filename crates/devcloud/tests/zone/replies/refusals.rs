@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use devcloud::Reply;
+
 use super::facts::{Refused, digest};
 use super::{Furnished, facts};
-use crate::kit::{self, borrowed, inside};
+use crate::kit::{self, Caller, borrowed, inside};
 
 type Provocation = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -419,49 +421,41 @@ const OTHER_WORDS: &[&str] = &[
     "createAffinityGroup.bad-type",
     // They name the key that is refused.
     "registerSSHKeyPair.duplicate-key-other-name",
-    // It has a unique name of a template that only the simulator's has.
+    // They have a unique name of a template that only the simulator's has.
     "deleteTemplate.featured-of-other",
-];
-
-/// Recordings that need a state or a way of calling of their own: signatures, sessions, forms (`door.rs` and the conformance
-/// suite have those), removed or failing machines, templates of others or not yet fetched, and what that server's own build
-/// gets wrong.
-const ELSEWHERE: &[&str] = &[
-    "command-lower-case",
-    "command-wrong-case",
-    "deleteNetwork.with-destroyed-vm",
     "deleteTemplate.forced-not",
     "deleteTemplate.in-use",
-    "deployVirtualMachine.template-not-ready",
-    "destroyVirtualMachine.expunged",
-    "disassociateIpAddress.again",
-    "expired-signature",
-    "expires-bad-format",
-    "expires-missing",
+    // They add what the driver said.
+    "async.deployVirtualMachine.start-fails",
+    "async.startVirtualMachine",
+    "startVirtualMachine.slow-timeline",
+    // It tells a defect of that build's, instead of what releases say.
     "listApis.unknown-name",
-    "login.unknown-user",
-    "login.wrong-password",
-    "no-command",
-    "no-command-signed",
-    "no-credentials",
-    "no-signature",
-    "parameter-name-case-signed-with-lowercase-sort",
-    "session.admin-only-command",
-    "session.after-failed-call",
-    "session.after-logout",
-    "session.jsessionid-cookie-and-sessionkey-param",
-    "session.no-sessionkey",
-    "session.sessionkey-only-cookie",
-    "session.unknown-command",
-    "session.wrong-sessionkey",
-    "unknown-apikey",
-    "unknown-command",
-    "unknown-command-and-wrong-signature",
-    "unknown-command.admin",
-    "unknown-command.user",
-    "updateLoadBalancerRule",
-    "wrong-signature",
 ];
+
+/// Recordings of what that server's own build gets wrong. Four more are not here at all, since they are no JSON: addresses and
+/// bodies that are too long, a login by GET and an unknown command in XML (`door.rs` and the conformance suite have those).
+const ITS_OWN: &[&str] = &[
+    // Its rule had no protocol, which it did not expect.
+    "updateLoadBalancerRule",
+];
+
+/// How a call was turned down, at once or by its job, and in which words.
+pub(super) async fn came(caller: &Caller, reply: &Reply) -> (Refused, String) {
+    let told = inside(reply);
+    let (status, code, finer, said) = match told["jobid"].as_str().filter(|_| reply.status == 200) {
+        Some(job) => {
+            let ended = caller.wait(job).await;
+            (None, ended["jobresultcode"].clone(), None, ended["jobresult"]["errortext"].clone())
+        }
+        None => {
+            let status = Some(u64::from(reply.status));
+            (status, told["errorcode"].clone(), told["cserrorcode"].as_u64(), told["errortext"].clone())
+        }
+    };
+    let said = said.as_str().unwrap_or_default().to_owned();
+    (Refused { status, code: code.as_u64().unwrap_or_default(), finer, digest: digest(&said) }, said)
+}
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_is_refused_with_the_codes_and_the_words_of_a_real_server() {
@@ -478,29 +472,22 @@ async fn what_is_refused_is_refused_with_the_codes_and_the_words_of_a_real_serve
         let said = parameters.iter().chain(unless_said).filter(|(_, value)| *value != LEFT_OUT);
         let parameters = furnished.filled(&said.copied().collect::<Vec<_>>());
         let reply = caller.ask(command, &borrowed(&parameters, &[])).await;
-        let told = inside(&reply);
-        let (status, code, finer, said) = match told["jobid"].as_str().filter(|_| reply.status == 200) {
-            Some(job) => {
-                let ended = caller.wait(job).await;
-                (None, ended["jobresultcode"].clone(), None, ended["jobresult"]["errortext"].clone())
-            }
-            None => {
-                let status = Some(u64::from(reply.status));
-                (status, told["errorcode"].clone(), told["cserrorcode"].as_u64(), told["errortext"].clone())
-            }
-        };
-        let said = said.as_str().unwrap_or_default();
-        let digest = if OTHER_WORDS.contains(name) { wanted.digest.clone() } else { digest(said) };
-        let came = Refused { status, code: code.as_u64().unwrap_or_default(), finer, digest };
+        let (mut came, said) = came(caller, &reply).await;
+        if OTHER_WORDS.contains(name) {
+            came.digest.clone_from(&wanted.digest);
+        }
         if came != *wanted {
             wrong.push(format!("{name}: {came:?} and not {wanted:?}: {said}"));
         }
     }
+    let (differences, by_hand) = super::by_hand::differences(&facts, OTHER_WORDS).await;
+    wrong.extend(differences);
     let known: BTreeSet<&str> = PROVOKED
         .iter()
         .chain(PROVOKED_BY_ADMIN)
         .map(|(name, ..)| *name)
-        .chain(ELSEWHERE.iter().copied())
+        .chain(by_hand)
+        .chain(ITS_OWN.iter().copied())
         .collect();
     let unknown: Vec<_> = facts.refused.keys().filter(|name| !known.contains(name.as_str())).collect();
     if !unknown.is_empty() {
