@@ -6,9 +6,9 @@ use devcloud::simulator::Operation;
 use devcloud::{Reply, Request};
 use secrecy::ExposeSecret;
 
-use super::Furnished;
 use super::facts::{Facts, Refused, digest};
-use super::refusals::came;
+use super::refusals::{DEPLOY, came};
+use super::{FETCHED, Furnished};
 use crate::kit::{Caller, borrowed, inside, signed, text};
 
 /// What came of calls, by the names of their recordings.
@@ -117,16 +117,7 @@ impl ByHand {
     /// What was removed, is not there yet, or is held by what is still there.
     pub(super) async fn states(&mut self, furnished: &mut Furnished) {
         let deploy = [("zoneid", "{zone}"), ("serviceofferingid", "{offering}"), ("networkids", "{network}")];
-        let fetched = [
-            ("name", "late"),
-            ("displaytext", "late"),
-            ("format", "QCOW2"),
-            ("hypervisor", "Simulator"),
-            ("ostypeid", "1"),
-            ("url", "http://example.org/late.qcow2"),
-            ("zoneid", "{zone}"),
-        ];
-        let late = furnished.ask("registerTemplate", &fetched).await["template"][0]["id"].clone();
+        let late = furnished.ask("registerTemplate", &FETCHED).await["template"][0]["id"].clone();
         furnished.put("late", &late);
         let early = [&deploy[..], &[("templateid", "{late}"), ("name", "nr9")]].concat();
         self.call(furnished, "deployVirtualMachine.template-not-ready", "deployVirtualMachine", &early).await;
@@ -152,19 +143,13 @@ impl ByHand {
 
     /// Machines that do not start or stop, and places that there are none of.
     pub(super) async fn failures(&mut self, furnished: &mut Furnished) {
-        let deploy = [
-            ("zoneid", "{zone}"),
-            ("serviceofferingid", "{offering}"),
-            ("templateid", "{template}"),
-            ("networkids", "{network}"),
-        ];
         let long = "QUFB".repeat(10_000);
-        let told = [&deploy[..], &[("name", "long"), ("userdata", long.as_str())]].concat();
+        let told = [&DEPLOY[..], &[("name", "long"), ("userdata", long.as_str())]].concat();
         let name = "deployVirtualMachine.userdata-too-long-40000-POST";
         self.call(furnished, name, "deployVirtualMachine", &told).await;
         let driver = furnished.world.driver.clone();
         driver.fail(Operation::Start, 1);
-        let failing = [&deploy[..], &[("name", "failer")]].concat();
+        let failing = [&DEPLOY[..], &[("name", "failer")]].concat();
         let name = "async.deployVirtualMachine.start-fails";
         self.call(furnished, name, "deployVirtualMachine", &failing).await;
         for name in ["async.startVirtualMachine", "startVirtualMachine.slow-timeline"] {
@@ -176,7 +161,7 @@ impl ByHand {
         let group = [("name", "apart"), ("type", "host anti-affinity")];
         let group = furnished.ask("createAffinityGroup", &group).await["affinitygroup"]["id"].clone();
         furnished.put("apart", &group);
-        let apart = [&deploy[..], &[("affinitygroupids", "{apart}")]].concat();
+        let apart = [&DEPLOY[..], &[("affinitygroupids", "{apart}")]].concat();
         let hosts = furnished.world.zone.config().hosts;
         for _ in 0..hosts {
             furnished.ask("deployVirtualMachine", &apart).await;

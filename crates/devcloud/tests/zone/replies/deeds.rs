@@ -1,6 +1,6 @@
 //! What is done to things that are there already: each recorded change and removal, for the fields of its answer.
 
-use super::Furnished;
+use super::{FETCHED, Furnished};
 use crate::kit::{borrowed, text};
 
 impl Furnished {
@@ -42,16 +42,7 @@ impl Furnished {
         self.ask("rebootVirtualMachine", &[("id", "{vm1}")]).await;
         self.ask("restartNetwork", &[("id", "{network}")]).await;
         self.ask("startVirtualMachine", &[("id", "{vm2}")]).await;
-        let template = [
-            ("name", "late"),
-            ("displaytext", "late"),
-            ("format", "QCOW2"),
-            ("hypervisor", "Simulator"),
-            ("ostypeid", "1"),
-            ("url", "http://example.org/late.qcow2"),
-            ("zoneid", "{zone}"),
-        ];
-        self.ask("registerTemplate", &template).await;
+        self.ask("registerTemplate", &FETCHED).await;
         self.ask("updateTemplatePermissions", &[("id", "{golden}"), ("isextractable", "true")]).await;
         self.ask("listTemplatePermissions", &[("id", "{golden}")]).await;
         let user = text(&self.ask("listUsers", &[]).await["user"][0]["id"]);

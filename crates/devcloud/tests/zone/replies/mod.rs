@@ -111,6 +111,17 @@ const NOT_THERE: &[&str] = &[
     "listTemplates.sourcetemplateid",
 ];
 
+/// A template that the zone has to fetch first.
+const FETCHED: [(&str, &str); 7] = [
+    ("name", "late"),
+    ("displaytext", "late"),
+    ("format", "QCOW2"),
+    ("hypervisor", "Simulator"),
+    ("ostypeid", "1"),
+    ("url", "http://example.org/late.qcow2"),
+    ("zoneid", "{zone}"),
+];
+
 fn facts() -> Facts {
     if let Ok(directory) = std::env::var("REPLIES") {
         std::fs::write(FACTS, Facts::derive(Path::new(&directory)).text()).expect("written");

@@ -11,7 +11,7 @@ use crate::kit::{self, Caller, borrowed, inside};
 type Provocation = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// What a deploy has unless it is said otherwise.
-const DEPLOY: [(&str, &str); 4] = [
+pub(super) const DEPLOY: [(&str, &str); 4] = [
     ("zoneid", "{zone}"),
     ("serviceofferingid", "{offering}"),
     ("templateid", "{template}"),
