@@ -1,7 +1,5 @@
 //! What is told of what happened, and what one account sees of another.
 
-use secrecy::ExposeSecret;
-
 use super::Source::{Read, Recorded};
 use super::behaviours;
 use crate::answer::refusal;
@@ -31,7 +29,7 @@ behaviours! { "accounts":
     foreign_account "A user that names another account is refused",
         Read("AccountManagerImpl, finalizing of owners"), ["createNetwork"];
     own_standing "An account asks how many calls it has left, and a user for the cloud's identifier, signed",
-        Read("GetApiLimitCmd; GetCloudIdentifierCmd"), ["getApiLimit", "getCloudIdentifier", "getUser"];
+        Read("GetApiLimitCmd; GetCloudIdentifierCmd"), ["getApiLimit", "getCloudIdentifier", "listUsers"];
     usage_counts "What an account has is counted against its limits",
         Recorded("listAccounts"), ["createNetwork"];
 }
@@ -98,9 +96,9 @@ async fn own_standing(stage: &Stage) -> Verdict {
     let inside = stage.user.ask("getApiLimit", &[]).await?;
     has(&inside["apilimit"], &["accountid", "account", "apiIssued", "apiAllowed", "expireAfter"])?;
     is(&inside["apilimit"], "account", stage.ground.account.as_str())?;
-    let key = stage.user.keys.api_key.expose_secret();
-    let own = stage.user.ask("getUser", &[("userapikey", key)]).await?;
-    let user = text(&own["user"], "id")?;
+    let users = stage.user.list("listUsers", "user", &[]).await?;
+    let own = users.iter().find(|user| user["account"] == stage.ground.account.as_str());
+    let user = text(own.unwrap_or(&serde_json::Value::Null), "id")?;
     let inside = stage.user.ask("getCloudIdentifier", &[("userid", user)]).await?;
     has(&inside["cloudidentifier"], &["cloudidentifier", "signature"])?;
     is(&inside["cloudidentifier"], "userid", user)
