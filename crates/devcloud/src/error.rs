@@ -90,6 +90,11 @@ impl ApiError {
         Self::new(531, Some(4365), text)
     }
 
+    /// 432 of what this server is not set up for.
+    pub(crate) fn unsupported(text: impl Into<String>) -> Self {
+        Self::new(432, Some(9999), text)
+    }
+
     /// Whether it is for want of a right to what was asked for.
     pub(crate) fn is_of_rights(&self) -> bool {
         self.code == 531

@@ -1,7 +1,5 @@
 //! What a caller can ask of itself and the server: who the cloud is, and how many calls are left.
 
-use std::time::Duration;
-
 use cloudstack::signature::signed_text;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -30,25 +28,30 @@ pub(super) const COMMANDS: &[Command] = &[
     .for_root_admin(),
 ];
 
-const IDENTIFIER: Answer = Answer::of(&[&["userid", "cloudidentifier", "signature"]]);
+const IDENTIFIER: Answer = Answer::of(&[&["cloudidentifier", "signature"]]);
 
 const LIMIT: Answer = Answer::of(&[&["accountid", "account", "apiIssued", "apiAllowed", "expireAfter"]]);
 
 fn identifier(call: &Call<'_>) -> Result<Value, ApiError> {
     let id = call.arguments.required_id("userid")?;
-    let (_, user) = call.model.user(id).ok_or_else(|| ApiError::invalid("Unable to find user"))?;
+    let (account, user) = call.model.user(id).ok_or_else(|| ApiError::invalid("Unable to find user"))?;
+    call.must_be_mine(account.id)?;
     let identifier = call.catalogue().zone_id.to_string();
     let signature = signed_text(&identifier, user.secret_key.expose_secret());
     Ok(json!({ "cloudidentifier": {
-        "userid": id,
         "cloudidentifier": identifier,
         "signature": signature,
     }}))
 }
 
-/// Whether calls are counted or not: where they are not, as many are allowed as a server's setting has.
+/// How calls are counted, where they are.
+fn throttle(call: &Call<'_>) -> Result<Throttle, ApiError> {
+    let unthrottled = "This api is only available when api.throttling.enabled = true.";
+    call.settings.config.throttle.ok_or_else(|| ApiError::unsupported(unthrottled))
+}
+
 fn limit(call: &Call<'_>) -> Result<Value, ApiError> {
-    let throttle = call.settings.config.throttle.unwrap_or(UNSET);
+    let throttle = throttle(call)?;
     let (issued, left) = call.server.windows.standing(call.caller.account, throttle);
     Ok(json!({ "apilimit": {
         "accountid": call.caller.account,
@@ -59,10 +62,8 @@ fn limit(call: &Call<'_>) -> Result<Value, ApiError> {
     }}))
 }
 
-/// What a server that does not throttle has in its settings.
-const UNSET: Throttle = Throttle { calls: 25, window: Duration::from_secs(1) };
-
 fn reset(call: &Call<'_>) -> Result<Value, ApiError> {
+    throttle(call)?;
     call.server.windows.forget(call.arguments.id("account"));
     Ok(json!({ "success": true }))
 }

@@ -257,11 +257,15 @@ async fn an_account_asks_how_many_calls_it_has_left_and_an_admin_has_them_counte
 /// A user's signature of the identifier, by which somebody else can tell that user.
 #[tokio::test(start_paused = true)]
 async fn the_cloud_s_identifier_is_signed_with_the_user_s_key() {
-    let world = kit::world().await;
+    let world = kit::two_accounts().await;
     let user = world.user();
     let own = text(&user.only("listUsers", "user", &[]).await["id"]);
     let told = user.call("getCloudIdentifier", &[("userid", &own)]).await["cloudidentifier"].clone();
     let identifier = told["cloudidentifier"].as_str().expect("a text");
     let signature = cloudstack::signature::signed_text(identifier, user.keys.secret_key.expose_secret());
-    assert_eq!((&told["userid"], &told["signature"]), (&json!(own), &json!(signature)));
+    assert_eq!(told["signature"], json!(signature));
+    let other = world.caller("other");
+    assert_eq!(other.refused("getCloudIdentifier", &[("userid", &own)]).await.0, 531);
+    // No call is counted here, so nobody has a limit.
+    assert_eq!(user.refused("getApiLimit", &[]).await.0, 432);
 }

@@ -105,6 +105,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Listing, ApiError> {
                 || call.keyword_in(&[
                     &machine.name,
                     &machine.display_name,
+                    &call.model.instance_name(machine),
                     &machine.nics.first().map(|nic| nic.address.to_string()).unwrap_or_default(),
                 ]))
             && call.tags_match(machine.id)
