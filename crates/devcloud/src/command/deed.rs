@@ -1,6 +1,6 @@
 //! What the zone's history says of each command: a table, in which every command that changes something has its row, since
-//! one without a row does not compile. Types and texts are a CloudStack 4.23's, those of machines, volumes, affinity groups
-//! and keys as recorded there.
+//! one without a row does not compile. Types and texts are a CloudStack 4.23's: those of machines, their root volumes and
+//! affinity groups as recorded there, the others as its source has them, as far as that could be read.
 
 use uuid::Uuid;
 

@@ -139,3 +139,38 @@ async fn a_project_s_things_are_its_members_and_go_with_it() {
     user.run("deleteProject", &[("id", &project), ("cleanup", "true")]).await;
     assert_eq!(other.call("listProjects", &[]).await, json!({}));
 }
+
+/// An account's second user: what it deploys is told to be its own, and not the first user's.
+#[tokio::test(start_paused = true)]
+async fn a_machine_is_its_deployer_s_and_is_called_the_same_in_lists_and_refusals() {
+    let world = kit::world().await;
+    let (admin, user) = (world.admin(), world.user());
+    let second = [
+        ("username", "second"),
+        ("password", "secret"),
+        ("email", "x@example.org"),
+        ("firstname", "A"),
+        ("lastname", "B"),
+        ("account", "mesostack"),
+    ];
+    let second = text(&admin.call("createUser", &second).await["user"]["id"]);
+    let keys = admin.call("registerUserKeys", &[("id", &second)]).await["userkeys"].clone();
+    let mut other = user.clone();
+    other.keys.api_key = text(&keys["apikey"]);
+    other.keys.secret_key = text(&keys["secretkey"]).into();
+    let network = user.network("n").await;
+    let mine = user.deploy(&network, "first", &[]).await;
+    let theirs = other.deploy(&network, "second", &[]).await;
+    let told = user.only("listVirtualMachines", "virtualmachine", &[("id", &theirs)]).await;
+    assert_eq!((&told["userid"], &told["username"]), (&json!(second), &json!("second")));
+    let told = user.only("listVirtualMachines", "virtualmachine", &[("userid", &second)]).await;
+    assert_eq!(told["id"], json!(theirs));
+    let listed = admin.only("listVirtualMachines", "virtualmachine", &[("id", &mine)]).await;
+    let name = listed["instancename"].as_str().expect("a name");
+    let (_, said) = user.fails("updateVMAffinityGroup", &[("id", &mine), ("affinitygroupids", "")]).await;
+    assert!(said.contains(&format!("\"instanceName\":\"{name}\"")), "{name}: {said}");
+    for (keyword, count) in [("Running", json!(2)), ("Runnin", json!(null)), (name, json!(1))] {
+        let found = user.call("listVirtualMachines", &[("keyword", keyword)]).await;
+        assert_eq!(found["count"], count, "{keyword}");
+    }
+}
