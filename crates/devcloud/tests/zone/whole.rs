@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use devcloud::simulator::Simulator;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// A command, the object it lists, and further parameters that it needs.
 pub(crate) type List = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -66,6 +68,29 @@ impl Seen {
 
     fn ids(&self, command: &str) -> BTreeSet<&str> {
         self.of(command).iter().filter_map(|thing| thing["id"].as_str()).collect()
+    }
+
+    /// What a driver runs that is not shown so, or the other way round, with the data disks that machines have.
+    pub(crate) fn machines_that_differ(&self, driver: &Simulator, running: &[Uuid]) -> Vec<String> {
+        let running: BTreeSet<String> = running.iter().map(ToString::to_string).collect();
+        let shown = self.of("listVirtualMachines").iter().filter(|machine| machine["state"] == "Running");
+        let shown: BTreeSet<String> =
+            shown.filter_map(|machine| Some(machine["id"].as_str()?.to_owned())).collect();
+        let mut differ: Vec<String> =
+            running.difference(&shown).map(|id| format!("runs and is not shown so: {id}")).collect();
+        differ.extend(shown.difference(&running).map(|id| format!("is shown as running and does not: {id}")));
+        for id in running.intersection(&shown) {
+            let machine = driver.machine(id.parse().expect("an id")).expect("it runs");
+            let has: BTreeSet<String> = machine.disks.iter().map(|disk| disk.volume.to_string()).collect();
+            let disks = self.of("listVolumes").iter();
+            let disks = disks.filter(|disk| disk["type"] == "DATADISK" && disk["virtualmachineid"] == **id);
+            let shown: BTreeSet<String> =
+                disks.filter_map(|disk| Some(disk["id"].as_str()?.to_owned())).collect();
+            if has != shown {
+                differ.push(format!("{id} has the disks {has:?} and is shown with {shown:?}"));
+            }
+        }
+        differ
     }
 
     /// The lists that differ from another look.

@@ -290,8 +290,9 @@ fn is_ready(call: &Call<'_>, template: &Template, machine: Uuid) -> Result<(), A
 fn failed(machine: VirtualMachine, now: Timestamp) -> VirtualMachine {
     let mut details = machine.details;
     details.insert("deployvm".to_owned(), "true".to_owned());
-    let affinity_groups = Vec::new();
-    VirtualMachine { state: MachineState::Error, updated: Some(now), affinity_groups, details, ..machine }
+    let (affinity_groups, isos) = (Vec::new(), Vec::new());
+    let (state, updated) = (MachineState::Error, Some(now));
+    VirtualMachine { state, updated, affinity_groups, isos, details, ..machine }
 }
 
 /// The template, the account's to use.

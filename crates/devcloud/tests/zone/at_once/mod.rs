@@ -23,7 +23,7 @@ const STEP: Duration = Duration::from_millis(500);
 const DISTANCES: std::ops::RangeInclusive<i32> = -8..=8;
 
 /// What is being done. A value that is the name of one of a tenant's things stands for its id.
-const DONE: [Call; 34] = [
+const DONE: [Call; 36] = [
     ("startVirtualMachine", &[("id", "two")]),
     ("stopVirtualMachine", &[("id", "one")]),
     ("stopVirtualMachine", &[("id", "one"), ("forced", "true")]),
@@ -74,7 +74,9 @@ const DONE: [Call; 34] = [
     ),
     ("createVolume", &[("snapshotid", "snapshot"), ("name", "made"), ("zoneid", "zone"), ("owner", "owner")]),
     ("attachVolume", &[("id", "loose"), ("virtualmachineid", "one")]),
+    ("attachVolume", &[("id", "loose"), ("virtualmachineid", "two")]),
     ("detachVolume", &[("id", "disk")]),
+    ("resizeVolume", &[("id", "disk"), ("size", "60")]),
     ("createFirewallRule", &[("ipaddressid", "address"), ("protocol", "tcp"), ("startport", "99")]),
     (
         "createPortForwardingRule",
@@ -107,7 +109,7 @@ const FORWARD: [(&str, &str); 4] =
     [("ipaddressid", "address"), ("protocol", "tcp"), ("publicport", "98"), ("privateport", "98")];
 
 /// What is deleted or stopped for good, and whether nothing may keep it from being so.
-const DELETIONS: [(Call, bool); 15] = [
+const DELETIONS: [(Call, bool); 17] = [
     (("deleteAccount", &[("id", "account")]), true),
     (("deleteDomain", &[("id", "domain"), ("cleanup", "true")]), true),
     (("deleteProject", &[("id", "project"), ("cleanup", "true")]), true),
@@ -121,6 +123,8 @@ const DELETIONS: [(Call, bool); 15] = [
     (("destroyVolume", &[("id", "loose"), ("expunge", "true")]), false),
     (("disassociateIpAddress", &[("id", "address")]), false),
     (("startVirtualMachine", &[("id", "two")]), false),
+    (("attachVolume", &[("id", "loose"), ("virtualmachineid", "two")]), false),
+    (("detachVolume", &[("id", "disk")]), false),
     (("disableAccount", &[("id", "account"), ("lock", "false")]), true),
     (("suspendProject", &[("id", "project")]), true),
 ];

@@ -1,6 +1,6 @@
 //! Many tenants in one zone, each with a bit of everything: made once, and opened anew over a copy of what is on the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -267,13 +267,7 @@ impl Tenants {
     /// What runs or stands and is not shown so, or the other way round.
     pub(super) async fn driver_defects(&self, seen: &Seen) -> Vec<String> {
         let running = self.world.driver.running().await.expect("it is told");
-        let running: BTreeSet<String> = running.iter().map(ToString::to_string).collect();
-        let shown = seen.of("listVirtualMachines").iter().filter(|machine| machine["state"] == "Running");
-        let shown: BTreeSet<String> = shown.map(|machine| text(&machine["id"])).collect();
-        let mut defects: Vec<String> =
-            running.difference(&shown).map(|id| format!("runs and is not shown so: {id}")).collect();
-        defects
-            .extend(shown.difference(&running).map(|id| format!("is shown as running and does not: {id}")));
+        let mut defects = seen.machines_that_differ(&self.world.driver, &running);
         for network in self.tenants.iter().flat_map(|tenant| [tenant.id("network"), tenant.id("asleep")]) {
             let state = seen.get("listNetworks", network).map_or(&Value::Null, |network| &network["state"]);
             let stands = self.world.driver.router(network.parse().expect("an id")).is_some();

@@ -12,6 +12,7 @@ mod target;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Once;
+use std::time::Duration;
 
 use devcloud::{Method, Request};
 use proptest::prelude::*;
@@ -104,7 +105,7 @@ async fn send(
 ) -> Result<(), TestCaseError> {
     let sent: Vec<_> = shots.iter().map(|shot| (shot, shot.aim(target, as_admin))).collect();
     let answers = sent.iter().map(|(_, sent)| {
-        let day = std::time::Duration::from_secs(86_400);
+        let day = Duration::from_secs(86_400);
         tokio::time::timeout(day, target.world.zone.handle(sent.request.clone()))
     });
     let answers = futures::future::join_all(answers).await;
@@ -139,13 +140,16 @@ async fn happen_and_look(
     tally: &RefCell<Tally>,
     story: &mut Vec<String>,
 ) -> Result<(), TestCaseError> {
-    let target = Target::open().await;
+    // What can't be helped by the jobs themselves is by whoever looks after the zone, and nothing else is.
+    let trouble = |event: &Event| matches!(event, Event::Weather(_) | Event::Fails(..));
+    let watch = events.iter().any(trouble).then_some(Duration::from_secs(5));
+    let target = Target::looked_after(watch).await;
     let before = target.victims_view().await;
     let mut jobs = Vec::new();
     for event in events {
         match event {
             Event::Calls(shots) => send(&target, shots, as_admin, tally, story, &mut jobs).await?,
-            Event::Pause(time) => tokio::time::sleep(std::time::Duration::from_millis(*time)).await,
+            Event::Pause(time) => tokio::time::sleep(Duration::from_millis(*time)).await,
             Event::Weather(weather) => event::set_weather(&target, *weather),
             Event::Fails(operation, times) => target.world.driver.fail(*operation, *times),
         }
