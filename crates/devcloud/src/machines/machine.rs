@@ -136,6 +136,8 @@ impl Place<'_> {
             format!("--network-namespace-path={}", namespace::path(&self.namespace()).display()),
             // Without it networkd leaves the interface alone.
             "--capability=CAP_NET_ADMIN".into(),
+            // A machine's root could make itself any of the host's devices else, its disks among them.
+            "--drop-capability=CAP_MKNOD".into(),
             "--kill-signal=SIGRTMIN+3".into(),
             "--resolv-conf=off".into(),
             "--timezone=off".into(),

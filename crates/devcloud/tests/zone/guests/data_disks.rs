@@ -42,6 +42,8 @@ async fn a_data_disk_is_a_block_device_that_keeps_what_is_written_to_it() {
     assert_eq!((&disk["state"], &disk["deviceid"]), (&"Ready".into(), &1.into()), "{disk}");
     let disk = text(&disk["id"]);
     assert!(world.holds("first", "test \"$(blockdev --getsize64 /dev/vdb)\" = 1073741824").await);
+    // It is the only one of this host's disks that it can have.
+    assert!(world.holds("first", "! mknod /run/another b 7 0").await);
     // Its size is all there is.
     let over = "dd if=/dev/zero of=/dev/vdb bs=1M seek=1020 count=8 2>/dev/null; written=$?; \
                 dd if=/dev/vdb of=/dev/null bs=1M skip=1020 2>&1 | grep -q '^4194304 bytes' && test $written -ne 0";
