@@ -84,6 +84,11 @@ pub(crate) enum MachineState {
 }
 
 impl MachineState {
+    /// Whether it may be there in the driver: it runs, or is on its way to or from that.
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stopped => "Stopped",

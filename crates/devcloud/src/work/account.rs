@@ -110,13 +110,8 @@ impl Core {
     /// Stops every machine of an account, each in its turn: one that is starting is stopped when it has started.
     pub(crate) async fn stop_machines_of(&self, account: Uuid) -> Result<(), ApiError> {
         let up: Vec<Uuid> = self.read(|model| {
-            let up = |machine: &&crate::model::VirtualMachine| {
-                machine.account == account
-                    && matches!(
-                        machine.state,
-                        MachineState::Running | MachineState::Starting | MachineState::Stopping
-                    )
-            };
+            let up =
+                |machine: &&crate::model::VirtualMachine| machine.account == account && machine.state.is_up();
             model.virtual_machines.iter().filter(up).map(|machine| machine.id).collect()
         });
         for machine in up {

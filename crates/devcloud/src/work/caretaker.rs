@@ -106,8 +106,7 @@ impl Core {
     async fn stop_machines_nobody_knows(&self) -> Result<(), ApiError> {
         let known = |core: &Self, id: Uuid| {
             let state = core.read(|model| model.virtual_machines.get(id).map(|machine| machine.state));
-            let up = [MachineState::Starting, MachineState::Running, MachineState::Stopping];
-            state.is_some_and(|state| up.contains(&state))
+            state.is_some_and(MachineState::is_up)
         };
         for id in self.found_running().await? {
             if known(self, id) || self.lanes().is_busy(Lane::Machine(id)) {

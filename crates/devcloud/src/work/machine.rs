@@ -24,7 +24,7 @@ fn set_state(model: &mut Model, id: Uuid, state: MachineState, now: Timestamp) -
     let machine = edit(model, id)?;
     machine.state = state;
     machine.updated = Some(now);
-    if !matches!(state, MachineState::Running | MachineState::Starting | MachineState::Stopping) {
+    if !state.is_up() {
         machine.host = None;
     }
     Ok(())

@@ -26,10 +26,7 @@ impl Core {
         .await?;
         let catalogue = &self.settings().catalogue;
         let (machines, raised): (Vec<Machine>, Vec<Network>) = self.read(|model| {
-            let may_run = |state| {
-                matches!(state, MachineState::Starting | MachineState::Running | MachineState::Stopping)
-            };
-            let machines = model.virtual_machines.iter().filter(|machine| may_run(machine.state));
+            let machines = model.virtual_machines.iter().filter(|machine| machine.state.is_up());
             let networks = model.networks.iter().filter(|network| network.state == NetworkState::Implemented);
             (
                 machines.filter_map(|machine| model.machine(machine.id)).collect(),

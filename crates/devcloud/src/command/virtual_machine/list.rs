@@ -169,7 +169,7 @@ pub(super) fn list_nics(call: &Call<'_>) -> Result<Listing, ApiError> {
 pub(super) fn nic_view(view: View<'_>, machine: &VirtualMachine, number: usize, nic: &Nic) -> Value {
     let network = view.model.networks.get(nic.network);
     // An interface is in its VLAN while its machine is not off.
-    let on = matches!(machine.state, MachineState::Starting | MachineState::Running | MachineState::Stopping);
+    let on = machine.state.is_up();
     let vlan = network.filter(|_| on).and_then(vlan).map(|vlan| format!("vlan://{vlan}"));
     let secondary: Vec<Value> = nic
         .secondary
